@@ -1,0 +1,340 @@
+/**
+ * Bytes to messages and back: the wire of Python's rpcudp, with a failure frame of our own. No socket, no clock, no
+ * randomness.
+ *
+ * ```text
+ * request   0x00  id[20]  msgpack([method, args])
+ * response  0x01  id[20]  msgpack(value)
+ * failure   0x02  id[20]  msgpack([kind, detail])
+ * ```
+ *
+ * Source of the first two: `rpcudp/protocol.py` of https://github.com/bmuller/rpcudp, version 5.0.1.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Result from "effect/Result"
+import * as Msgpack from "./internal/msgpack.ts"
+
+/**
+ * Length of a call's id, in bytes.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const idBytes = 20
+
+/**
+ * Length of what precedes the body, in bytes: the type and the id.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const headerBytes = 1 + idBytes
+
+/**
+ * The longest body, in bytes: Python's rpcudp refuses to send a longer request.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxBodyBytes = 8192
+
+/**
+ * The longest datagram, in bytes.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxDatagramBytes = headerBytes + maxBodyBytes
+
+/**
+ * What a failure frame that carries no declared error may add to the length of the request it answers, in bytes. It
+ * keeps a node from being used to amplify traffic (RFC 8085, section 3.1.3; CoAP's RFC 7252, section 11.3).
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxFailureGrowth = 64
+
+/**
+ * A call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Request {
+  readonly _tag: "Request"
+  /** 20 bytes. */
+  readonly id: Uint8Array
+  readonly method: string
+  readonly args: ReadonlyArray<unknown>
+}
+
+/**
+ * A call's result.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Response {
+  readonly _tag: "Response"
+  /** 20 bytes, those of the request. */
+  readonly id: Uint8Array
+  readonly value: unknown
+}
+
+/**
+ * Why a peer did not answer with a result. Python peers neither send nor understand it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Failure {
+  readonly _tag: "Failure"
+  /** 20 bytes, those of the request. */
+  readonly id: Uint8Array
+  readonly failure: FailureReason
+}
+
+/**
+ * The kind of a failure and its detail: for `InvalidArguments` what did not fit, for `Oversize` the length of the
+ * response's body in bytes, for `Error` the declared error as its schema encodes it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FailureReason =
+  | { readonly kind: "UnknownMethod" }
+  | { readonly kind: "InvalidArguments"; readonly detail: string }
+  | { readonly kind: "Overloaded" }
+  | { readonly kind: "Oversize"; readonly detail: number }
+  | { readonly kind: "Defect" }
+  | { readonly kind: "Error"; readonly detail: unknown }
+
+/**
+ * Everything that travels.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Message = Request | Response | Failure
+
+/**
+ * Why a datagram is not a message.
+ *
+ * `TooShort`: under 22 bytes. `TooLong`: over 8,213. `UnknownType`: its first byte is none of 0, 1 and 2. `Shape`: the
+ * body is not what the type says. The others are faults of its MessagePack: a length past the end (`Truncated`), bytes
+ * after the value (`TrailingBytes`), nesting over 32 (`TooDeep`), an extension other than a timestamp (`Extension`), a
+ * string that is not UTF-8 (`InvalidUtf8`), the byte 0xc1 (`Reserved`), a key that comes twice (`DuplicateKey`).
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type Malformed = "TooShort" | "TooLong" | "UnknownType" | "Shape" | Msgpack.Reason
+
+/**
+ * The body would be `size` bytes, over the limit of 8,192.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TooLarge extends Data.TaggedError("TooLarge")<{ readonly size: number }> {
+  override get message(): string {
+    return `A body of ${this.size} bytes is over the limit of ${maxBodyBytes}`
+  }
+}
+
+/**
+ * The value at `path` has no MessagePack form that Python's u-msgpack reads.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Unencodable extends Data.TaggedError("Unencodable")<{
+  readonly path: ReadonlyArray<PropertyKey>
+  readonly problem: string
+}> {
+  override get message(): string {
+    const where = this.path.length === 0 ? "" : ` (at ${this.path.map((key) => `[${JSON.stringify(key)}]`).join("")})`
+    return `${this.problem}${where}`
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// decoding
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The type of a datagram, judged by its header alone: what is not for us need not be unpacked.
+ *
+ * A datagram that is too long has a type nevertheless: whoever waits for the response can be told.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const typeOf = (datagram: Uint8Array): Message["_tag"] | "TooShort" | "UnknownType" => {
+  if (datagram.length <= headerBytes) return "TooShort"
+  return types[datagram[0]!] ?? "UnknownType"
+}
+
+const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure"]
+
+/**
+ * The id of a datagram that `typeOf` knows: 20 bytes, a view.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const idOf = (datagram: Uint8Array): Uint8Array => datagram.subarray(1, headerBytes)
+
+/**
+ * Decodes a datagram of any type.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (datagram: Uint8Array): Result.Result<Message, Malformed> => {
+  const type = typeOf(datagram)
+  switch (type) {
+    case "Request":
+      return decodeRequest(datagram)
+    case "Response":
+      return Result.map(decodeResponse(datagram), (value) => ({ _tag: type, id: idOf(datagram), value }))
+    case "Failure":
+      return Result.map(decodeFailure(datagram), (failure) => ({ _tag: type, id: idOf(datagram), failure }))
+    default:
+      return Result.fail(type)
+  }
+}
+
+/**
+ * Decodes a datagram whose type is `Request`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeRequest = (datagram: Uint8Array): Result.Result<Request, Malformed> => {
+  const body = decodeBody(datagram)
+  if (Result.isFailure(body)) return Result.fail(body.failure)
+  const request = body.success
+  if (!Array.isArray(request) || request.length !== 2) return Result.fail("Shape")
+  const [method, args]: ReadonlyArray<unknown> = request
+  if (typeof method !== "string" || !Array.isArray(args)) return Result.fail("Shape")
+  return Result.succeed({ _tag: "Request", id: idOf(datagram), method, args })
+}
+
+/**
+ * Decodes the value of a datagram whose type is `Response`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeResponse = (datagram: Uint8Array): Result.Result<unknown, Malformed> => decodeBody(datagram)
+
+/**
+ * Decodes the reason of a datagram whose type is `Failure`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeFailure = (datagram: Uint8Array): Result.Result<FailureReason, Malformed> => {
+  const body = decodeBody(datagram)
+  if (Result.isFailure(body)) return Result.fail(body.failure)
+  if (!Array.isArray(body.success) || body.success.length !== 2) return Result.fail("Shape")
+  const [kind, detail]: ReadonlyArray<unknown> = body.success
+  switch (kind) {
+    case "UnknownMethod":
+    case "Overloaded":
+    case "Defect":
+      return detail === null ? Result.succeed({ kind }) : Result.fail("Shape")
+    case "InvalidArguments":
+      return typeof detail === "string" ? Result.succeed({ kind, detail }) : Result.fail("Shape")
+    case "Oversize":
+      return typeof detail === "number" && Number.isSafeInteger(detail) && detail > maxBodyBytes
+        ? Result.succeed({ kind, detail })
+        : Result.fail("Shape")
+    case "Error":
+      return Result.succeed({ kind, detail })
+    default:
+      return Result.fail("Shape")
+  }
+}
+
+const decodeBody = (datagram: Uint8Array): Result.Result<unknown, Malformed> => {
+  if (datagram.length > maxDatagramBytes) return Result.fail("TooLong")
+  const unpacked = Msgpack.unpack(datagram, headerBytes)
+  return typeof unpacked === "string" ? Result.fail(unpacked) : Result.succeed(unpacked.value)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// encoding
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Encodes a call. `id` is 20 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeRequest = (
+  id: Uint8Array,
+  method: string,
+  args: ReadonlyArray<unknown>
+): Result.Result<Uint8Array, TooLarge | Unencodable> => encode(0, id, [method, args])
+
+/**
+ * Encodes a call's result. `id` is that of the request.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeResponse = (
+  id: Uint8Array,
+  value: unknown
+): Result.Result<Uint8Array, TooLarge | Unencodable> => encode(1, id, value)
+
+/**
+ * Encodes a failure that answers a request of `requestBytes` bytes. `id` is that of the request. Unless it carries a
+ * declared error, the frame is at most 64 bytes longer than the request: a longer detail is cut.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeFailure = (
+  id: Uint8Array,
+  failure: FailureReason,
+  requestBytes: number
+): Result.Result<Uint8Array, TooLarge | Unencodable> => encode(2, id, [failure.kind, detailOf(failure, requestBytes)])
+
+const detailOf = (failure: FailureReason, requestBytes: number): unknown => {
+  if (!("detail" in failure)) return null
+  if (failure.kind !== "InvalidArguments") return failure.detail
+  // The array, the kind and the heads of the two strings take 5 bytes besides the kind itself.
+  const room = Math.min(requestBytes, maxDatagramBytes) + maxFailureGrowth - headerBytes - failure.kind.length - 5
+  return truncate(failure.detail, Math.min(room, maxDetailBytes))
+}
+
+// A person reads it; more would only cost the sender.
+const maxDetailBytes = 512
+
+/** The longest beginning of `text` that is at most `bytes` bytes of UTF-8. */
+const truncate = (text: string, bytes: number): string => {
+  const buffer = new Uint8Array(bytes)
+  const { read } = new TextEncoder().encodeInto(text, buffer)
+  return text.slice(0, read).toWellFormed()
+}
+
+const encode = (
+  type: number,
+  id: Uint8Array,
+  body: unknown
+): Result.Result<Uint8Array, TooLarge | Unencodable> => {
+  const datagram = Msgpack.pack(body, headerBytes)
+  if (Msgpack.isUnpackable(datagram)) return Result.fail(new Unencodable(datagram))
+  const size = datagram.length - headerBytes
+  if (size > maxBodyBytes) return Result.fail(new TooLarge({ size }))
+  datagram[0] = type
+  datagram.set(id, 1)
+  return Result.succeed(datagram)
+}

@@ -1,0 +1,295 @@
+/**
+ * Declares procedures and implements them as a schema-validated map behind a tag. No bytes, no socket, no clock.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as NetAddress from "effect/net/NetAddress"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import type * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaParser from "effect/SchemaParser"
+import type * as Scope from "effect/Scope"
+import type { AnySchema } from "./internal/wireSchema.ts"
+import { toCodecWire } from "./internal/wireSchema.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// declaring
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * What a procedure takes and gives. All three are optional: `{}` takes nothing, replies nil and never fails.
+ *
+ * `args` are positional, as in Python; trailing ones may be `Schema.optionalKey` or `Schema.optional`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Procedure {
+  readonly args?: ReadonlyArray<AnySchema>
+  readonly success?: AnySchema
+  readonly error?: AnySchema
+}
+
+/**
+ * Procedures by the name of their method.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Procedures {
+  readonly [method: string]: Procedure
+}
+
+/**
+ * The arguments of a procedure, as a handler receives them.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type Args<P extends Procedure> = P extends { readonly args: infer A extends Schema.Tuple.Elements }
+  ? Schema.Tuple.Type<A>
+  : readonly []
+
+/**
+ * The result of a procedure.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type Success<P extends Procedure> = P extends { readonly success: infer S extends AnySchema } ? S["Type"] : void
+
+/**
+ * The declared error of a procedure.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type Error<P extends Procedure> = P extends { readonly error: infer E extends AnySchema } ? E["Type"] : never
+
+/**
+ * A handler for each of the procedures. What a handler requires becomes a requirement of its layer, `Sender` excepted.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type HandlersFrom<P extends Procedures> = {
+  readonly [M in keyof P]: (...args: Args<P[M]>) => Effect.Effect<Success<P[M]>, Error<P[M]>, unknown>
+}
+
+/**
+ * The services that handlers require, `Sender` excepted.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type HandlersServices<H> = {
+  readonly [M in keyof H]: H[M] extends (...args: never) => Effect.Effect<infer _A, infer _E, infer R>
+    ? Exclude<R, Sender>
+    : never
+}[keyof H]
+
+/**
+ * The address that sent the request which a handler answers.
+ *
+ * UDP senders can be forged: it says where the answer goes, not who asked.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Sender extends Context.Service<Sender, NetAddress.InetAddress>()("effect-rpcudp/Handlers/Sender") {}
+
+/**
+ * A group of procedures: the contract that both sides share, and the tag of its implementation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Group<in out Self, out Id extends string, in out P extends Procedures>
+  extends Context.Key<Self, Implementation>
+{
+  new(_: never): Context.ServiceClass.Shape<Id, Implementation>
+
+  readonly key: Id
+  readonly procedures: P
+  readonly contract: Contract
+  /** The handlers that the tag stands for. */
+  readonly implementation: Effect.Effect<Implementation, never, Self>
+
+  /**
+   * Implements the procedures. Takes the handlers, or an Effect that builds them (with a `Scope` that lives as long as
+   * the layer). A handler that is missing, mistyped or not declared does not compile.
+   */
+  readonly toLayer: <H extends HandlersFrom<P>, EX = never, RX = never>(
+    handlers: (H & NoExtra<H, P>) | Effect.Effect<H & NoExtra<H, P>, EX, RX>
+  ) => Layer.Layer<Self, EX, Exclude<RX, Scope.Scope> | HandlersServices<H>>
+
+  /** The handlers, checked against the contract, for those that are built apart from their layer. */
+  readonly of: <H extends HandlersFrom<P>>(handlers: H & NoExtra<H, P>) => H
+}
+
+type NoExtra<H, P> = { readonly [M in Exclude<keyof H, keyof P>]: never }
+
+/**
+ * Declares a group of procedures, as a class that is its own tag:
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Handlers } from "effect-rpcudp"
+ *
+ * export class Greeter extends Handlers.Service<Greeter>()("example/Greeter", {
+ *   sayhi: { args: [Schema.String], success: Schema.String }
+ * }) {}
+ * ```
+ *
+ * On the wire, values take the form of their schema's canonical JSON codec, but bytes, bigints, dates and `ReadonlyMap`s
+ * stay native to MessagePack.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Service =
+  <Self>() => <const Id extends string, const P extends Procedures>(id: Id, procedures: P): Group<Self, Id, P> => {
+    const key = Context.Service<Self, Implementation>()(id)
+    const contract = compile(id, procedures)
+    return Object.assign(key, {
+      procedures,
+      contract,
+      implementation: Effect.map(key, (implementation) => implementation),
+      toLayer: <H extends HandlersFrom<P>, EX, RX>(handlers: H | Effect.Effect<H, EX, RX>) =>
+        Layer.effect(
+          key,
+          Effect.map(
+            Effect.zip(
+              Effect.isEffect(handlers) ? handlers : Effect.succeed(handlers),
+              Effect.context<HandlersServices<H>>()
+            ),
+            ([handlers, context]) => implement(id, contract, handlers, context)
+          )
+        ),
+      of: <H extends HandlersFrom<P>>(handlers: H): H => handlers
+    })
+  }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// what Protocol needs
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Any group, its type parameters aside.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export interface AnyGroup {
+  readonly key: string
+  readonly procedures: Procedures
+  readonly contract: Contract
+  readonly implementation: Effect.Effect<Implementation, never, unknown>
+}
+
+/**
+ * What serving a group requires: its tag.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type Identifier<G extends AnyGroup> = Effect.Services<G["implementation"]>
+
+/**
+ * The handlers of a group, ready to be served: made by `toLayer`, consumed by `Protocol.serve`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Implementation {
+  /** The id of the group. */
+  readonly group: string
+  readonly handlers: ReadonlyMap<string, Handler>
+}
+
+/**
+ * One handler with its procedure.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Handler {
+  readonly procedure: CompiledProcedure
+  /** Runs the handler with arguments that the procedure has decoded, in `context` and a `Sender`. */
+  readonly run: (args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown, Sender>
+  /** What the handler's layer was built with. */
+  readonly context: Context.Context<never>
+}
+
+/**
+ * The compiled procedures of a group, by the name of their method. A `Map`: the names are looked up for strangers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Contract = ReadonlyMap<string, CompiledProcedure>
+
+/**
+ * A procedure as functions between its values and their wire form.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CompiledProcedure {
+  /** The id of the group. */
+  readonly group: string
+  readonly method: string
+  readonly args: Coder<ReadonlyArray<unknown>>
+  readonly success: Coder<unknown>
+  readonly error: Coder<unknown> | undefined
+}
+
+/**
+ * Decodes from, and encodes to, a value that MessagePack holds. Both answer an `Exit` where the schema is synchronous:
+ * no fiber is needed then.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Coder<out A> {
+  readonly decode: (wire: unknown) => Effect.Effect<A, SchemaIssue.Issue>
+  readonly encode: (value: unknown) => Effect.Effect<unknown, SchemaIssue.Issue>
+}
+
+const compile = (group: string, procedures: Procedures): Contract =>
+  new Map(
+    Object.entries(procedures).map(([method, procedure]) => [method, {
+      group,
+      method,
+      args: coder(Schema.Tuple(procedure.args ?? [])),
+      success: coder(procedure.success ?? Schema.Void),
+      error: procedure.error === undefined ? undefined : coder(procedure.error)
+    }])
+  )
+
+const coder = <S extends AnySchema>(schema: S): Coder<S["Type"]> => {
+  const codec = toCodecWire(schema)
+  return { decode: SchemaParser.decodeUnknownEffect(codec), encode: SchemaParser.encodeUnknownEffect(codec) }
+}
+
+const implement = <P extends Procedures, R>(
+  group: string,
+  contract: Contract,
+  handlers: HandlersFrom<P>,
+  context: Context.Context<R>
+): Implementation => ({
+  group,
+  handlers: new Map(
+    [...contract].map(([method, procedure]) => [method, { procedure, run: erase(handlers[method]), context }])
+  )
+})
+
+// The one place where a handler's types are let go. Its arguments come out of the decoder of the same procedure, and
+// what it requires is in the context that its layer was built with.
+const erase = (handler: unknown): Handler["run"] => {
+  if (!Predicate.isFunction(handler)) throw new TypeError("a handler must be a function that answers an Effect")
+  return (args) => handler(...args) as Effect.Effect<unknown, unknown, Sender>
+}

@@ -1,0 +1,236 @@
+/**
+ * Datagrams in, datagrams out: the scoped edge to a UDP socket. It knows nothing of what the datagrams say, and keeps
+ * no time.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as DatagramSocket from "effect/socket/DatagramSocket"
+import * as Dgram from "./internal/dgram.ts"
+import { closedError } from "./internal/socketError.ts"
+
+/**
+ * Where a datagram came from, or goes to. Made by a transport, and of use to that transport alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Peer {
+  /** Parsed when first read. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is given as the IPv4 address it maps. */
+  readonly address: NetAddress.InetAddress
+  /** Whether both are the same address and port, IPv4-mapped IPv6 addresses compared by their IPv4 form. */
+  readonly equals: (that: Peer) => boolean
+}
+
+/**
+ * One UDP socket, open for as long as its layer.
+ *
+ * Its two hot functions are plain callbacks: an Effect per datagram costs more than the datagram.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Transport extends Context.Service<Transport, {
+  /** The bound address, with the port that the system chose if none was asked for. */
+  readonly address: NetAddress.InetAddress
+
+  /** Prepares a destination. */
+  readonly peer: (address: NetAddress.InetAddress) => Peer
+
+  /**
+   * Sends a datagram, which must not change afterwards. `onFailure` is called at most once, now or later, when the
+   * socket refuses it or has closed. Without `onFailure` a refusal goes unnoticed, and the send is cheaper. That the
+   * socket took a datagram says nothing about its arrival.
+   */
+  readonly send: (
+    datagram: Uint8Array,
+    to: Peer,
+    onFailure?: ((error: DatagramSocket.DatagramSocketError) => void) | undefined
+  ) => void
+
+  /**
+   * Hands over each datagram that arrives, until the socket closes: then it fails with why. One receiver at a time. What
+   * arrives while nobody receives is lost. The callback must not throw, and may keep the datagram.
+   */
+  readonly run: (
+    onDatagram: (datagram: Uint8Array, from: Peer) => void
+  ) => Effect.Effect<never, DatagramSocket.DatagramSocketError>
+}>()("effect-rpcudp/Transport") {}
+
+/**
+ * Where and how to bind Node's socket.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * An IPv4 or IPv6 address of this machine. `"0.0.0.0"`, the default, is every IPv4 address; `"::"` is every address of
+   * both families, unless `ipv6Only`.
+   */
+  readonly address?: string | NetAddress.IpAddress | undefined
+  /** 0, the default, lets the system choose. */
+  readonly port?: number | undefined
+  /** Keeps IPv4 away from a socket on `"::"`. */
+  readonly ipv6Only?: boolean | undefined
+  /** Binds even where another socket of this machine that allows it, too, is bound to the same address (SO_REUSEADDR). */
+  readonly reuseAddress?: boolean | undefined
+  /**
+   * The size in bytes that the kernel is asked to give the receive buffer (SO_RCVBUF). 4 MiB by default: the kernel's
+   * own default holds 256 small datagrams and drops the rest of a burst without a trace. The system may grant less
+   * (on Linux, `net.core.rmem_max`).
+   */
+  readonly receiveBufferBytes?: number | undefined
+  /** The size in bytes that the kernel is asked to give the send buffer (SO_SNDBUF). */
+  readonly sendBufferBytes?: number | undefined
+}
+
+/**
+ * Node's UDP socket, tuned for calls.
+ *
+ * It fails with a `DatagramSocketError` whose reason is a `DatagramSocketOpenError`: `AddressInUse`,
+ * `AddressNotAvailable` (not an address of this machine, or no address at all), `PermissionDenied` or `Unknown`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options?: Options): Layer.Layer<Transport, DatagramSocket.DatagramSocketError> =>
+  Layer.effect(
+    Transport,
+    Effect.map(
+      Effect.acquireRelease(Dgram.open(options ?? {}), (socket) => socket.close),
+      (socket) => ({
+        address: socket.address,
+        peer: (address) => new NodePeer(socket, socket.hostOf(address), address.port),
+        send: (datagram, to, onFailure) => {
+          if (!(to instanceof NodePeer)) throw new TypeError("a peer of another transport")
+          socket.send(datagram, to.host, to.port, onFailure)
+        },
+        run: (onDatagram) =>
+          socket.run((datagram, host, port) => onDatagram(datagram, new NodePeer(socket, host, port)))
+      })
+    )
+  )
+
+class NodePeer implements Peer {
+  readonly socket: Dgram.Socket
+  readonly host: string
+  readonly port: number
+  #address: NetAddress.InetAddress | undefined
+
+  constructor(socket: Dgram.Socket, host: string, port: number) {
+    this.socket = socket
+    this.host = host
+    this.port = port
+  }
+
+  get address(): NetAddress.InetAddress {
+    return this.#address ??= this.socket.addressOf(this.host, this.port)
+  }
+
+  equals(that: Peer): boolean {
+    // Both hosts are as the system writes them, so texts differ only where IPv6 has more than one way to write.
+    if (that instanceof NodePeer && this.host === that.host) return this.port === that.port
+    return Equal.equals(this.address, that.address)
+  }
+}
+
+/**
+ * Whatever `DatagramSocket` is provided: another runtime's, or a simulated one. It is opened when the layer is built
+ * and closes with it.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSocket: Layer.Layer<
+  Transport,
+  DatagramSocket.DatagramSocketError,
+  DatagramSocket.DatagramSocket
+> = Layer.effect(Transport, Effect.suspend(() => makeSocket()))
+
+const makeSocket = Effect.fnUntraced(function*(): Effect.fn.Return<
+  Transport["Service"],
+  DatagramSocket.DatagramSocketError,
+  DatagramSocket.DatagramSocket | Scope.Scope
+> {
+  const socket = yield* DatagramSocket.DatagramSocket
+  const context = yield* Effect.context<never>()
+  const reader = yield* socket.reader
+  const writer = yield* socket.writer
+  const fork = Effect.runForkWith(context)
+  const address = NetAddress.toCanonical(reader.address)
+  const mapped = NetAddress.isInetAddressV6(reader.address)
+
+  // A write waits for ever once its reader has closed, so none outlives this scope.
+  let open = true
+  const writes = new Set<Fiber.Fiber<void, DatagramSocket.DatagramSocketError>>()
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      open = false
+      for (const write of writes) write.interruptUnsafe()
+    })
+  )
+
+  const send: Transport["Service"]["send"] = (datagram, to, onFailure) => {
+    if (!(to instanceof SocketPeer)) throw new TypeError("a peer of another transport")
+    if (!open) return onFailure?.(closedError())
+    const write = fork(writer.write({ payload: datagram, address: to.target }))
+    const settle = (exit: Exit.Exit<void, DatagramSocket.DatagramSocketError>) => {
+      writes.delete(write)
+      if (Exit.isSuccess(exit) || onFailure === undefined) return
+      onFailure(Option.getOrElse(Cause.findErrorOption(exit.cause), closedError))
+    }
+    const exit = write.pollUnsafe()
+    if (exit !== undefined) return settle(exit)
+    writes.add(write)
+    write.addObserver(settle)
+  }
+
+  return {
+    address,
+    peer: (address) => new SocketPeer(target(address, mapped)),
+    send,
+    run: (onDatagram) =>
+      Effect.forever(
+        Effect.map(reader.pull, (datagrams) => {
+          for (const datagram of datagrams) onDatagram(datagram.payload, new SocketPeer(datagram))
+        }),
+        { disableYield: true }
+      )
+  }
+})
+
+class SocketPeer implements Peer {
+  // A received datagram is its own address: it must be handed back as it is, never copied.
+  readonly target: NetAddress.InetAddress | DatagramSocket.Datagram
+  #address: NetAddress.InetAddress | undefined
+
+  constructor(target: NetAddress.InetAddress | DatagramSocket.Datagram) {
+    this.target = target
+  }
+
+  get address(): NetAddress.InetAddress {
+    return this.#address ??= NetAddress.toCanonical("payload" in this.target ? this.target.address : this.target)
+  }
+
+  equals(that: Peer): boolean {
+    return Equal.equals(this.address, that.address)
+  }
+}
+
+/** A destination as a socket of the given family takes it: one on IPv6 refuses IPv4 addresses, and the reverse. */
+const target = (address: NetAddress.InetAddress, mapped: boolean): NetAddress.InetAddress => {
+  const canonical = NetAddress.toCanonical(address)
+  return mapped && NetAddress.isInetAddressV4(canonical)
+    ? NetAddress.inetAddressUnsafe(NetAddress.toIpv4Mapped(canonical.address), canonical.port)
+    : canonical
+}

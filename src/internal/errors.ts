@@ -1,0 +1,114 @@
+/** How a call, and how serving, can fail. Protocol exports them all. */
+import * as Duration from "effect/Duration"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Schema from "effect/Schema"
+import type * as DatagramSocket from "effect/socket/DatagramSocket"
+
+/**
+ * No answer came in time. The request or the answer may be lost; the handler may have run.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NoResponse extends Schema.TaggedError<NoResponse>()("NoResponse", {
+  peer: Schema.InetAddress,
+  method: Schema.String,
+  elapsed: Schema.Duration
+}) {
+  override get message(): string {
+    return `${NetAddress.formatInet(this.peer)} did not answer "${this.method}" within ${Duration.format(this.elapsed)}`
+  }
+}
+
+/**
+ * The body of the request, or of the response, is over `limit` bytes; `size` is its length in bytes. An oversize request
+ * was not sent. Behind an oversize response the handler has run.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Oversize extends Schema.TaggedError<Oversize>()("Oversize", {
+  method: Schema.String,
+  size: Schema.Int,
+  limit: Schema.Int,
+  of: Schema.Literals(["request", "response"])
+}) {
+  override get message(): string {
+    return `The ${this.of} of "${this.method}" takes ${this.size} bytes, over the limit of ${this.limit}`
+  }
+}
+
+/**
+ * The peer said that it has no result. Nothing was executed, unless `reason` is `Defect` (the handler died) or `Failed`
+ * (it failed with an error; only a call without a contract sees that, and finds the error in `detail`).
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", {
+  peer: Schema.InetAddress,
+  method: Schema.String,
+  reason: Schema.Literals(["UnknownMethod", "InvalidArguments", "Overloaded", "Defect", "Failed"]),
+  /** What did not fit for `InvalidArguments`, the error for `Failed`, else undefined. Written by the peer. */
+  detail: Schema.Unknown
+}) {
+  override get message(): string {
+    const peer = NetAddress.formatInet(this.peer)
+    switch (this.reason) {
+      case "UnknownMethod":
+        return `${peer} has no method "${this.method}"`
+      case "InvalidArguments":
+        return `${peer} refused the arguments of "${this.method}": ${String(this.detail)}`
+      case "Overloaded":
+        return `${peer} is too busy for "${this.method}"`
+      case "Defect":
+        return `The handler of "${this.method}" died at ${peer}`
+      case "Failed":
+        return `"${this.method}" failed at ${peer}`
+    }
+  }
+}
+
+/**
+ * The peer answered with what does not fit the contract. The handler has run.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("InvalidResponse", {
+  peer: Schema.InetAddress,
+  method: Schema.String,
+  issue: Schema.String
+}) {
+  override get message(): string {
+    return `${NetAddress.formatInet(this.peer)} answered "${this.method}" with what does not fit: ${this.issue}`
+  }
+}
+
+/**
+ * Two procedures of one name would be served on one socket.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DuplicateMethod extends Schema.TaggedError<DuplicateMethod>()("DuplicateMethod", {
+  method: Schema.String,
+  /** The ids of both groups. */
+  groups: Schema.Tuple([Schema.String, Schema.String])
+}) {
+  override get message(): string {
+    const [first, second] = this.groups
+    return `Both "${first}" and "${second}" declare the method "${this.method}": one socket can serve only one of them`
+  }
+}
+
+/**
+ * How a call can fail, the error that its procedure declares aside.
+ *
+ * A `DatagramSocketError` says that the socket refused the request (nothing was executed), or closed under the call
+ * (unknown).
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type CallError = NoResponse | Oversize | Rejected | InvalidResponse | DatagramSocket.DatagramSocketError

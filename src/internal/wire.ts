@@ -1,0 +1,39 @@
+/** What calling and serving share: the way out, and what is seen of the way in. */
+import type * as DatagramSocket from "effect/socket/DatagramSocket"
+import type * as Context from "effect/Context"
+import type { Peer, Transport } from "../Transport.ts"
+import type { DropReason } from "./metrics.ts"
+import * as Metrics from "./metrics.ts"
+import { logDrops } from "./watch.ts"
+
+export interface Wire {
+  /** What the protocol was built in. */
+  readonly context: Context.Context<never>
+  readonly metrics: Metrics.Metrics
+  readonly peer: Transport["Service"]["peer"]
+  readonly send: (
+    datagram: Uint8Array,
+    to: Peer,
+    onFailure?: (error: DatagramSocket.DatagramSocketError) => void
+  ) => void
+  /** Counts and logs a datagram that goes no further. */
+  readonly drop: (reason: DropReason, from: Peer) => void
+}
+
+export const make = (transport: Transport["Service"], context: Context.Context<never>): Wire => {
+  const metrics = Metrics.make(context)
+  const log = logDrops(context)
+  return {
+    context,
+    metrics,
+    peer: transport.peer,
+    send: (datagram, to, onFailure) => {
+      metrics.sent(datagram.length)
+      transport.send(datagram, to, onFailure)
+    },
+    drop: (reason, from) => {
+      metrics.dropped(reason)
+      log(reason, from)
+    }
+  }
+}
