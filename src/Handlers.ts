@@ -86,8 +86,10 @@ export type HandlersFrom<P extends Procedures> = {
  * @since 0.1.0
  */
 export type HandlersServices<H> = {
-  readonly [M in keyof H]: H[M] extends (...args: never) => Effect.Effect<infer _A, infer _E, infer R>
-    ? Exclude<R, Sender>
+  readonly [
+    // The result apart: a handler that only throws gives `never`, and requires nothing.
+    M in keyof H
+  ]: H[M] extends (...args: never) => infer Result ? Exclude<Effect.Services<Result>, Sender>
     : never
 }[keyof H]
 
@@ -123,7 +125,7 @@ export interface Group<in out Self, out Id extends string, in out P extends Proc
    * the layer). A handler that is missing, mistyped or not declared does not compile.
    */
   readonly toLayer: <H extends HandlersFrom<P>, EX = never, RX = never>(
-    handlers: (H & NoExtra<H, P>) | Effect.Effect<H & NoExtra<H, P>, EX, RX>
+    handlers: (H & NoExtra<H, P>) | Effect.Effect<H, EX, RX>
   ) => Layer.Layer<Self, EX, Exclude<RX, Scope.Scope> | HandlersServices<H>>
 
   /** The handlers, checked against the contract, for those that are built apart from their layer. */

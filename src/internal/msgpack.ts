@@ -43,11 +43,9 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, copyBuffe
 export const unpack = (bytes: Uint8Array, start: number): { readonly value: unknown } | Reason => {
   const facts = check(bytes, start, false)
   if (typeof facts === "string") return facts
-  // A `Buffer` would make every bin a `Buffer`, too.
-  const source = (facts & hasBin) === 0 || bytes.constructor === Uint8Array
-    ? bytes
-    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const value: unknown = unpackr.unpack(source, { start })
+  // A view of its own: msgpackr leaves a DataView on what it reads, and makes every bin of a `Buffer` a `Buffer`.
+  const source = new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start)
+  const value: unknown = unpackr.unpack(source)
   if ((facts & (hasMap | hasInt64)) === 0) return { value }
   entries = 0
   const converted = convert(value)
@@ -55,9 +53,8 @@ export const unpack = (bytes: Uint8Array, start: number): { readonly value: unkn
 }
 
 const hasMap = 1
-const hasBin = 2
-const hasInt64 = 4
-const factBits = 3
+const hasInt64 = 2
+const factBits = 2
 
 // Items still to come in each open container: the checker's only memory, so hostile nesting costs nothing.
 const remaining = new Float64Array(maxDepth + 1)
@@ -135,7 +132,6 @@ const check = (bytes: Uint8Array, start: number, unsign: boolean): number | Reas
           position += width
           if (token <= 0xc6) {
             skip = length
-            facts |= hasBin
           } else if (token <= 0xd8) {
             const size = token <= 0xc9 ? length : 1 << (token - 0xd4)
             if (position + 1 + size > end) return "Truncated"

@@ -1,0 +1,327 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Result, Schema } from "effect"
+import { Codec } from "../src/index.ts"
+import { fromNotation, hasIntegralFloat, vectors } from "./vectors/index.ts"
+
+const id = Uint8Array.from({ length: Codec.idBytes }, (_, i) => i + 1)
+
+const succeed = <A, E>(result: Result.Result<A, E>): A => Result.getOrThrow(result)
+
+const fail = <A, E>(result: Result.Result<A, E>): E => Result.getOrThrow(Result.flip(result))
+
+/** A request body whose MessagePack takes exactly this many bytes. */
+const requestOfBody = (bytes: number) => {
+  // [method "m", ["x" x n]]: array 1, "m" 2, array 1, string head 3
+  const text = "x".repeat(bytes - 7)
+  return Codec.encodeRequest(id, "m", [text])
+}
+
+describe("Codec", () => {
+  describe("what Python sent", () => {
+    for (const { args, hex, method } of vectors.requests) {
+      it(`is understood, and would be sent the same: the request ${method} of ${hex.length} bytes`, () => {
+        const request = succeed(Codec.decode(hex))
+        expect(request).toStrictEqual({ _tag: "Request", id: hex.subarray(1, 21), method, args: fromNotation(args) })
+        const again = succeed(Codec.encodeRequest(request.id, method, args.map(fromNotation)))
+        if (hasIntegralFloat(args)) expect(Codec.decode(new Uint8Array(again))).toStrictEqual(Codec.decode(hex))
+        else expect(new Uint8Array(again)).toStrictEqual(hex)
+      })
+    }
+
+    for (const { hex, name, value } of vectors.responses) {
+      it(`is understood, and would be sent the same: the response "${name}"`, () => {
+        expect(succeed(Codec.decode(hex)))
+          .toStrictEqual({ _tag: "Response", id: hex.subarray(1, 21), value: fromNotation(value) })
+        const again = succeed(Codec.encodeResponse(hex.subarray(1, 21), fromNotation(value)))
+        if (hasIntegralFloat(value)) expect(again.length).toBeLessThan(hex.length)
+        else expect(new Uint8Array(again)).toStrictEqual(hex)
+      })
+    }
+
+    const wellFormed = new Set(["no such method", "private method", "too many args"])
+    for (const { hex, name } of vectors.ignored_by_python) {
+      if (wellFormed.has(name)) {
+        it(`is a request, whatever its handler says: ${name}`, () => {
+          expect(succeed(Codec.decode(hex))._tag).toBe("Request")
+        })
+      } else {
+        it(`is malformed: ${name}`, () => {
+          expect(fail(Codec.decode(hex))).toBe(
+            {
+              empty: "TooShort",
+              "one byte": "TooShort",
+              "21 bytes": "TooShort",
+              // 0x02 is a failure frame of ours, but this one holds a request.
+              "unknown type": "Shape",
+              "not a list": "Shape",
+              "a list of one": "Shape",
+              "a list of three": "Shape",
+              "truncated msgpack": "Truncated",
+              // The one that Python answers: its decoder stops after the first value.
+              "trailing bytes": "TrailingBytes",
+              "args not a list": "Shape",
+              "invalid utf-8 name": "InvalidUtf8"
+            }[name]
+          )
+        })
+      }
+    }
+
+    it("and what is too long for it is too long for us", () => {
+      for (const { arg_length, method } of vectors.too_long_for_python) {
+        expect(fail(Codec.encodeRequest(id, method, ["a".repeat(arg_length)]))).toBeInstanceOf(Codec.TooLarge)
+        expect(Result.isSuccess(Codec.encodeRequest(id, method, ["a".repeat(arg_length - 1)]))).toBe(true)
+      }
+    })
+  })
+
+  describe("framing", () => {
+    it("a request round-trips at every length up to 8,192 bytes of body", () => {
+      for (let bytes = 300; bytes <= Codec.maxBodyBytes; bytes++) {
+        const datagram = succeed(requestOfBody(bytes))
+        expect(datagram.length).toBe(Codec.headerBytes + bytes)
+        const decoded = succeed(Codec.decodeRequest(datagram))
+        expect(decoded.method).toBe("m")
+        expect(decoded.args).toStrictEqual(["x".repeat(bytes - 7)])
+        expect(new Uint8Array(decoded.id)).toStrictEqual(id)
+      }
+    })
+
+    it("a response round-trips at every length up to 8,192 bytes of body", () => {
+      for (let bytes = 1; bytes <= Codec.maxBodyBytes; bytes++) {
+        const head = bytes <= 32 ? 1 : bytes <= 257 ? 2 : 3
+        const value = bytes === 33 ? new Uint8Array(31) : "x".repeat(Math.max(0, bytes - head))
+        const datagram = succeed(Codec.encodeResponse(id, value))
+        expect(succeed(Codec.decodeResponse(datagram))).toStrictEqual(value)
+        expect(new Uint8Array(Codec.idOf(datagram))).toStrictEqual(id)
+      }
+    })
+
+    it("8,191 and 8,192 bytes of body are sent, 8,193 are not", () => {
+      expect(succeed(requestOfBody(8191)).length).toBe(8212)
+      expect(succeed(requestOfBody(8192)).length).toBe(8213)
+      expect(fail(requestOfBody(8193))).toStrictEqual(new Codec.TooLarge({ size: 8193 }))
+      expect(succeed(Codec.encodeResponse(id, "x".repeat(8189))).length).toBe(8213)
+      expect(fail(Codec.encodeResponse(id, "x".repeat(8190)))).toStrictEqual(new Codec.TooLarge({ size: 8193 }))
+    })
+
+    it("a datagram over 8,213 bytes is too long, but still has a type and an id", () => {
+      const datagram = new Uint8Array(8214)
+      datagram.set(succeed(Codec.encodeResponse(id, "x".repeat(8189))))
+      expect(Codec.typeOf(datagram)).toBe("Response")
+      expect(new Uint8Array(Codec.idOf(datagram))).toStrictEqual(id)
+      expect(fail(Codec.decodeResponse(datagram))).toBe("TooLong")
+    })
+
+    it("the next message does not overwrite the last one", () => {
+      const first = succeed(Codec.encodeRequest(id, "first", [1]))
+      const copy = first.slice()
+      for (let i = 0; i < 1000; i++) succeed(Codec.encodeRequest(new Uint8Array(20).fill(i), "other", ["x".repeat(i)]))
+      expect(new Uint8Array(first)).toStrictEqual(new Uint8Array(copy))
+    })
+  })
+
+  describe("failures", () => {
+    const failures: ReadonlyArray<Codec.FailureReason> = [
+      { kind: "UnknownMethod" },
+      { kind: "Overloaded" },
+      { kind: "Defect" },
+      { kind: "InvalidArguments", detail: "Expected string\n  at [0]" },
+      { kind: "Oversize", detail: 8193 },
+      { kind: "Error", detail: Object.assign(Object.create(null), { _tag: "NotFound", key: "k" }) }
+    ]
+
+    for (const failure of failures) {
+      it(`${failure.kind} round-trips`, () => {
+        const datagram = succeed(Codec.encodeFailure(id, failure, 60))
+        expect(succeed(Codec.decode(datagram))).toStrictEqual({
+          _tag: "Failure",
+          id: datagram.subarray(1, 21),
+          failure
+        })
+      })
+    }
+
+    const Length = Schema.Int.check(Schema.isBetween({ minimum: 22, maximum: 8213 }))
+
+    it.prop("none is over 64 bytes longer than the request, unless it carries a declared error", [
+      Length,
+      Schema.String
+    ], ([length, text]) => {
+      for (const failure of failures) {
+        if (failure.kind === "Error") continue
+        const detailed = failure.kind === "InvalidArguments" ? { ...failure, detail: text.repeat(20) } : failure
+        const datagram = succeed(Codec.encodeFailure(id, detailed, length))
+        expect(datagram.length).toBeLessThanOrEqual(length + Codec.maxFailureGrowth)
+        expect(succeed(Codec.decodeFailure(datagram)).kind).toBe(failure.kind)
+      }
+    })
+
+    it("one of another kind, or with another detail, is malformed", () => {
+      for (
+        const body of [
+          ["Strange", null],
+          ["Defect", "with a text"],
+          ["InvalidArguments", 1],
+          ["Oversize", 12],
+          ["Oversize", "9000"],
+          ["Oversize", -9000],
+          ["Defect"],
+          ["Defect", null, null],
+          "Defect"
+        ]
+      ) {
+        const datagram = succeed(Codec.encodeResponse(id, body))
+        datagram[0] = 2
+        expect(fail(Codec.decode(datagram))).toBe("Shape")
+      }
+    })
+  })
+
+  describe("any bytes at all", () => {
+    const Bytes = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 })))
+
+    it.prop("are a message or a reason, never an exception", [Bytes], ([bytes]) => {
+      for (const type of [0, 1, 2, 3]) {
+        const result = Codec.decode(Uint8Array.from([type, ...id, ...bytes]))
+        expect(Result.isResult(result)).toBe(true)
+      }
+    }, { arbitrary: { runs: 500 } })
+
+    const Cut = Schema.Struct({
+      which: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: vectors.requests.length - 1 })),
+      at: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 300 })),
+      byte: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
+    })
+
+    it.prop("a real datagram with one byte changed or cut off, too", [Cut], ([{ at, byte, which }]) => {
+      const original = vectors.requests[which]!.hex
+      const changed = original.slice()
+      changed[at % changed.length] = byte
+      for (const bytes of [changed, original.subarray(0, at % original.length)]) {
+        const result = Codec.decode(bytes)
+        // What is accepted can be said again, in at most as many bytes.
+        if (Result.isSuccess(result) && result.success._tag === "Request") {
+          const again = Codec.encodeRequest(result.success.id, result.success.method, result.success.args)
+          if (Result.isSuccess(again)) expect(again.success.length).toBeLessThanOrEqual(bytes.length)
+        }
+      }
+    }, { arbitrary: { runs: 500 } })
+
+    it("a request cut short anywhere is not a request", () => {
+      for (const { hex } of vectors.requests) {
+        if (hex.length > 1000) continue
+        for (let length = 0; length < hex.length; length++) {
+          expect(Result.isFailure(Codec.decode(hex.subarray(0, length)))).toBe(true)
+        }
+      }
+    })
+  })
+
+  it("what has no MessagePack form is refused, and the reason says where it stands", () => {
+    const cases: ReadonlyArray<readonly [unknown, string]> = [
+      [Symbol("s"), "a symbol has no MessagePack form"],
+      [() => 1, "a function has no MessagePack form"],
+      [2n ** 64n, "an integer over 64 bits has no MessagePack form"],
+      [-(2n ** 63n) - 1n, "an integer over 64 bits has no MessagePack form"],
+      ["\ud800", "a string with a lone surrogate is not UTF-8"],
+      [{ "\ud800": 1 }, "a key with a lone surrogate is not UTF-8"],
+      [new Date(Number.NaN), "an invalid date has no MessagePack form"],
+      [new Set([1]), "an instance of Set has no MessagePack form: give it one with a schema"],
+      [/x/u, "an instance of RegExp has no MessagePack form: give it one with a schema"],
+      [new Error("x"), "an instance of Error has no MessagePack form: give it one with a schema"],
+      [new Map([[{}, 1]]), "a map can't be a key: Python could not hash it"],
+      [new Map<unknown, unknown>([[1, "a"], [true, "b"]]), "two keys of a map are equal in Python"]
+    ]
+    for (const [value, problem] of cases) {
+      const refused = fail(Codec.encodeRequest(id, "m", ["first", { key: [value] }]))
+      expect(refused).toMatchObject({ _tag: "Unencodable", problem, path: [1, 1, "key", 0] })
+      expect(refused.message).toBe(`${problem} (at [1][1]["key"][0])`)
+    }
+  })
+
+  it("a value inside itself is refused", () => {
+    const loop: Array<unknown> = []
+    loop.push(loop)
+    expect(fail(Codec.encodeResponse(id, loop))).toMatchObject({ problem: "values nest deeper than 32" })
+  })
+
+  it("32 containers inside each other are sent and read, 33 are not", () => {
+    const nested = (depth: number): unknown =>
+      depth === 0 ? 1 : depth % 2 === 0 ? [nested(depth - 1)] : { a: nested(depth - 1) }
+    const datagram = succeed(Codec.encodeResponse(id, nested(32)))
+    expect(JSON.stringify(succeed(Codec.decodeResponse(datagram)))).toBe(JSON.stringify(nested(32)))
+    expect(fail(Codec.encodeResponse(id, nested(33)))).toMatchObject({ problem: "values nest deeper than 32" })
+    const bytes = Uint8Array.from([1, ...id, ...Array.from({ length: 33 }, () => 0x91), 1])
+    expect(fail(Codec.decodeResponse(bytes))).toBe("TooDeep")
+    expect(Result.isSuccess(Codec.decodeResponse(Uint8Array.from([1, ...id, ...bytes.subarray(22)])))).toBe(true)
+  })
+
+  /** Any value that travels without a schema. */
+  const Value: Schema.Codec<unknown> = Schema.Union([
+    Schema.Null,
+    Schema.Boolean,
+    Schema.String,
+    Schema.Number,
+    Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 64n - 1n })),
+    Schema.Uint8Array,
+    Schema.Array(Schema.suspend((): Schema.Codec<unknown> => Value)),
+    Schema.Record(Schema.String, Schema.suspend((): Schema.Codec<unknown> => Value))
+  ])
+
+  it.prop(
+    "any value arrives as it was sent, its integers as numbers up to 2^53 and as bigints beyond",
+    [Value],
+    ([value]) => {
+      const sent = Codec.encodeResponse(id, value)
+      if (Result.isFailure(sent)) {
+        return expect(
+          sent.failure._tag === "TooLarge" || /surrogate|deeper/u.test(sent.failure.message)
+        ).toBe(true)
+      }
+      expect(succeed(Codec.decodeResponse(sent.success))).toStrictEqual(normal(value))
+    },
+    { arbitrary: { runs: 500 } }
+  )
+
+  const normal = (value: unknown): unknown => {
+    if (Object.is(value, -0)) return 0
+    if (typeof value === "bigint") return value >= -(2n ** 53n) && value <= 2n ** 53n ? Number(value) : value
+    if (Array.isArray(value)) return value.map(normal)
+    if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value
+    const object: Record<string, unknown> = Object.create(null)
+    for (const [key, item] of Object.entries(value)) object[key] = normal(item)
+    return object
+  }
+
+  it("integers take the shortest form that Python would give them", () => {
+    const forms: ReadonlyArray<readonly [number | bigint, string]> = [
+      [0, "00"],
+      [127, "7f"],
+      [128, "cc80"],
+      [255n, "ccff"],
+      [256, "cd0100"],
+      [65536, "ce00010000"],
+      [2 ** 32, "cf0000000100000000"],
+      [2n ** 53n + 1n, "cf0020000000000001"],
+      [2n ** 64n - 1n, "cfffffffffffffffff"],
+      [-1, "ff"],
+      [-33, "d0df"],
+      [-129, "d1ff7f"],
+      [-32769, "d2ffff7fff"],
+      [-(2 ** 31) - 1, "d3ffffffff7fffffff"],
+      [-(2n ** 63n), "d38000000000000000"],
+      [1.5, "cb3ff8000000000000"]
+    ]
+    for (const [value, hex] of forms) {
+      const datagram = succeed(Codec.encodeResponse(id, [value]))
+      expect(Buffer.from(datagram.subarray(22)).toString("hex")).toBe(hex)
+    }
+  })
+
+  it("undefined and holes are nil", () => {
+    // oxlint-disable-next-line no-sparse-arrays
+    expect(succeed(Codec.decodeResponse(succeed(Codec.encodeResponse(id, [undefined, , { a: undefined }])))))
+      .toStrictEqual([null, null, Object.assign(Object.create(null), { a: null })])
+  })
+})

@@ -1,0 +1,56 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { Deadline, Deadlines } from "../src/internal/deadlines.ts"
+
+class Item extends Deadline<Item> {
+  readonly name: number
+  constructor(name: number) {
+    super()
+    this.name = name
+  }
+}
+
+const Step = Schema.Union([
+  Schema.Struct({ do: Schema.Literal("add"), length: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 12 })) }),
+  Schema.Struct({
+    do: Schema.Literal("remove"),
+    which: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 99 }))
+  }),
+  Schema.Struct({ do: Schema.Literal("wait"), time: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 6 })) })
+])
+
+describe("Deadlines", () => {
+  it.prop("are those of a list that is sorted each time, whatever comes and goes", [Schema.Array(Step)], ([steps]) => {
+    const deadlines = new Deadlines<Item>()
+    let model: Array<{ readonly item: Item; readonly due: number }> = []
+    let now = 0
+    let names = 0
+    for (const step of steps) {
+      switch (step.do) {
+        case "add": {
+          const item = new Item(names++)
+          deadlines.add(item, step.length, now)
+          model.push({ item, due: now + step.length })
+          break
+        }
+        case "remove": {
+          const removed = model[step.which % Math.max(1, model.length)]
+          if (removed === undefined) break
+          deadlines.remove(removed.item)
+          deadlines.remove(removed.item)
+          model = model.filter((entry) => entry !== removed)
+          break
+        }
+        case "wait": {
+          now += step.time
+          const due = model.filter((entry) => entry.due <= now).map(({ item }) => item.name).sort((a, b) => a - b)
+          const expired = deadlines.expire(now)
+          expect(expired.map((item) => item.name).sort((a, b) => a - b)).toStrictEqual(due)
+          expect(expired.map((item) => item.due)).toStrictEqual(expired.map((item) => item.due).sort((a, b) => a - b))
+          model = model.filter((entry) => entry.due > now)
+        }
+      }
+      expect(deadlines.earliest).toBe(model.length === 0 ? undefined : Math.min(...model.map(({ due }) => due)))
+    }
+  }, { arbitrary: { runs: 500, size: 200 } })
+})

@@ -1,0 +1,199 @@
+/** Each way in which msgpackr 2.1.3 is not safe on bytes or values from elsewhere, with what triggers it. */
+import { afterEach, describe, expect, it } from "@effect/vitest"
+import { Result } from "effect"
+import { addExtension, pack, Unpackr } from "msgpackr/pack"
+import { Codec } from "../src/index.ts"
+
+const id = new Uint8Array(Codec.idBytes)
+
+const hex = (body: string): Uint8Array => Uint8Array.from([1, ...id, ...Buffer.from(body, "hex")])
+
+const decode = (body: string) => Codec.decodeResponse(hex(body))
+
+/** msgpackr as its documentation would have one configure it against records. */
+const careful = new Unpackr({ useRecords: false })
+
+const readsIt = (body: string): unknown => careful.unpack(Buffer.from(body, "hex"))
+
+describe("msgpackr's dangers", () => {
+  it("a record definition decodes although records are off, and compiles a reader: it is dropped", () => {
+    // fixext 1, type "r", id 0x40; then the keys ["a"], then the value 1
+    const record = "d47240" + "91a161" + "01"
+    expect(readsIt(record)).toStrictEqual({ a: 1 })
+    expect(decode(record)).toStrictEqual(Result.fail("Extension"))
+    expect(decode("d5724000" + "91a161" + "01")).toStrictEqual(Result.fail("Extension"))
+  })
+
+  it("a record's key is never compiled: what looks like code is dropped", () => {
+    const key = Buffer.from("a:globalThis.pwned=1,b").toString("hex")
+    const record = `d4724091b6${key}01`
+    for (let i = 0; i < 10; i++) expect(decode(record)).toStrictEqual(Result.fail("Extension"))
+    expect(Reflect.has(globalThis, "pwned")).toBe(false)
+  })
+
+  const extensions: ReadonlyArray<readonly [string, string, (value: unknown) => boolean]> = [
+    ["a Set", "d4730092" + "0102", (value) => value instanceof Set],
+    ["a RegExp", "d47800" + "92a161a0", (value) => value instanceof RegExp],
+    [
+      "an Error",
+      "d46500" + "93a5" + Buffer.from("Error").toString("hex") + "a178c0",
+      (value) => value instanceof Error
+    ],
+    ["a typed array", "c7" + "03" + "74" + "01" + "0102", (value) => ArrayBuffer.isView(value)],
+    ["a huge bigint", "c7" + "09" + "42" + "01".repeat(9), (value) => typeof value === "bigint"]
+  ]
+  for (const [name, body, is] of extensions) {
+    it(`${name} decodes without being asked for: it is dropped`, () => {
+      expect(is(readsIt(body))).toBe(true)
+      expect(decode(body)).toStrictEqual(Result.fail("Extension"))
+    })
+  }
+
+  it("bundled strings and pointers are dropped", () => {
+    expect(decode("d662" + "00000000" + "c0")).toStrictEqual(Result.fail("Extension"))
+    expect(decode("d670" + "00000001")).toStrictEqual(Result.fail("Extension"))
+    expect(decode("d66900000001" + "80")).toStrictEqual(Result.fail("Extension"))
+  })
+
+  describe("extensions are global to the process", () => {
+    afterEach(() => {
+      // msgpackr has no way to take one back.
+      addExtension({ type: 0x21, unpack: () => undefined })
+    })
+
+    it("one that somebody else has added is dropped all the same", () => {
+      addExtension({ type: 0x21, unpack: () => "theirs" })
+      expect(readsIt("d42100")).toBe("theirs")
+      expect(decode("d42100")).toStrictEqual(Result.fail("Extension"))
+    })
+
+    it("one for a class of somebody else's does not reach the wire", () => {
+      class Theirs {
+        readonly secret = 1
+      }
+      addExtension({ Class: Theirs, type: 0x21, pack: () => Buffer.from("secret") })
+      expect(pack(new Theirs()).includes("secret")).toBe(true)
+      expect(Result.isFailure(Codec.encodeResponse(id, new Theirs()))).toBe(true)
+    })
+  })
+
+  it("nesting has no limit: over 32 it is dropped before it is decoded", () => {
+    expect(() => readsIt("91".repeat(100_000) + "c0")).toThrow()
+    expect(decode("91".repeat(33) + "c0")).toStrictEqual(Result.fail("TooDeep"))
+    expect(decode("81a161".repeat(33) + "c0")).toStrictEqual(Result.fail("TooDeep"))
+    expect(decode("91".repeat(8000))).toStrictEqual(Result.fail("TooDeep"))
+  })
+
+  it("the encoder of a typed array other than Uint8Array leaks what was in its buffer: it is refused", () => {
+    for (
+      const array of [new Float64Array(2), new Uint16Array(2), new DataView(new ArrayBuffer(4)), new ArrayBuffer(4)]
+    ) {
+      expect(Result.isFailure(Codec.encodeResponse(id, [array]))).toBe(true)
+    }
+  })
+
+  it("a length that is not there is never allocated", () => {
+    for (
+      const body of [
+        "ddffffffff", // array of 2^32 - 1
+        "dfffffffff", // map
+        "dbffffffff", // string
+        "c6ffffffff", // bin
+        "c9ffffffffff", // ext
+        "dcffff",
+        "deffff",
+        "daffff",
+        "c5ffff",
+        "9f",
+        "8f",
+        "bf",
+        "dd",
+        "ddff",
+        "c7",
+        "c70c",
+        "d6ff",
+        "cf00",
+        "cb",
+        "d9"
+      ]
+    ) expect(decode(body), body).toStrictEqual(Result.fail("Truncated"))
+  })
+
+  it("text that is not UTF-8 decodes to something else: it is dropped", () => {
+    for (const text of ["ff", "c080", "eda080", "f4908080", "e28c", "80"]) {
+      const head = (0xa0 + text.length / 2).toString(16)
+      expect(decode(head + text), text).toStrictEqual(Result.fail("InvalidUtf8"))
+      // as the key of a map, and behind a prefix that is text
+      expect(decode(`81${head}${text}c0`)).toStrictEqual(Result.fail("InvalidUtf8"))
+      expect(decode(`92a161${head}${text}`)).toStrictEqual(Result.fail("InvalidUtf8"))
+    }
+    // a byte order mark is text
+    expect(decode("a4efbbbf61")).toStrictEqual(Result.succeed("\ufeffa"))
+  })
+
+  it("the byte 0xc1 decodes to an object of msgpackr's own: it is dropped", () => {
+    expect(typeof readsIt("c1")).toBe("object")
+    expect(decode("c1")).toStrictEqual(Result.fail("Reserved"))
+  })
+
+  it("bytes after the value are dropped with it", () => {
+    expect(decode("c0c0")).toStrictEqual(Result.fail("TrailingBytes"))
+    expect(decode("90c0")).toStrictEqual(Result.fail("TrailingBytes"))
+    expect(decode("9101ff")).toStrictEqual(Result.fail("TrailingBytes"))
+  })
+
+  it("a prototype's name is a key like any other", () => {
+    const key = (name: string) => (0xa0 + name.length).toString(16) + Buffer.from(name).toString("hex")
+    const body = `83${key("__proto__")}81${key("polluted")}c3${key("constructor")}01${key("toString")}02`
+    expect(Object.keys(readsIt(body) as object)).toStrictEqual(["__proto_", "constructor", "toString"])
+    const value = Result.getOrThrow(decode(body)) as Record<string, unknown>
+    expect(Object.getPrototypeOf(value)).toBe(null)
+    expect(Object.keys(value)).toStrictEqual(["__proto__", "constructor", "toString"])
+    expect(Reflect.has({}, "polluted")).toBe(false)
+    // and goes back out as it came
+    const again = Result.getOrThrow(Codec.encodeResponse(id, value))
+    expect(Buffer.from(again.subarray(21)).toString("hex")).toBe(body)
+  })
+
+  it("a key that comes twice is dropped, as Python does", () => {
+    expect(decode("82a16101a16102")).toStrictEqual(Result.fail("DuplicateKey"))
+    expect(decode("8201a16101a162")).toStrictEqual(Result.fail("DuplicateKey"))
+    // 1 as a fixint and 1 as an int 64
+    expect(decode("8201a161cf0000000000000001a162")).toStrictEqual(Result.fail("DuplicateKey"))
+    expect(decode("9182a16101a16102")).toStrictEqual(Result.fail("DuplicateKey"))
+  })
+
+  it("a timestamp is a Date, and what is no timestamp is dropped", () => {
+    expect(decode("d6ff" + "65e078d7")).toStrictEqual(Result.succeed(new Date("2024-02-29T12:30:15Z")))
+    expect(decode("d7ff" + "0000000400000001")).toStrictEqual(Result.succeed(new Date(1000)))
+    expect(decode("c70cff" + "00000000" + "ffffffffffffffff")).toStrictEqual(Result.succeed(new Date(-1000)))
+    expect(decode("c70cff" + "1dcd6500" + "0000000000000001")).toStrictEqual(Result.succeed(new Date(1500)))
+    for (
+      const body of [
+        "d4ff00", // a length that no timestamp has
+        "d5ff0000",
+        "d8ff" + "00".repeat(16),
+        "c700ff",
+        "d7ff" + "ffffffff00000000", // 1,073,741,823 nanoseconds
+        "c70cff" + "3b9aca00" + "0000000000000000", // 1,000,000,000 nanoseconds
+        "c70cff" + "00000000" + "7fffffffffffffff", // beyond any Date
+        "c70cff" + "00000000" + "8000000000000000"
+      ]
+    ) expect(decode(body), body).toStrictEqual(Result.fail("Extension"))
+  })
+
+  it("an object's own toJSON, constructor or hasOwnProperty mean nothing", () => {
+    const value = { toJSON: "x", constructor: 1, hasOwnProperty: "y", valueOf: null }
+    const sent = Result.getOrThrow(Codec.encodeResponse(id, value))
+    expect(Result.getOrThrow(Codec.decodeResponse(sent))).toStrictEqual(Object.assign(Object.create(null), value))
+    expect(Result.isFailure(Codec.encodeResponse(id, { toJSON: () => "forged" }))).toBe(true)
+  })
+
+  it("bytes arrive as a copy, and the datagram stays as it was", () => {
+    const datagram = Buffer.from(hex("c4020102"))
+    const value = Result.getOrThrow(Codec.decodeResponse(datagram))
+    datagram.fill(0xff)
+    expect(value).toStrictEqual(Uint8Array.from([1, 2]))
+    expect(Object.keys(datagram)).toHaveLength(datagram.length)
+  })
+})

@@ -1,0 +1,69 @@
+/** What the tests build their nodes from. */
+import type { Context, Scope } from "effect"
+import { Effect, Layer, Metric, Queue } from "effect"
+import type { NetAddress } from "effect/net"
+import type { DatagramSocket } from "effect/socket"
+import { Codec, Protocol, Transport } from "../../src/index.ts"
+
+export type TransportLayer = Layer.Layer<Transport.Transport, DatagramSocket.DatagramSocketError>
+
+/** Builds a layer into the scope of the test and answers its services. */
+export const node = <A, E>(
+  layer: Layer.Layer<A, E, Protocol.Protocol>,
+  transport: TransportLayer,
+  options?: Protocol.Options
+): Effect.Effect<
+  Context.Context<A | Protocol.Protocol>,
+  E | DatagramSocket.DatagramSocketError,
+  Scope.Scope
+> => Layer.build(layer.pipe(Layer.provideMerge(Protocol.layer(options)), Layer.provide(transport)))
+
+/** A node that only calls. */
+export const caller = (transport: TransportLayer, options?: Protocol.Options) => node(Layer.empty, transport, options)
+
+/** A peer that speaks bytes: what it receives waits in a queue. */
+export interface Raw {
+  readonly address: NetAddress.InetAddress
+  readonly send: (to: NetAddress.InetAddress, datagram: Uint8Array) => void
+  readonly receive: Effect.Effect<{ readonly datagram: Uint8Array; readonly from: NetAddress.InetAddress }>
+}
+
+export const raw = (transport: TransportLayer): Effect.Effect<Raw, DatagramSocket.DatagramSocketError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const queue = yield* Queue.unbounded<{ readonly datagram: Uint8Array; readonly from: NetAddress.InetAddress }>()
+    const socket = yield* Effect.map(Layer.build(transport), (context) => context).pipe(
+      Effect.flatMap((context) => Effect.provideContext(Transport.Transport, context))
+    )
+    yield* socket.run((datagram, from) => {
+      Queue.offerUnsafe(queue, { datagram: Uint8Array.from(datagram), from: from.address })
+    }).pipe(Effect.exit, Effect.forkScoped({ startImmediately: true }))
+    return {
+      address: socket.address,
+      send: (to, datagram) => socket.send(datagram, socket.peer(to)),
+      receive: Queue.take(queue)
+    }
+  })
+
+/** The answer to a request, as a raw peer would send it. */
+export const respond = (request: Uint8Array, value: unknown): Uint8Array => {
+  const response = Codec.encodeResponse(Codec.idOf(request), value)
+  if (response._tag === "Failure") throw response.failure
+  return response.success
+}
+
+/** Metrics of its own for one test. */
+export const withMetrics = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(self, Metric.MetricRegistry, new Map())
+
+/** The counters and gauges of this test that are not 0, by name and label. */
+export const metrics: Effect.Effect<Record<string, number>> = Effect.map(Metric.snapshot, (snapshots) => {
+  const found: Record<string, number> = {}
+  for (const { attributes, id, state, type } of snapshots) {
+    const label = Object.values(attributes ?? {}).join()
+    const name = label === "" ? id : `${id}.${label}`
+    if (type === "Counter" && Number(state.count) !== 0) found[name] = Number(state.count)
+    if (type === "Gauge" && Number(state.value) !== 0) found[name] = Number(state.value)
+    if (type === "Histogram" && state.count !== 0) found[name] = state.count
+  }
+  return found
+})
