@@ -20,11 +20,14 @@ const defaultReceiveBufferBytes = 4 * 1024 * 1024
 
 export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.DatagramSocketError> =>
   Effect.callback((resume) => {
-    const parsed = NetAddress.ipFromInput(options.address ?? "0.0.0.0")
-    if (Result.isFailure(parsed)) {
-      return resume(Effect.fail(openError("AddressNotAvailable", parsed.failure)))
-    }
-    const ipv6 = NetAddress.isIpv6Address(parsed.success)
+    // Node would bind port 70,000 as 4,464.
+    const local = Result.flatMap(
+      NetAddress.ipFromInput(options.address ?? "0.0.0.0"),
+      (address) => NetAddress.inetAddress(address, options.port ?? 0)
+    )
+    if (Result.isFailure(local)) return resume(Effect.fail(openError("AddressNotAvailable", local.failure)))
+    const { address, port } = local.success
+    const ipv6 = NetAddress.isIpv6Address(address)
     let socket: Dgram.Socket
     try {
       socket = Dgram.createSocket({
@@ -42,7 +45,7 @@ export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.Dat
     }
     socket.once("error", onOpenError)
     try {
-      socket.bind({ address: NetAddress.formatIp(parsed.success), port: options.port ?? 0 }, () => {
+      socket.bind({ address: NetAddress.formatIp(address), port }, () => {
         try {
           setBuffers(socket, options)
         } catch (cause) {

@@ -201,9 +201,10 @@ const isTimestamp = (bytes: Uint8Array, position: number, size: number): boolean
     case 8:
       return readLength(bytes, at, 4) >>> 2 < 1_000_000_000
     case 12: {
-      if (readLength(bytes, at, 4) >= 1_000_000_000) return false
+      const nanos = readLength(bytes, at, 4)
       const seconds = (readLength(bytes, at + 4, 4) | 0) * 2 ** 32 + readLength(bytes, at + 8, 4)
-      return Math.abs(seconds) < maxDateSeconds
+      return nanos < 1_000_000_000 && seconds >= -maxDateSeconds &&
+        (seconds < maxDateSeconds || (seconds === maxDateSeconds && nanos < 1_000_000))
     }
     default:
       return false

@@ -92,7 +92,7 @@ const nativeNode = (ast: SchemaAST.AST): SchemaAST.AST => {
         checks,
         encoding,
         context,
-        ast.encodingChecks
+        [...ast.encodingChecks ?? [], isMapLike]
       )
     case "Union":
       return new SchemaAST.Union(
@@ -111,6 +111,13 @@ const nativeNode = (ast: SchemaAST.AST): SchemaAST.AST => {
       return encoding === ast.encoding ? ast : withEncoding(ast, encoding)
   }
 }
+
+// JSON's objects are maps. MessagePack's bytes, dates and maps with other keys are objects to JavaScript, too, and would
+// pass for a record, or for a struct of optional fields.
+const isMapLike = Schema.makeFilter(
+  (object: object) => !Predicate.isUint8Array(object) && !Predicate.isDate(object) && !Predicate.isMap(object),
+  { expected: "a map with strings for keys" }
+)
 
 const nativeEncoding = (encoding: SchemaAST.Encoding | undefined): SchemaAST.Encoding | undefined => {
   if (encoding === undefined) return undefined

@@ -1,0 +1,230 @@
+/** What a schema allows arrives equal, through the procedure's own codec and the bytes of the wire. */
+import { assert, describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Equal, HashMap, Layer, Option, Result, Schema, SchemaTransformation } from "effect"
+import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
+import * as MemoryNetwork from "./support/MemoryNetwork.ts"
+import { caller, node } from "./support/nodes.ts"
+
+const id = new Uint8Array(Codec.idBytes)
+
+const Text = Schema.String.check(Schema.makeFilter((text: string) => text.isWellFormed()))
+
+class Person extends Schema.Class<Person>("Person")({
+  id: Schema.Uint8Array,
+  born: Schema.Date,
+  score: Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 64n - 1n })),
+  nick: Schema.Option(Text)
+}) {}
+
+class NotFound extends Schema.TaggedError<NotFound>()("NotFound", { key: Schema.Uint8Array }) {}
+
+interface Tree {
+  readonly value: bigint
+  readonly children: ReadonlyArray<Tree>
+}
+
+const Small = Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 63n }))
+
+const Tree: Schema.Codec<Tree, unknown> = Schema.Struct({
+  value: Small,
+  children: Schema.Array(Schema.suspend((): Schema.Codec<Tree, unknown> => Tree))
+})
+
+const reverse = (text: string): string => Array.from(text).reverse().join("")
+
+const Reversed = Text.pipe(
+  Schema.decodeTo(Text, SchemaTransformation.transform({ decode: reverse, encode: reverse }))
+)
+
+const schemas: ReadonlyArray<readonly [string, Schema.Codec<unknown, unknown>]> = [
+  ["String", Text],
+  ["Int", Schema.Int],
+  ["Finite", Schema.Finite.check(Schema.makeFilter((n: number) => !Object.is(n, -0)))],
+  ["Number, NaN and infinities included", Schema.Number.check(Schema.makeFilter((n: number) => !Object.is(n, -0)))],
+  ["Boolean", Schema.Boolean],
+  ["Null", Schema.Null],
+  ["Undefined", Schema.Undefined],
+  ["BigInt", Small],
+  ["Uint8Array", Schema.Uint8Array],
+  ["Date", Schema.Date],
+  ["Literals", Schema.Literals(["a", 1, true, 7n])],
+  ["Enum", Schema.Enum({ A: 0, B: "b" })],
+  ["TemplateLiteral", Schema.TemplateLiteral(["a-", Schema.Int])],
+  ["Array", Schema.Array(Schema.Uint8Array)],
+  ["NonEmptyArray", Schema.NonEmptyArray(Schema.Int)],
+  ["Tuple", Schema.Tuple([Text, Schema.Date, Schema.optionalKey(Schema.Int)])],
+  ["Struct", Schema.Struct({ a: Text, b: Schema.optionalKey(Schema.Date), c: Schema.optional(Small) })],
+  ["Record", Schema.Record(Text, Schema.Uint8Array)],
+  ["a union of natives", Schema.Union([Text, Schema.Uint8Array, Schema.Boolean, Schema.Date, Schema.Int])],
+  [
+    "a tagged union",
+    Schema.Union([
+      Schema.TaggedStruct("A", { a: Small }),
+      Schema.TaggedStruct("B", { b: Schema.Uint8Array })
+    ])
+  ],
+  ["Class", Person],
+  ["TaggedError", NotFound],
+  ["a recursive schema", Tree],
+  ["Option", Schema.Option(Schema.Uint8Array)],
+  ["Result", Schema.Result(Small, Schema.Date)],
+  ["ReadonlyMap with keys that are no strings", Schema.ReadonlyMap(Schema.Int, Schema.Option(Small))],
+  ["ReadonlyMap with keys that are", Schema.ReadonlyMap(Text, Schema.Date)],
+  ["ReadonlySet", Schema.ReadonlySet(Schema.Date)],
+  ["HashMap", Schema.HashMap(Text, Small)],
+  ["Chunk", Schema.Chunk(Schema.Int)],
+  ["Duration", Schema.Duration],
+  ["DateTimeUtc", Schema.DateTimeUtc],
+  ["a transformation from a string", Schema.FiniteFromString],
+  ["a transformation of strings", Reversed],
+  ["a Date as a string", Schema.DateFromString],
+  ["bytes as hex", Schema.Uint8ArrayFromHex],
+  ["NullOr of a native", Schema.NullOr(Schema.Date)]
+]
+
+/** There and back, as a call's result would go. */
+const roundTrip = Effect.fnUntraced(function*(procedure: Handlers.CompiledProcedure, value: unknown) {
+  const wire = yield* procedure.success.encode(value)
+  const datagram = Codec.encodeResponse(id, wire)
+  // Values of this size are not what is tested here.
+  if (Result.isFailure(datagram) && datagram.failure._tag === "TooLarge") return value
+  const received = Result.getOrThrow(Codec.decodeResponse(Result.getOrThrow(datagram)))
+  return yield* procedure.success.decode(received)
+})
+
+describe("schemas", () => {
+  for (const [name, schema] of schemas) {
+    class Group extends Handlers.Service<Group>()(`schemas/${name}`, { it: { success: schema } }) {}
+    const procedure = Group.contract.get("it")!
+
+    it.effect.prop(name, [schema], ([value]) =>
+      Effect.map(roundTrip(procedure, value), (again) => {
+        // Equality by structure: Effect's, or JavaScript's for what Effect has no say in (bytes, dates, NaN).
+        if (!Equal.equals(again, value)) expect(again).toStrictEqual(value)
+      }), { arbitrary: { runs: 50 } })
+  }
+
+  it.effect("keep to MessagePack's own types where it has them", () =>
+    Effect.gen(function*() {
+      class Group extends Handlers.Service<Group>()("schemas/Native", {
+        person: { success: Person },
+        map: { success: Schema.ReadonlyMap(Schema.Int, Schema.String) },
+        unknown: { success: Schema.Unknown },
+        nothing: {}
+      }) {}
+      const bytes = (method: string, value: unknown) =>
+        Effect.map(Group.contract.get(method)!.success.encode(value), (wire) =>
+          Buffer.from(Result.getOrThrow(Codec.encodeResponse(id, wire)).subarray(21)).toString("hex"))
+      const person = new Person({
+        id: Uint8Array.from([1, 2]),
+        born: new Date("2024-02-29T12:30:15Z"),
+        score: 7n,
+        nick: Option.none()
+      })
+      // {id: bin, born: timestamp, score: 7, nick: {_tag: "None"}}
+      expect(yield* bytes("person", person)).toBe(
+        "84" + "a26964" + "c4020102" + "a4626f726e" + "d6ff65e078d7" + "a573636f7265" + "07" +
+          "a46e69636b" + "81a45f746167a44e6f6e65"
+      )
+      expect(yield* bytes("map", new Map([[1, "a"]]))).toBe("8101a161")
+      expect(yield* bytes("unknown", { a: new Uint8Array(1) })).toBe("81a161c40100")
+      expect(yield* bytes("nothing", undefined)).toBe("c0")
+    }))
+
+  it.effect("decode a Python dict into a ReadonlyMap, a Record or a Struct, and refuse what is none", () =>
+    Effect.gen(function*() {
+      class Group extends Handlers.Service<Group>()("schemas/Dict", {
+        map: { success: Schema.ReadonlyMap(Schema.String, Schema.Int) },
+        record: { success: Schema.Record(Schema.String, Schema.Int) },
+        struct: { success: Schema.Struct({ a: Schema.Int }) }
+      }) {}
+      const decode = (method: string, hex: string) =>
+        Group.contract.get(method)!.success.decode(
+          Result.getOrThrow(Codec.decodeResponse(Uint8Array.from([1, ...id, ...Buffer.from(hex, "hex")])))
+        )
+      expect(yield* decode("map", "81a16101")).toStrictEqual(new Map([["a", 1]]))
+      expect(yield* decode("map", "80")).toStrictEqual(new Map())
+      expect(yield* decode("record", "82a16101a9" + Buffer.from("__proto__").toString("hex") + "02"))
+        .toStrictEqual(JSON.parse("{\"a\": 1, \"__proto__\": 2}"))
+      expect(yield* decode("struct", "82a16101a16202")).toStrictEqual({ a: 1 })
+      for (const hex of ["90", "01", "c0", "a161", "c40100", "d6ff00000000", "9101"]) {
+        yield* Effect.flip(decode("map", hex))
+        yield* Effect.flip(decode("record", hex))
+      }
+    }))
+
+  it("a bigint is decoded from an integer of any width, and from nothing else", () => {
+    class Group extends Handlers.Service<Group>()("schemas/BigInt", { it: { success: Schema.BigInt } }) {}
+    const decode = (value: unknown) => Effect.runSyncExit(Group.contract.get("it")!.success.decode(value))
+    expect(decode(5)).toMatchObject({ _tag: "Success", value: 5n })
+    expect(decode(2n ** 60n)).toMatchObject({ _tag: "Success", value: 2n ** 60n })
+    for (const value of [1.5, "5", null, true, Number.NaN, 2 ** 60]) expect(decode(value)._tag).toBe("Failure")
+  })
+
+  it.effect("through a whole call: optional trailing arguments, transformations, asynchronous schemas, errors", () =>
+    Effect.gen(function*() {
+      const Slow = Schema.String.pipe(
+        Schema.decodeTo(
+          Schema.String,
+          SchemaTransformation.transformEffect({
+            decode: (s: string) => Effect.map(Effect.promise(() => Promise.resolve()), () => `decoded ${s}`),
+            encode: (s: string) => Effect.map(Effect.promise(() => Promise.resolve()), () => `encoded ${s}`)
+          })
+        )
+      )
+      class Group extends Handlers.Service<Group>()("schemas/Whole", {
+        optional: { args: [Schema.String, Schema.optionalKey(Schema.Int)], success: Schema.String },
+        undefinable: { args: [Schema.String, Schema.optional(Schema.Date)], success: Schema.String },
+        class: { args: [Person], success: Person },
+        slow: { args: [Slow], success: Slow, error: Schema.Struct({ slow: Slow }) },
+        slowError: { args: [Slow], error: Schema.Struct({ slow: Slow }) },
+        errors: { args: [Schema.Boolean], error: Schema.Union([NotFound, Schema.BigInt]) },
+        tree: { args: [Tree], success: Tree },
+        hash: { args: [Schema.HashMap(Schema.String, Schema.Int)], success: Schema.Int }
+      }) {}
+      const network = MemoryNetwork.make()
+      const transport = () => Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1")))
+      const server = yield* node(
+        Protocol.serve(Group).pipe(Layer.provide(Group.toLayer({
+          optional: (text, count) => Effect.succeed(`${text} ${count}`),
+          undefinable: (text, date) => Effect.succeed(`${text} ${date?.getTime()}`),
+          class: (person) => Effect.succeed(new Person({ ...person, score: person.score + 1n })),
+          slow: (text) => Effect.succeed(text),
+          slowError: (text) => Effect.fail({ slow: text }),
+          errors: (found) => Effect.fail(found ? 9n : new NotFound({ key: Uint8Array.from([1]) })),
+          tree: (tree) => Effect.succeed({ value: 0n, children: [tree, tree] }),
+          hash: (map) => Effect.succeed(HashMap.size(map))
+        }))),
+        transport()
+      )
+      const context = yield* caller(transport())
+      const { address } = Context.get(server, Protocol.Protocol)
+      const peer = (yield* Effect.provideContext(Protocol.client(Group), context))(address)
+
+      expect(yield* peer.optional("a")).toBe("a undefined")
+      expect(yield* peer.optional("a", 2)).toBe("a 2")
+      expect(yield* peer.undefinable("a")).toBe("a undefined")
+      expect(yield* peer.undefinable("a", undefined)).toBe("a undefined")
+      expect(yield* peer.undefinable("a", new Date(5))).toBe("a 5")
+      const person = new Person({ id: new Uint8Array(2), born: new Date(0), score: 1n, nick: Option.some("n") })
+      const older = yield* peer.class(person)
+      assert(older instanceof Person)
+      expect(older).toStrictEqual(new Person({ ...person, score: 2n }))
+      expect(yield* peer.slow("x")).toBe("decoded encoded decoded encoded x")
+      expect(yield* Effect.flip(peer.slowError("x"))).toStrictEqual({ slow: "decoded encoded decoded encoded x" })
+      expect(yield* Effect.flip(peer.errors(true))).toBe(9n)
+      const notFound = yield* Effect.flip(peer.errors(false))
+      assert(notFound instanceof NotFound)
+      expect(notFound.key).toStrictEqual(Uint8Array.from([1]))
+      const tree = { value: 2n ** 60n, children: [{ value: 1n, children: [] }] }
+      expect(yield* peer.tree(tree)).toStrictEqual({ value: 0n, children: [tree, tree] })
+      expect(yield* peer.hash(HashMap.make(["a", 1], ["b", 2]))).toBe(2)
+    }))
+
+  it("a schema that cannot travel is refused when it is declared", () => {
+    expect(() =>
+      Handlers.Service<never>()("schemas/Symbols", { it: { success: Schema.Struct({ [Symbol("s")]: Schema.Int }) } })
+    )
+      .toThrow("property names must be strings")
+  })
+})

@@ -1,0 +1,281 @@
+/** The edge to Node's socket: what only real UDP can show. */
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { NetAddress } from "effect/net"
+import { DatagramSocket } from "effect/socket"
+import { Protocol, Transport } from "../src/index.ts"
+import { Greeter, greeterLive } from "./support/Contract.ts"
+import * as MemoryNetwork from "./support/MemoryNetwork.ts"
+import type { TransportLayer } from "./support/nodes.ts"
+import { caller, metrics, node, raw, respond, withMetrics } from "./support/nodes.ts"
+
+const server = (transport: TransportLayer) =>
+  Effect.map(
+    node(Protocol.serve(Greeter).pipe(Layer.provide(greeterLive())), transport),
+    (context) => Context.get(context, Protocol.Protocol).address
+  )
+
+const client = Effect.fnUntraced(function*(transport: TransportLayer) {
+  const context = yield* caller(transport)
+  const greeter = yield* Effect.provideContext(Protocol.client(Greeter), context)
+  return { greeter, address: Context.get(context, Protocol.Protocol).address }
+})
+
+/** The same port at another address. */
+const at = (address: string, { port }: NetAddress.InetAddress): NetAddress.InetAddress =>
+  NetAddress.inetAddressFromIpStringUnsafe(address, port)
+
+describe("Transport", () => {
+  describe("binding", () => {
+    it.live("port 0 is a port of the system's choice, and the address says which", () =>
+      Effect.gen(function*() {
+        for (const address of ["127.0.0.1", "::1", NetAddress.ipv4Loopback, NetAddress.ipv6Loopback]) {
+          const bound = yield* server(Transport.layer({ address }))
+          expect(bound.port).toBeGreaterThan(0)
+          expect(NetAddress.isLoopback(bound.address)).toBe(true)
+        }
+        const anywhere = yield* server(Transport.layer())
+        expect(NetAddress.formatIp(anywhere.address)).toBe("0.0.0.0")
+      }))
+
+    it.live("what can't be bound is a typed error that says why", () =>
+      Effect.gen(function*() {
+        const taken = yield* server(Transport.layer({ address: "127.0.0.1" }))
+        const cases: ReadonlyArray<readonly [Transport.Options, string]> = [
+          [{ address: "127.0.0.1", port: taken.port }, "AddressInUse"],
+          // TEST-NET-1 (RFC 5737): no machine's
+          [{ address: "192.0.2.1" }, "AddressNotAvailable"],
+          [{ address: "localhost" }, "AddressNotAvailable"],
+          [{ address: "not an address" }, "AddressNotAvailable"],
+          [{ address: "127.0.0.1", port: 70_000 }, "AddressNotAvailable"],
+          [{ address: "127.0.0.1", port: -1 }, "AddressNotAvailable"],
+          [{ address: "127.0.0.1", receiveBufferBytes: -1 }, "Unknown"]
+        ]
+        for (const [options, kind] of cases) {
+          expect(yield* Effect.flip(caller(Transport.layer(options))), JSON.stringify(options)).toMatchObject({
+            _tag: "DatagramSocketError",
+            reason: { _tag: "DatagramSocketOpenError", kind }
+          })
+        }
+      }))
+
+    it.live("a build that is interrupted leaves no socket behind", () =>
+      Effect.gen(function*() {
+        const probe = yield* Scope.make()
+        const { port } = yield* Scope.provide(server(Transport.layer({ address: "127.0.0.1" })), probe)
+        yield* Scope.close(probe, Exit.void)
+        const building = yield* Effect.forkChild(
+          Effect.scoped(Effect.andThen(caller(Transport.layer({ address: "127.0.0.1", port })), Effect.never)),
+          { startImmediately: true }
+        )
+        yield* Fiber.interrupt(building)
+        expect((yield* server(Transport.layer({ address: "127.0.0.1", port }))).port).toBe(port)
+      }))
+
+    it.live("buffers of a given size are asked for", () =>
+      Effect.gen(function*() {
+        const transport = Transport.layer({ address: "127.0.0.1", receiveBufferBytes: 65_536, sendBufferBytes: 65_536 })
+        const address = yield* server(transport)
+        const { greeter } = yield* client(transport)
+        expect(yield* greeter(address).poke()).toBe(undefined)
+      }))
+
+    it.live("with reuseAddress two sockets share a port", () =>
+      Effect.gen(function*() {
+        const first = yield* server(Transport.layer({ address: "127.0.0.1", reuseAddress: true }))
+        const second = yield* server(Transport.layer({ address: "127.0.0.1", reuseAddress: true, port: first.port }))
+        expect(second.port).toBe(first.port)
+      }))
+  })
+
+  describe("families", () => {
+    it.live("a socket on :: speaks both, and IPv4 peers are known by their IPv4 addresses", () =>
+      Effect.gen(function*() {
+        const dual = Transport.layer({ address: "::" })
+        const address = yield* server(dual)
+        const v4 = yield* client(Transport.layer({ address: "127.0.0.1" }))
+        const v6 = yield* client(Transport.layer({ address: "::1" }))
+        expect(yield* v4.greeter(at("127.0.0.1", address)).sayhi("4"))
+          .toBe(`Hello 4 you live at 127.0.0.1:${v4.address.port}`)
+        expect(yield* v6.greeter(at("::1", address)).sayhi("6")).toBe(`Hello 6 you live at [::1]:${v6.address.port}`)
+
+        // and it calls both, an IPv4 peer by either of its addresses
+        const both = yield* client(dual)
+        const peer = yield* server(Transport.layer({ address: "127.0.0.1" }))
+        const peer6 = yield* server(Transport.layer({ address: "::1" }))
+        for (const to of [peer, at("::ffff:127.0.0.1", peer), peer6]) {
+          expect(yield* both.greeter(to).sayhi("dual")).toContain(`:${both.address.port}`)
+        }
+      }))
+
+    it.live("a socket on IPv4 calls an IPv4-mapped address by what it maps, and its answer counts", () =>
+      Effect.gen(function*() {
+        const address = yield* server(Transport.layer({ address: "127.0.0.1" }))
+        const { greeter } = yield* client(Transport.layer({ address: "127.0.0.1" }))
+        expect(yield* greeter(at("::ffff:127.0.0.1", address)).poke()).toBe(undefined)
+      }))
+
+    it.live("a transport over a DatagramSocket on :: does the same", () =>
+      Effect.gen(function*() {
+        const { layer } = yield* Effect.promise(() => import("@effect/platform-node/NodeDatagramSocket"))
+        const dual = Transport.layerSocket.pipe(Layer.provide(layer({ bind: { address: "::", port: 0 } })))
+        const peer = yield* server(Transport.layer({ address: "127.0.0.1" }))
+        const { greeter } = yield* client(dual)
+        for (const to of [peer, at("::ffff:127.0.0.1", peer)]) {
+          expect(yield* greeter(to).sayhi("dual")).toContain("you live at 127.0.0.1:")
+        }
+        const address = yield* server(dual)
+        const v4 = yield* client(Transport.layer({ address: "127.0.0.1" }))
+        expect(yield* v4.greeter(at("127.0.0.1", address)).sayhi("4")).toContain(`127.0.0.1:${v4.address.port}`)
+      }))
+
+    it.live("with ipv6Only, IPv4 does not reach a socket on ::", () =>
+      Effect.gen(function*() {
+        const address = yield* server(Transport.layer({ address: "::", ipv6Only: true }))
+        // The port is free for IPv4, so nobody answers there unless the first socket does.
+        const other = yield* raw(Transport.layer({ address: "127.0.0.1", port: address.port }))
+        const { greeter } = yield* client(Transport.layer({ address: "127.0.0.1" }))
+        const call = yield* Effect.forkChild(greeter(other.address).poke())
+        const { datagram, from } = yield* other.receive
+        other.send(from, respond(datagram, null))
+        expect(yield* Fiber.join(call)).toBe(undefined)
+      }))
+  })
+
+  describe("refusing", () => {
+    it.live("a send that the socket refuses is a typed error of that call, and the next call is answered", () =>
+      Effect.gen(function*() {
+        const address = yield* server(Transport.layer({ address: "127.0.0.1" }))
+        const { greeter } = yield* client(Transport.layer({ address: "127.0.0.1" }))
+        for (const to of ["[2001:db8::1]:9", "127.0.0.1:0", "255.255.255.255:9"]) {
+          const error = yield* Effect.flip(greeter(to).poke())
+          expect(error, to).toMatchObject({
+            _tag: "DatagramSocketError",
+            reason: { _tag: "DatagramSocketWriteError", address: NetAddress.inetAddressFromStringUnsafe(to) }
+          })
+          expect(yield* greeter(address).poke()).toBe(undefined)
+        }
+        const after = yield* metrics
+        expect(after).toMatchObject({ "rpcudp_calls.socket_error": 3 })
+        expect(after["rpcudp_calls_in_flight"]).toBe(undefined)
+      }).pipe(withMetrics))
+
+    it.live("over a DatagramSocket, too", () =>
+      Effect.gen(function*() {
+        const network = MemoryNetwork.make()
+        const refusal = new DatagramSocket.DatagramSocketError({
+          reason: new DatagramSocket.DatagramSocketWriteError({ kind: "Unreachable", cause: new Error("no route") })
+        })
+        network.refuses = ({ to }) => to === "10.9.9.9:9" ? refusal : undefined
+        const socket = () => Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1")))
+        const address = yield* server(socket())
+        const { greeter } = yield* client(socket())
+        expect(yield* Effect.flip(greeter("10.9.9.9:9").poke())).toMatchObject({
+          _tag: "DatagramSocketError",
+          reason: { kind: "Unreachable" }
+        })
+        expect(yield* greeter(address).poke()).toBe(undefined)
+      }))
+
+    it.live("a write that never ends does not outlive the transport", () =>
+      Effect.gen(function*() {
+        const hanging = DatagramSocket.make({
+          reader: Effect.succeed({
+            pull: Effect.never,
+            address: NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"),
+            dropped: () => 0,
+            joinMulticast: () => Effect.void
+          }),
+          writer: Effect.succeed({ write: () => Effect.never, writeAll: () => Effect.never })
+        })
+        const transport = Transport.layerSocket.pipe(
+          Layer.provide(Layer.succeed(DatagramSocket.DatagramSocket, hanging))
+        )
+        const scope = yield* Scope.make()
+        const socket = Context.get(yield* Layer.buildWithScope(transport, scope), Transport.Transport)
+        const failures: Array<DatagramSocket.DatagramSocketError> = []
+        const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("10.0.0.2:2"))
+        socket.send(new Uint8Array(1), peer, (error) => failures.push(error))
+        expect(failures).toHaveLength(0)
+        yield* Scope.close(scope, Exit.void)
+        expect(failures).toMatchObject([{ reason: { _tag: "DatagramSocketClosedError" } }])
+        socket.send(new Uint8Array(1), peer, (error) => failures.push(error))
+        expect(failures).toHaveLength(2)
+      }))
+  })
+
+  describe("its seam", () => {
+    it.live("has one receiver at a time", () =>
+      Effect.gen(function*() {
+        for (const transport of [Transport.layer({ address: "127.0.0.1" })]) {
+          const socket = Context.get(yield* Layer.build(transport), Transport.Transport)
+          yield* Effect.forkScoped(socket.run(() => {}), { startImmediately: true })
+          const exit = yield* Effect.exit(socket.run(() => {}))
+          expect(Exit.isFailure(exit) && Cause.hasDies(exit.cause)).toBe(true)
+        }
+      }))
+
+    it.live("once closed, refuses sends and receivers alike", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const socket = Context.get(
+          yield* Layer.buildWithScope(Transport.layer({ address: "127.0.0.1" }), scope),
+          Transport.Transport
+        )
+        const running = yield* Effect.forkChild(Effect.flip(socket.run(() => {})), { startImmediately: true })
+        yield* Scope.close(scope, Exit.void)
+        const closed = { _tag: "DatagramSocketError", reason: { _tag: "DatagramSocketClosedError" } }
+        expect(yield* Fiber.join(running)).toMatchObject(closed)
+        expect(yield* Effect.flip(socket.run(() => {}))).toMatchObject(closed)
+        const failures: Array<DatagramSocket.DatagramSocketError> = []
+        const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("127.0.0.1:9"))
+        socket.send(new Uint8Array(1), peer, (error) => failures.push(error))
+        socket.send(new Uint8Array(1), peer)
+        expect(failures).toMatchObject([closed])
+      }))
+
+    it.live("knows its own peers only", () =>
+      Effect.gen(function*() {
+        const network = MemoryNetwork.make()
+        const node = Context.get(yield* Layer.build(Transport.layer({ address: "127.0.0.1" })), Transport.Transport)
+        const memory = Context.get(
+          yield* Layer.build(Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1")))),
+          Transport.Transport
+        )
+        const address = NetAddress.inetAddressFromStringUnsafe("127.0.0.1:9")
+        expect(() => node.send(new Uint8Array(1), memory.peer(address))).toThrow("another transport")
+        expect(() => memory.send(new Uint8Array(1), node.peer(address))).toThrow("another transport")
+        // but they can be compared
+        expect(node.peer(address).equals(memory.peer(address))).toBe(true)
+        expect(memory.peer(address).equals(node.peer(at("127.0.0.2", address)))).toBe(false)
+      }))
+
+    it.live("when its socket fails underneath, the calls in flight fail with why", () =>
+      Effect.gen(function*() {
+        const failure = new DatagramSocket.DatagramSocketError({
+          reason: new DatagramSocket.DatagramSocketReadError({ kind: "Unknown", cause: new Error("gone") })
+        })
+        let fail = () => {}
+        const breaking = yield* DatagramSocket.makeFromBackingSocket((events) => {
+          fail = () => events.onReadError(failure)
+          return Effect.succeed({
+            address: { host: "10.0.0.1", port: 1 },
+            send: (_payload, _to, done) => done(),
+            sendMany: (_payloads, _to, done) => done(),
+            joinMulticast: () => Effect.die(new Error("no multicast here")),
+            close: () => {}
+          })
+        })
+        const transport = Transport.layerSocket.pipe(
+          Layer.provide(Layer.succeed(DatagramSocket.DatagramSocket, breaking))
+        )
+        const protocol = Context.get(yield* caller(transport), Protocol.Protocol)
+        const call = yield* Effect.forkChild(Effect.flip(protocol.call("10.0.0.2:2", "who", [])), {
+          startImmediately: true
+        })
+        fail()
+        expect(yield* Fiber.join(call)).toBe(failure)
+        expect(yield* Effect.flip(protocol.call("10.0.0.2:2", "who", []))).toBe(failure)
+      }))
+  })
+})
