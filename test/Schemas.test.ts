@@ -30,7 +30,7 @@ const Tree: Schema.Codec<Tree, unknown> = Schema.Struct({
   children: Schema.Array(Schema.suspend((): Schema.Codec<Tree, unknown> => Tree))
 })
 
-const reverse = (text: string): string => Array.from(text).reverse().join("")
+const reverse = (text: string): string => Array.from(text).toReversed().join("")
 
 const Reversed = Text.pipe(
   Schema.decodeTo(Text, SchemaTransformation.transform({ decode: reverse, encode: reverse }))

@@ -200,14 +200,23 @@ describe("time", () => {
         const waiting = yield* Effect.forkChild(call)
         const { datagram, from } = yield* peer.receive
         step = 3_600_000
-        const other = yield* Effect.forkChild(Effect.flip(call))
+        const short = yield* Effect.forkChild(Effect.flip(call.pipe(Protocol.withTimeout("100 millis"))))
         yield* peer.receive
-        yield* TestClock.adjust("4999 millis")
+        yield* TestClock.adjust("100 millis")
+        expect((yield* Fiber.join(short))._tag).toBe("NoResponse")
+        expect(waiting.pollUnsafe()).toBe(undefined)
         peer.send(from, respond(datagram, "answer"))
         expect(yield* Fiber.join(waiting)).toBe("answer")
-        yield* TestClock.adjust("1 millis")
-        expect((yield* Fiber.join(other))._tag).toBe("NoResponse")
       }).pipe(Effect.provideService(Clock.Clock, stepping))
+    }))
+
+  it.effect("a call that had no time at all does not keep the next from its deadline", () =>
+    Effect.gen(function*() {
+      const { call } = yield* silence()
+      expect((yield* Effect.flip(call.pipe(Protocol.withTimeout(0))))._tag).toBe("NoResponse")
+      const waiting = yield* Effect.forkChild(Effect.flip(call))
+      yield* TestClock.adjust("5 seconds")
+      expect((yield* Fiber.join(waiting))._tag).toBe("NoResponse")
     }))
 
   it.effect("the round trip is measured from the request to its answer", () =>

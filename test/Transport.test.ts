@@ -1,6 +1,6 @@
 /** The edge to Node's socket: what only real UDP can show. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { DatagramSocket } from "effect/socket"
 import { Protocol, Transport } from "../src/index.ts"
@@ -177,6 +177,27 @@ describe("Transport", () => {
         expect(yield* greeter(address).poke()).toBe(undefined)
       }))
 
+    it.live("a refusal that comes after the call was interrupted is nobody's", () =>
+      Effect.gen(function*() {
+        const network = MemoryNetwork.make()
+        const refused = yield* Deferred.make<void>()
+        network.refuses = () => {
+          queueMicrotask(() => queueMicrotask(() => Deferred.doneUnsafe(refused, Effect.void)))
+          return new DatagramSocket.DatagramSocketError({
+            reason: new DatagramSocket.DatagramSocketWriteError({ kind: "Unreachable", cause: new Error("no route") })
+          })
+        }
+        const transport = Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1")))
+        const protocol = Context.get(yield* caller(transport), Protocol.Protocol)
+        const call = yield* Effect.forkChild(protocol.call("10.0.0.2:2", "who", []), { startImmediately: true })
+        call.interruptUnsafe()
+        yield* Deferred.await(refused)
+        const after = yield* metrics
+        expect(after).toMatchObject({ "rpcudp_calls.interrupted": 1 })
+        expect(after["rpcudp_calls.socket_error"]).toBe(undefined)
+        expect(after["rpcudp_calls_in_flight"]).toBe(undefined)
+      }).pipe(withMetrics))
+
     it.live("a write that never ends does not outlive the transport", () =>
       Effect.gen(function*() {
         const hanging = DatagramSocket.make({
@@ -232,6 +253,26 @@ describe("Transport", () => {
         socket.send(new Uint8Array(1), peer, (error) => failures.push(error))
         socket.send(new Uint8Array(1), peer)
         expect(failures).toMatchObject([closed])
+      }))
+
+    it.live("outlives a protocol on it, whose calls then fail, and serves the next one", () =>
+      Effect.gen(function*() {
+        const transport = yield* Layer.build(Transport.layer({ address: "127.0.0.1" }))
+        const scope = yield* Scope.make()
+        const first = Context.get(
+          yield* Layer.buildWithScope(Layer.fresh(Protocol.layer()), scope).pipe(Effect.provideContext(transport)),
+          Protocol.Protocol
+        )
+        yield* Scope.close(scope, Exit.void)
+        expect(yield* Effect.flip(first.call(first.address, "who", []))).toMatchObject({
+          _tag: "DatagramSocketError",
+          reason: { _tag: "DatagramSocketClosedError" }
+        })
+        const second = Context.get(
+          yield* Layer.build(Layer.fresh(Protocol.layer())).pipe(Effect.provideContext(transport)),
+          Protocol.Protocol
+        )
+        expect(yield* Effect.flip(second.call(second.address, "who", []))).toMatchObject({ reason: "UnknownMethod" })
       }))
 
     it.live("knows its own peers only", () =>

@@ -135,19 +135,21 @@ describe("watching", () => {
     Effect.gen(function*() {
       const { spans, tracer } = recorder()
       const { address, protocol } = yield* Effect.gen(function*() {
-        const { address, greeter, protocol } = yield* pair
+        // A server that was built within a span does not make its requests children of that.
+        const { address, greeter, protocol } = yield* pair.pipe(Effect.withSpan("building"))
         yield* greeter.lookup("there").pipe(Effect.withSpan("parent"))
         yield* Effect.flip(protocol.call(address, "lookup", ["gone"]))
         return { address, protocol }
       }).pipe(Effect.provideService(Tracer.Tracer, tracer))
       expect(spans.map(({ kind, name }) => [kind, name])).toStrictEqual([
+        ["internal", "building"],
         ["internal", "parent"],
         ["client", "test/Greeter/lookup"],
         ["server", "test/Greeter/lookup"],
         ["client", "lookup"],
         ["server", "test/Greeter/lookup"]
       ])
-      const [parent, call, request, untyped] = spans
+      const [, parent, call, request, untyped] = spans
       expect(call!.parent).toMatchObject({ value: { spanId: parent!.spanId } })
       expect(request!.parent).toMatchObject({ _tag: "None" })
       expect(Object.fromEntries(call!.attributes)).toStrictEqual({
@@ -168,6 +170,7 @@ describe("watching", () => {
       })
       expect(untyped!.attributes.has("rpc.service")).toBe(false)
       expect(spans.map(({ status }) => status._tag === "Ended" && status.exit._tag)).toStrictEqual([
+        "Success",
         "Success",
         "Success",
         "Success",

@@ -18,6 +18,7 @@ export interface Options {
 
 const defaultReceiveBufferBytes = 4 * 1024 * 1024
 
+/** To be acquired uninterruptibly: binding is over at once, and a bound socket must not be left behind. */
 export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.DatagramSocketError> =>
   Effect.callback((resume) => {
     // Node would bind port 70,000 as 4,464.
@@ -57,8 +58,6 @@ export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.Dat
     } catch (cause) {
       onOpenError(cause)
     }
-    // Interrupted while it binds: the socket must not stay behind.
-    return Effect.sync(() => socket.close())
   })
 
 const setBuffers = (socket: Dgram.Socket, options: Options): void => {

@@ -152,7 +152,6 @@ const check = (bytes: Uint8Array, start: number, unsign: boolean): number | Reas
     }
     if (items >= 0) {
       if (depth === maxDepth) return "TooDeep"
-      if (items > end - position) return "Truncated" // an item is a byte at least
       remaining[++depth] = items
     } else {
       if (skip > end - position) return "Truncated"
