@@ -272,7 +272,7 @@ const decodeBody = (datagram: Uint8Array): Result.Result<unknown, Malformed> => 
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Encodes a call. `id` is 20 bytes.
+ * Encodes a call. `id` is 20 bytes. The path of an `Unencodable` begins at the arguments.
  *
  * @category encoding
  * @since 0.1.0
@@ -281,7 +281,13 @@ export const encodeRequest = (
   id: Uint8Array,
   method: string,
   args: ReadonlyArray<unknown>
-): Result.Result<Uint8Array, TooLarge | Unencodable> => encode(0, id, [method, args])
+): Result.Result<Uint8Array, TooLarge | Unencodable> =>
+  Result.mapError(
+    encode(0, id, [method, args]),
+    // The caller knows the arguments, not the array around them.
+    (error) =>
+      error._tag === "TooLarge" ? error : new Unencodable({ problem: error.problem, path: error.path.slice(1) })
+  )
 
 /**
  * Encodes a call's result. `id` is that of the request.

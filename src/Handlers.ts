@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Predicate from "effect/Predicate"
@@ -20,9 +21,11 @@ import { toCodecWire } from "./internal/wireSchema.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * What a procedure takes and gives. All three are optional: `{}` takes nothing, replies nil and never fails.
+ * What a procedure takes and gives. All three are optional: `{}` takes nothing, replies nil and never fails. Without
+ * `success` a caller ignores what it is answered.
  *
- * `args` are positional, as in Python; trailing ones may be `Schema.optionalKey` or `Schema.optional`.
+ * `args` are positional, as in Python; trailing ones may be `Schema.optionalKey`, which a caller leaves out, or
+ * `Schema.optional`, which may also be nil (Python's None).
  *
  * @category models
  * @since 0.1.0
@@ -267,10 +270,13 @@ const compile = (group: string, procedures: Procedures): Contract =>
       group,
       method,
       args: coder(Schema.Tuple(procedure.args ?? [])),
-      success: coder(procedure.success ?? Schema.Void),
+      success: procedure.success === undefined ? nothing : coder(procedure.success),
       error: procedure.error === undefined ? undefined : coder(procedure.error)
     }])
   )
+
+// What a Python method returns where nobody asks for it must not fail the call.
+const nothing: Coder<void> = { decode: () => Exit.void, encode: () => Exit.succeed(null) }
 
 const coder = <S extends AnySchema>(schema: S): Coder<S["Type"]> => {
   const codec = toCodecWire(schema)

@@ -235,8 +235,8 @@ describe("Codec", () => {
     ]
     for (const [value, problem] of cases) {
       const refused = fail(Codec.encodeRequest(id, "m", ["first", { key: [value] }]))
-      expect(refused).toMatchObject({ _tag: "Unencodable", problem, path: [1, 1, "key", 0] })
-      expect(refused.message).toBe(`${problem} (at [1][1]["key"][0])`)
+      expect(refused).toMatchObject({ _tag: "Unencodable", problem, path: [1, "key", 0] })
+      expect(refused.message).toBe(`${problem} (at [1]["key"][0])`)
     }
   })
 

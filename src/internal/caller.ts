@@ -202,7 +202,7 @@ const noResponse = (call: PendingCall): NoResponse =>
   new NoResponse({
     peer: call.peer.address,
     method: call.method,
-    elapsed: Duration.nanos(BigInt(call.due - call.startedAt))
+    elapsed: Duration.millis((call.due - call.startedAt) / 1_000_000)
   })
 
 const refused = (method: string, error: Codec.TooLarge | Codec.Unencodable): Exit.Exit<never, Oversize> =>
