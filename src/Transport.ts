@@ -148,14 +148,17 @@ class NodePeer implements Peer {
  * Whatever `DatagramSocket` is provided: another runtime's, or a simulated one. It is opened when the layer is built
  * and closes with it.
  *
+ * A function, as layers are shared by identity: with a constant, two nodes of one program would share one socket.
+ *
  * @category layers
  * @since 0.1.0
  */
-export const layerSocket: Layer.Layer<
+// @effect-diagnostics-next-line lazyEffect:off
+export const layerSocket = (): Layer.Layer<
   Transport,
   DatagramSocket.DatagramSocketError,
   DatagramSocket.DatagramSocket
-> = Layer.effect(Transport, Effect.suspend(() => makeSocket()))
+> => Layer.effect(Transport, makeSocket())
 
 const makeSocket = Effect.fnUntraced(function*(): Effect.fn.Return<
   Transport["Service"],

@@ -7,7 +7,7 @@ import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 
 conformance("Transport.layerSocket over memory", () => {
   const network = MemoryNetwork.make()
-  return { transport: (port) => Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1", port))) }
+  return { transport: (port) => Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.1", port))) }
 })
 
 conformance("Transport.layer over loopback UDP", () => ({
@@ -20,7 +20,7 @@ conformance("Transport.layer over loopback UDP, IPv6", () => ({
 
 conformance("Transport.layerSocket over Node's DatagramSocket", () => ({
   transport: (port) =>
-    Transport.layerSocket.pipe(
+    Transport.layerSocket().pipe(
       Layer.provide(
         NodeDatagramSocket.layer({ bind: { address: NetAddress.ipv4Loopback, port: port ?? 0 } })
       )

@@ -183,7 +183,7 @@ describe("schemas", () => {
         hash: { args: [Schema.HashMap(Schema.String, Schema.Int)], success: Schema.Int }
       }) {}
       const network = MemoryNetwork.make()
-      const transport = () => Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1")))
+      const transport = () => Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.1")))
       const server = yield* node(
         Protocol.serve(Group).pipe(Layer.provide(Group.toLayer({
           optional: (text, count) => Effect.succeed(`${text} ${count}`),

@@ -10,8 +10,8 @@ import { caller, metrics, raw, respond, withMetrics } from "./support/nodes.ts"
 /** A node that calls a peer who never answers by itself. */
 const silence = Effect.fnUntraced(function*(options?: Protocol.Options) {
   const network = MemoryNetwork.make()
-  const transport = Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1")))
-  const peer = yield* raw(Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.2"))))
+  const transport = Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.1")))
+  const peer = yield* raw(Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.2"))))
   const protocol = Context.get(yield* caller(transport, options), Protocol.Protocol)
   return { call: protocol.call(peer.address, "who", []), network, peer, protocol }
 })

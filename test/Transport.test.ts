@@ -118,7 +118,7 @@ describe("Transport", () => {
     it.live("a transport over a DatagramSocket on :: does the same", () =>
       Effect.gen(function*() {
         const { layer } = yield* Effect.promise(() => import("@effect/platform-node/NodeDatagramSocket"))
-        const dual = Transport.layerSocket.pipe(Layer.provide(layer({ bind: { address: "::", port: 0 } })))
+        const dual = Transport.layerSocket().pipe(Layer.provide(layer({ bind: { address: "::", port: 0 } })))
         const peer = yield* server(Transport.layer({ address: "127.0.0.1" }))
         const { greeter } = yield* client(dual)
         for (const to of [peer, at("::ffff:127.0.0.1", peer)]) {
@@ -167,7 +167,7 @@ describe("Transport", () => {
           reason: new DatagramSocket.DatagramSocketWriteError({ kind: "Unreachable", cause: new Error("no route") })
         })
         network.refuses = ({ to }) => to === "10.9.9.9:9" ? refusal : undefined
-        const socket = () => Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1")))
+        const socket = () => Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.1")))
         const address = yield* server(socket())
         const { greeter } = yield* client(socket())
         expect(yield* Effect.flip(greeter("10.9.9.9:9").poke())).toMatchObject({
@@ -187,7 +187,7 @@ describe("Transport", () => {
             reason: new DatagramSocket.DatagramSocketWriteError({ kind: "Unreachable", cause: new Error("no route") })
           })
         }
-        const transport = Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1")))
+        const transport = Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.1")))
         const protocol = Context.get(yield* caller(transport), Protocol.Protocol)
         const call = yield* Effect.forkChild(protocol.call("10.0.0.2:2", "who", []), { startImmediately: true })
         call.interruptUnsafe()
@@ -209,7 +209,7 @@ describe("Transport", () => {
           }),
           writer: Effect.succeed({ write: () => Effect.never, writeAll: () => Effect.never })
         })
-        const transport = Transport.layerSocket.pipe(
+        const transport = Transport.layerSocket().pipe(
           Layer.provide(Layer.succeed(DatagramSocket.DatagramSocket, hanging))
         )
         const scope = yield* Scope.make()
@@ -275,12 +275,28 @@ describe("Transport", () => {
         expect(yield* Effect.flip(second.call(second.address, "who", []))).toMatchObject({ reason: "UnknownMethod" })
       }))
 
+    it.live("is one of its own for each node of a program", () =>
+      Effect.gen(function*() {
+        class A extends Context.Service<A, Protocol.Protocol["Service"]>()("test/A") {}
+        class B extends Context.Service<B, Protocol.Protocol["Service"]>()("test/B") {}
+        const network = MemoryNetwork.make()
+        const node = (host: string) =>
+          Protocol.layer().pipe(Layer.provide(Transport.layerSocket()), Layer.provide(network.socket(host)))
+        const context = yield* Layer.build(Layer.mergeAll(
+          Layer.effect(A, Protocol.Protocol).pipe(Layer.provide(node("10.0.0.1"))),
+          Layer.effect(B, Protocol.Protocol).pipe(Layer.provide(node("10.0.0.2")))
+        ))
+        expect(NetAddress.formatIp(Context.get(context, A).address.address)).toBe("10.0.0.1")
+        expect(NetAddress.formatIp(Context.get(context, B).address.address)).toBe("10.0.0.2")
+        expect(network.open()).toBe(2)
+      }))
+
     it.live("knows its own peers only", () =>
       Effect.gen(function*() {
         const network = MemoryNetwork.make()
         const node = Context.get(yield* Layer.build(Transport.layer({ address: "127.0.0.1" })), Transport.Transport)
         const memory = Context.get(
-          yield* Layer.build(Transport.layerSocket.pipe(Layer.provide(network.socket("10.0.0.1")))),
+          yield* Layer.build(Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.1")))),
           Transport.Transport
         )
         const address = NetAddress.inetAddressFromStringUnsafe("127.0.0.1:9")
@@ -307,7 +323,7 @@ describe("Transport", () => {
             close: () => {}
           })
         })
-        const transport = Transport.layerSocket.pipe(
+        const transport = Transport.layerSocket().pipe(
           Layer.provide(Layer.succeed(DatagramSocket.DatagramSocket, breaking))
         )
         const protocol = Context.get(yield* caller(transport), Protocol.Protocol)

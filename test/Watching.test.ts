@@ -9,7 +9,7 @@ import { caller, metrics, node, raw, respond, withMetrics } from "./support/node
 
 const network = () => {
   const memory = MemoryNetwork.make()
-  return { transport: (host: string) => Transport.layerSocket.pipe(Layer.provide(memory.socket(host))), memory }
+  return { transport: (host: string) => Transport.layerSocket().pipe(Layer.provide(memory.socket(host))), memory }
 }
 
 const pair = Effect.gen(function*() {

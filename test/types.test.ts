@@ -111,7 +111,7 @@ const types = () => {
   // @ts-expect-error a tag is not a group
   Protocol.serve(Database)
   same<
-    typeof Transport.layerSocket,
+    ReturnType<typeof Transport.layerSocket>,
     Layer.Layer<Transport.Transport, DatagramSocket.DatagramSocketError, DatagramSocket.DatagramSocket>
   >(true)
 
