@@ -97,6 +97,8 @@ export interface Options {
 /**
  * Node's UDP socket, tuned for calls.
  *
+ * One layer is one socket, as layers are shared by identity, and carries one `Protocol`.
+ *
  * It fails with a `DatagramSocketError` whose reason is a `DatagramSocketOpenError`: `AddressInUse`,
  * `AddressNotAvailable` (not an address of this machine, or no address at all), `PermissionDenied` or `Unknown`.
  *

@@ -52,7 +52,9 @@ describe("Transport", () => {
           [{ address: "127.0.0.1", receiveBufferBytes: -1 }, "Unknown"]
         ]
         for (const [options, kind] of cases) {
-          expect(yield* Effect.flip(caller(Transport.layer(options))), JSON.stringify(options)).toMatchObject({
+          const error = yield* Effect.flip(caller(Transport.layer(options)))
+          expect(error.message).toMatch(/^The socket can't be opened: .+ \(.+\)$/u)
+          expect(error, JSON.stringify(options)).toMatchObject({
             _tag: "DatagramSocketError",
             reason: { _tag: "DatagramSocketOpenError", kind }
           })
@@ -153,6 +155,7 @@ describe("Transport", () => {
             _tag: "DatagramSocketError",
             reason: { _tag: "DatagramSocketWriteError", address: NetAddress.inetAddressFromStringUnsafe(to) }
           })
+          expect(error.message).toMatch(/^The socket refused to send to .*: .* \(.*\)$/u)
           expect(yield* greeter(address).poke()).toBe(undefined)
         }
         const after = yield* metrics
@@ -253,6 +256,7 @@ describe("Transport", () => {
         socket.send(new Uint8Array(1), peer, (error) => failures.push(error))
         socket.send(new Uint8Array(1), peer)
         expect(failures).toMatchObject([closed])
+        expect(failures[0]!.message).toBe("The socket is closed")
       }))
 
     it.live("outlives a protocol on it, whose calls then fail, and serves the next one", () =>

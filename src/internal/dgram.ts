@@ -2,10 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
-import * as DatagramSocket from "effect/socket/DatagramSocket"
+import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Dgram from "node:dgram"
 import * as Os from "node:os"
-import { closedError } from "./socketError.ts"
+import { closedError, openError, writeError } from "./socketError.ts"
 
 export interface Options {
   readonly address?: string | NetAddress.IpAddress | undefined
@@ -150,13 +150,7 @@ export class Socket {
 
   #writeError(cause: unknown, host: string, port: number): DatagramSocket.DatagramSocketError {
     if (!this.#open || codeOf(cause) === "ERR_SOCKET_DGRAM_NOT_RUNNING") return closedError()
-    return new DatagramSocket.DatagramSocketError({
-      reason: new DatagramSocket.DatagramSocketWriteError({
-        kind: writeKind(cause),
-        address: this.addressOf(host, port),
-        cause
-      })
-    })
+    return writeError(writeKind(cause), this.addressOf(host, port), cause)
   }
 }
 
@@ -201,9 +195,3 @@ const writeKind = (cause: unknown): DatagramSocket.IoErrorKind => {
       return "Unknown"
   }
 }
-
-const openError = (
-  kind: DatagramSocket.DatagramSocketOpenError["kind"],
-  cause: unknown
-): DatagramSocket.DatagramSocketError =>
-  new DatagramSocket.DatagramSocketError({ reason: new DatagramSocket.DatagramSocketOpenError({ kind, cause }) })

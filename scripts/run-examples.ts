@@ -1,0 +1,123 @@
+/**
+ * Runs each example to its end, and checks what it printed and that no process of its own is left. One line an example,
+ * then a line of totals. `examples/testing.test.ts` is run by vitest.
+ */
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Clock, Console, Effect, Option, Schema, Stream } from "effect"
+import { ChildProcess } from "effect/process"
+import { fileURLToPath } from "node:url"
+
+interface Example {
+  readonly file: string
+  /** What it prints, line by line. */
+  readonly prints: ReadonlyArray<string | RegExp>
+}
+
+const examples: ReadonlyArray<Example> = [
+  {
+    file: "greeter.ts",
+    prints: [/^Hello Snake Plissken you live at 127\.0\.0\.1:\d+$/]
+  },
+  {
+    file: "retry.ts",
+    prints: [
+      /^127\.0\.0\.1:\d+ did not answer "ping" within 500ms$/,
+      /^127\.0\.0\.1:\d+ did not answer "ping" within 500ms$/,
+      "answered request 3"
+    ]
+  },
+  {
+    file: "two-nodes.ts",
+    prints: [
+      // The node that is greeted sees the very port that the greeting node serves on.
+      /^from (127\.0\.0\.1:\d+): Bob greets Ada at \1$/,
+      /^from (127\.0\.0\.1:\d+): Ada greets Bob at \1$/
+    ]
+  },
+  {
+    file: "python.ts",
+    prints: [
+      "Python calls the greeter:",
+      /^sayhi: Hello Snake Plissken you live at 127\.0\.0\.1:\d+$/,
+      "poke: None",
+      "lookup: no answer",
+      "We call Python:",
+      /^Hello Ada you live at 127\.0\.0\.1:\d+$/,
+      String.raw`bytes b'\x01\x02\xff'`,
+      "int 9223372036854775808",
+      "float 1.5",
+      "list [None, True, {'name': 'Ada'}]",
+      /^127\.0\.0\.1:\d+ did not answer "missing" within 300ms$/
+    ]
+  }
+]
+
+const timeLimit = "60 seconds"
+
+type Outcome = "passed" | "failed" | "skipped"
+
+class ExampleFailed extends Schema.TaggedError<ExampleFailed>()("ExampleFailed", { message: Schema.String }) {}
+
+class SomeFailed extends Schema.TaggedError<SomeFailed>()("SomeFailed", { message: Schema.String }) {}
+
+/** Runs an example in a process group of its own, which ends with the scope. Answers why it was skipped, if it was. */
+const run = Effect.fn("run")(
+  function*({ file, prints }: Example) {
+    const path = fileURLToPath(new URL(`../examples/${file}`, import.meta.url))
+    const example = yield* ChildProcess.make(process.execPath, [path], { stdin: "ignore", forceKillAfter: "2 seconds" })
+    const [exitCode, stdout, stderr] = yield* Effect.all([
+      example.exitCode,
+      example.stdout.pipe(Stream.decodeText(), Stream.mkString),
+      example.stderr.pipe(Stream.decodeText(), Stream.mkString)
+    ], { concurrency: "unbounded" })
+    if (exitCode !== 0) return yield* new ExampleFailed({ message: `ended with ${exitCode}\n${stdout}${stderr}` })
+    if (hasMembers(example.pid)) return yield* new ExampleFailed({ message: "left a process behind" })
+
+    const lines = stdout.trimEnd().split("\n")
+    const skipped = /^skipped: (.*)$/.exec(lines[0] ?? "")
+    if (skipped !== null) return Option.fromNullishOr(skipped[1])
+    const wrong = prints.findIndex((expected, i) => !matches(expected, lines[i]))
+    if (wrong !== -1 || lines.length !== prints.length) {
+      const expected = wrong === -1 ? `${prints.length} lines` : `line ${wrong + 1} to be ${prints[wrong]}`
+      return yield* new ExampleFailed({ message: `expected ${expected}, but it printed\n${stdout}${stderr}` })
+    }
+    return Option.none()
+  },
+  Effect.timeout(timeLimit),
+  Effect.scoped
+)
+
+const matches = (expected: string | RegExp, line: string | undefined): boolean =>
+  line !== undefined && (typeof expected === "string" ? expected === line : expected.test(line))
+
+const hasMembers = (group: number): boolean => {
+  try {
+    return process.kill(-group, 0)
+  } catch {
+    return false
+  }
+}
+
+const report = Effect.fn("report")(function*(example: Example) {
+  const start = yield* Clock.currentTimeMillis
+  const [outcome, line] = yield* run(example).pipe(Effect.match({
+    onSuccess: (skipped): readonly [Outcome, string] =>
+      Option.match(skipped, {
+        onNone: () => ["passed", ""],
+        onSome: (reason) => ["skipped", `: ${reason}`]
+      }),
+    onFailure: (error): readonly [Outcome, string] => ["failed", `: ${error.message}`]
+  }))
+  const seconds = ((yield* Clock.currentTimeMillis) - start) / 1000
+  yield* Console.log(`${outcome}  ${example.file} (${seconds.toFixed(1)} s)${line}`)
+  return outcome
+})
+
+const program = Effect.gen(function*() {
+  const outcomes = yield* Effect.forEach(examples, report)
+  const count = (outcome: Outcome) => outcomes.filter((other) => other === outcome).length
+  yield* Console.log(`${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`)
+  if (count("failed") > 0) return yield* new SomeFailed({ message: "not every example passed" })
+})
+
+program.pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain({ disableErrorReporting: true }))

@@ -1,0 +1,25 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+const src = fileURLToPath(new URL("src/", import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    // The sources, never a dist that may be stale.
+    alias: [
+      { find: /^effect-rpcudp$/, replacement: `${src}index.ts` },
+      { find: /^effect-rpcudp\/(.+)$/, replacement: `${src}$1.ts` }
+    ]
+  },
+  test: {
+    // Nothing here waits for time to pass: these bound only what hangs, on a machine however busy.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts"],
+      reporter: ["text", "json-summary"]
+    }
+  }
+})
