@@ -8,6 +8,7 @@ export default defineConfig({
     // The sources, never a dist that may be stale.
     alias: [
       { find: /^effect-rpcudp$/, replacement: `${src}index.ts` },
+      { find: /^effect-rpcudp\/testing$/, replacement: `${src}testing/index.ts` },
       { find: /^effect-rpcudp\/(.+)$/, replacement: `${src}$1.ts` }
     ]
   },

@@ -1,7 +1,8 @@
 import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
-import { Layer } from "effect"
+import { Effect, Layer, Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { Transport } from "../src/index.ts"
+import { SimulatedNetwork } from "../src/testing/index.ts"
 import { conformance } from "./support/conformance.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 
@@ -26,3 +27,19 @@ conformance("Transport.layerSocket over Node's DatagramSocket", () => ({
       )
     )
 }))
+
+conformance("Transport.layerSocket over a simulated network", () => {
+  // One network for all nodes of a test. It holds nothing that a scope would have to give back.
+  const network = Layer.succeedContext(
+    Effect.runSync(
+      Layer.buildWithScope(SimulatedNetwork.layer({ delay: "0.1 millis" }), Scope.makeUnsafe())
+    )
+  )
+  return {
+    transport: (port) =>
+      Transport.layerSocket().pipe(
+        Layer.provide(SimulatedNetwork.socket(`10.0.0.1:${port ?? 0}`)),
+        Layer.provide(network)
+      )
+  }
+})

@@ -4,9 +4,8 @@
  */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import { Alarm } from "./alarm.ts"
 import { Deadline, Deadlines } from "./deadlines.ts"
 import type { Ids } from "./ids.ts"
 
@@ -36,20 +35,17 @@ export class CallTable<C extends Call<C>> {
   readonly #options: Options<C>
   readonly #calls = new Map<number, C>()
   readonly #deadlines = new Deadlines<C>()
-  #sleeper: { readonly until: number; readonly fiber: Fiber.Fiber<void> } | undefined
+  readonly #alarm: Alarm
   #idleCheck = false
 
   constructor(options: Options<C>) {
     this.#options = options
+    this.#alarm = new Alarm({ ...options, onRing: () => this.#expire() })
   }
 
-  get size(): number {
-    return this.#calls.size
-  }
-
-  /** In nanoseconds of the monotonic clock: stepping the wall clock ends no call. */
+  /** In nanoseconds of the monotonic clock. */
   now(): number {
-    return Number(this.#options.clock.monotonicTimeNanosUnsafe())
+    return this.#alarm.now()
   }
 
   /** An id that no call in the table could be mistaken for. */
@@ -85,47 +81,31 @@ export class CallTable<C extends Call<C>> {
   clear(): ReadonlyArray<C> {
     const calls = [...this.#calls.values()]
     for (const call of calls) this.remove(call)
-    this.#wake()
     return calls
   }
 
-  // The sleeper sleeps until the earliest deadline, or an earlier one that has gone since: re-arming on each answer would
-  // cost as much as a timer a call.
+  // The alarm is for the earliest deadline, or for an earlier one that has gone since: setting it anew on each answer
+  // would cost as much as a timer a call.
   #watch(): void {
-    const until = this.#deadlines.earliest
-    if (until === undefined || (this.#sleeper !== undefined && this.#sleeper.until <= until)) return
-    this.#wake()
-    const sleep = Effect.flatMap(
-      Effect.suspend(() => this.#options.clock.sleep(Duration.millis((until - this.now()) / 1_000_000))),
-      () => Effect.sync(() => this.#onAwake())
-    )
-    const fiber = Effect.runForkWith(this.#options.context)(sleep)
-    // A deadline that has passed already was dealt with before `runForkWith` came back.
-    if (fiber.pollUnsafe() === undefined) this.#sleeper = { until, fiber }
+    if (this.#deadlines.earliest !== undefined) this.#alarm.by(this.#deadlines.earliest)
   }
 
-  #onAwake(): void {
-    this.#sleeper = undefined
+  #expire(): void {
     const expired = this.#deadlines.expire(this.now())
     for (const call of expired) this.#calls.delete(keyOf(call.id))
     for (const call of expired) this.#options.onExpire(call)
     this.#watch()
   }
 
-  // Nothing may wake up while no call waits, but a caller that calls again at once needs the sleeper: look again once
+  // Nothing may wake up while no call waits, but a caller that calls again at once needs the alarm: look again once
   // whatever runs now has run.
   #rest(): void {
-    if (this.#idleCheck || this.#sleeper === undefined) return
+    if (this.#idleCheck || !this.#alarm.isSet) return
     this.#idleCheck = true
     Effect.runForkWith(this.#options.context)(Effect.map(Effect.yieldNow, () => {
       this.#idleCheck = false
-      if (this.#deadlines.earliest === undefined) this.#wake()
+      if (this.#deadlines.earliest === undefined) this.#alarm.off()
     }))
-  }
-
-  #wake(): void {
-    this.#sleeper?.fiber.interruptUnsafe()
-    this.#sleeper = undefined
   }
 }
 

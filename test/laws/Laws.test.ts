@@ -1,0 +1,32 @@
+/** The laws, over a few hundred seeds. `npm run simulate` runs more, and any one of them with its trace. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { broken } from "./laws.ts"
+import { scenario } from "./scenario.ts"
+
+const seeds = 240
+const perTest = 30
+
+describe("laws", () => {
+  for (let from = 1; from <= seeds; from += perTest) {
+    it.live(`hold for the seeds ${from} to ${from + perTest - 1}`, () =>
+      Effect.gen(function*() {
+        for (let seed = from; seed < from + perTest; seed++) {
+          const outcome = yield* scenario(seed)
+          expect(broken(outcome), `npm run simulate -- --seed ${seed}`).toStrictEqual([])
+        }
+      }))
+  }
+
+  it.live("a scenario is the same each time it runs", () =>
+    Effect.gen(function*() {
+      for (const seed of [1, 2, 3]) {
+        const first = yield* scenario(seed, { trace: true })
+        const again = yield* scenario(seed, { trace: true })
+        expect(first.trace.length).toBeGreaterThan(10)
+        expect(again.trace).toStrictEqual(first.trace)
+        expect(again.calls).toStrictEqual(first.calls)
+        expect(again.metrics).toStrictEqual(first.metrics)
+      }
+    }))
+})
