@@ -285,13 +285,11 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
           yield* Effect.sleep(lasts)
           return yield* network.set({ refuse: false }, { from: hosts[index]!, to: hosts[other]! })
         case "rebind": {
-          // Its peers know it by its old address until it has that back.
-          if (nodes[index] === undefined) return
+          // Its peers know it by its old address until it has that back. It may be closed by then, or rebound already.
           const rebound = `${hosts[index]}:${port}`
-          yield* network.rebind(addresses[index]!, rebound)
+          if (Exit.isFailure(yield* Effect.exit(network.rebind(addresses[index]!, rebound)))) return
           yield* Effect.sleep(lasts)
-          if (nodes[index] !== undefined) yield* Effect.ignoreCause(network.rebind(rebound, addresses[index]!))
-          return
+          return yield* Effect.ignoreCause(network.rebind(rebound, addresses[index]!))
         }
         case "rule":
           yield* network.set({ rule: ({ payload }) => payload.length % 3 === 0 ? [] : [payload.length, 5] }, link)
