@@ -20,6 +20,8 @@ interface Figures {
   readonly calls: number
   readonly counts: Readonly<Record<string, number>>
   readonly broken: ReadonlyArray<string>
+  /** Bytes that the worker's heap holds after a collection. Measured now and then. */
+  readonly heap: number | undefined
 }
 
 /** What a worker is told. */
@@ -35,8 +37,18 @@ const figuresOf = (outcome: Outcome): Figures => ({
   virtualMillis: outcome.virtualMillis,
   calls: outcome.calls.length,
   counts: { ...outcome.stats, ...outcome.faults },
-  broken: broken(outcome)
+  broken: broken(outcome),
+  heap: undefined
 })
+
+// What is kept once, by the first seeds, is not growth.
+const heapEvery = 200
+
+const heapOf = (index: number): number | undefined => {
+  if (index === 0 || index % heapEvery > 1 || globalThis.gc === undefined) return undefined
+  globalThis.gc()
+  return process.memoryUsage().heapUsed
+}
 
 const run = (seed: number): Promise<Figures> => Effect.runPromise(Effect.map(scenario(seed), figuresOf))
 
@@ -58,11 +70,13 @@ const many = async (from: number, seeds: number): Promise<number> => {
   let virtualMillis = 0
   let failures = 0
   let shown = 0
+  const heaps: Array<number> = []
   const take = (figures: Figures) => {
     done++
     calls += figures.calls
     virtualMillis += figures.virtualMillis
     for (const [name, count] of Object.entries(figures.counts)) counts.set(name, (counts.get(name) ?? 0) + count)
+    if (figures.heap !== undefined) heaps.push(figures.heap / 1_048_576)
     if (figures.broken.length > 0) {
       failures++
       console.log(`\nseed ${figures.seed}:\n  ${figures.broken.join("\n  ")}`)
@@ -102,6 +116,15 @@ const many = async (from: number, seeds: number): Promise<number> => {
         counts.get("delivered") ?? 0
       } delivered; ${faults}; ${failures} failures`
   )
+  if (heaps.length > 1) {
+    console.log(
+      `heap of a worker after a collection, MiB, every ${heapEvery} seeds: ${
+        heaps.map((mib) => mib.toFixed(0)).join(" ")
+      }`
+    )
+    // Both workers' first against both workers' last.
+    if (Math.max(...heaps.slice(-workers)) > Math.max(...heaps.slice(0, workers)) + 16) failures++
+  }
   return failures
 }
 
@@ -121,7 +144,7 @@ if (isMainThread) {
   const share: Share = workerData
   // Every so manieth seed each, so that none is left with all the long ones.
   for (let i = share.index; i < share.seeds; i += share.workers) {
-    const figures = await run(share.from + i)
+    const figures = { ...(await run(share.from + i)), heap: heapOf(i) }
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is a window's
     parentPort?.postMessage(figures)
   }

@@ -153,6 +153,28 @@ describe("schemas", () => {
       }
     }))
 
+  it.effect("know objects without a schema, and a string that stands for a bigint", () =>
+    Effect.gen(function*() {
+      class Group extends Handlers.Service<Group>()("schemas/Rest", {
+        object: { success: Schema.ObjectKeyword },
+        text: {
+          success: Schema.String.pipe(Schema.encodeTo(
+            Schema.BigInt,
+            SchemaTransformation.transform({
+              decode: (n: bigint) => `${n}`,
+              encode: (s: string) => BigInt(s)
+            })
+          ))
+        }
+      }) {}
+      const again = (method: string, value: unknown) => roundTrip(Group.contract.get(method)!, value)
+      expect(yield* again("object", { a: new Uint8Array(1) })).toEqual({ a: new Uint8Array(1) })
+      expect(yield* again("object", [1])).toStrictEqual([1])
+      expect(yield* again("text", "17")).toBe("17")
+      yield* Effect.flip(Group.contract.get("object")!.success.decode(1))
+      yield* Effect.flip(Group.contract.get("text")!.success.decode("17"))
+    }))
+
   it("a bigint is decoded from an integer of any width, and from nothing else", () => {
     class Group extends Handlers.Service<Group>()("schemas/BigInt", { it: { success: Schema.BigInt } }) {}
     const decode = (value: unknown) => Effect.runSyncExit(Group.contract.get("it")!.success.decode(value))

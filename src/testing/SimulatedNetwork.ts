@@ -4,7 +4,7 @@
  *
  * It gives standard `DatagramSocket`s, so that any Effect program with UDP can run on it.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -30,7 +30,7 @@ import { Alarm } from "../internal/alarm.ts"
  * percentile, as delays with a long tail are.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type Delay =
   | Duration.Input
@@ -41,7 +41,7 @@ export type Delay =
  * A datagram on its way, as a rule sees it.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Packet {
   /** In milliseconds of the Clock's monotonic time, since the network began. */
@@ -57,7 +57,7 @@ export interface Packet {
  * What happens to datagrams. Whatever is left out is as it was: on a new network, every datagram arrives at once.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Settings {
   /** Different delays let datagrams overtake each other. */
@@ -90,7 +90,7 @@ export interface Settings {
  * (`"10.0.0.1:1234"`); one that is left out is any.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Link {
   readonly from?: string | undefined
@@ -101,7 +101,7 @@ export interface Link {
  * What became of a datagram, or of a copy of it.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type Fate =
   | "delivered"
@@ -120,7 +120,7 @@ export type Fate =
  * A line of the trace.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface TraceEntry {
   /** In milliseconds since the network began. */
@@ -137,7 +137,7 @@ export interface TraceEntry {
  * `delivered` counts arrivals; of these `corrupted` were damaged and `duplicated` were second copies.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export type Stats = { readonly [F in Fate | "sent"]: number }
 
@@ -149,7 +149,7 @@ export type Stats = { readonly [F in Fate | "sent"]: number }
  * The network of a test. All that changes it takes effect for what is sent from then on.
  *
  * @category services
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class SimulatedNetwork extends Context.Service<SimulatedNetwork, {
   /** Changes the settings of the whole network, or of a link: there, the last setting that fits a datagram counts. */
@@ -197,7 +197,7 @@ export class SimulatedNetwork extends Context.Service<SimulatedNetwork, {
  * How to make a network.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Options extends Settings {
   /** Decides everything that chance decides. 0 by default. */
@@ -211,7 +211,7 @@ export interface Options extends Settings {
  * bytes follow the seed, too (so never run anything but a test on it): the same program has the same trace.
  *
  * @category layers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const layer = (options?: Options): Layer.Layer<SimulatedNetwork> =>
   Layer.mergeAll(
@@ -225,7 +225,7 @@ export const layer = (options?: Options): Layer.Layer<SimulatedNetwork> =>
  * on its host. It opens when it is first read, and fails then with `AddressInUse` if it must.
  *
  * @category layers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const socket = (
   address: NetAddress.InetAddressInput,
@@ -244,7 +244,7 @@ export const socket = (
  * One line for a person: when, from where to where, how long, and what became of it.
  *
  * @category formatting
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const formatTrace = (entry: TraceEntry): string =>
   `${entry.time.toFixed(1).padStart(10)} ms  ${entry.from} > ${entry.to}  ${entry.size} bytes  ${entry.fate}`
@@ -257,7 +257,7 @@ export const formatTrace = (entry: TraceEntry): string =>
  * A switched office network: Ethernet's 1,500 bytes (RFC 894), a gigabit a second, up to half a millisecond a way.
  *
  * @category presets
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const lan: Settings = { delay: ["0.1 millis", "0.5 millis"], mtu: 1500, bandwidth: 125_000_000 }
 
@@ -266,7 +266,7 @@ export const lan: Settings = { delay: ["0.1 millis", "0.5 millis"], mtu: 1500, b
  * Improving WiFi Latency in Large-Scale Operational Networks", MobiSys 2016). Loss is our guess: Wi-Fi itself sends again.
  *
  * @category presets
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const wifi: Settings = { delay: { median: "3 millis", p99: "250 millis" }, loss: 0.005, mtu: 1500 }
 
@@ -275,7 +275,7 @@ export const wifi: Settings = { delay: { median: "3 millis", p99: "250 millis" }
  * conditions), under the 1,400 bytes that tunnels in mobile cores commonly leave.
  *
  * @category presets
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const mobile: Settings = {
   delay: ["30 millis", "60 millis"],
@@ -288,7 +288,7 @@ export const mobile: Settings = {
  * A geostationary satellite: 239.6 to 279 ms a way (RFC 2488, section 2), and a megabit a second. Loss is our guess.
  *
  * @category presets
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const satellite: Settings = {
   delay: ["239.6 millis", "279 millis"],
@@ -302,7 +302,7 @@ export const satellite: Settings = {
  * checksum has noticed, and delays from none to a second, so that datagrams overtake each other all the time.
  *
  * @category presets
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const hostile: Settings = {
   delay: ["0 millis", "1 second"],

@@ -1,6 +1,6 @@
 /**
  * What tests of programs that speak UDP need.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export * as SimulatedNetwork from "./SimulatedNetwork.ts"

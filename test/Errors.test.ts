@@ -1,0 +1,60 @@
+/** Every error says to a person what happened, and goes through its own schema. */
+import { describe, expect, it } from "@effect/vitest"
+import { Duration, Schema } from "effect"
+import { NetAddress } from "effect/net"
+import { Codec, Protocol } from "../src/index.ts"
+
+const peer = NetAddress.inetAddressFromStringUnsafe("[2001:db8::1]:4567")
+
+const rejected = (reason: Protocol.Rejected["reason"], detail?: unknown) =>
+  new Protocol.Rejected({ peer, method: "m", reason, detail })
+
+describe("errors", () => {
+  const messages: ReadonlyArray<readonly [Error, string]> = [
+    [
+      new Protocol.NoResponse({ peer, method: "m", elapsed: Duration.millis(1500) }),
+      "[2001:db8::1]:4567 did not answer \"m\" within 1s 500ms"
+    ],
+    [
+      new Protocol.Oversize({ method: "m", size: 9000, limit: 8192, of: "response" }),
+      "The response of \"m\" takes 9000 bytes, over the limit of 8192"
+    ],
+    [rejected("UnknownMethod"), "[2001:db8::1]:4567 has no method \"m\""],
+    [rejected("InvalidArguments", "why"), "[2001:db8::1]:4567 refused the arguments of \"m\": why"],
+    [rejected("Overloaded"), "[2001:db8::1]:4567 is too busy for \"m\""],
+    [rejected("Defect"), "The handler of \"m\" died at [2001:db8::1]:4567"],
+    [rejected("Failed", { a: 1 }), "\"m\" failed at [2001:db8::1]:4567"],
+    [
+      new Protocol.InvalidResponse({ peer, method: "m", issue: "Expected string" }),
+      "[2001:db8::1]:4567 answered \"m\" with what does not fit: Expected string"
+    ],
+    [
+      new Protocol.DuplicateMethod({ method: "m", groups: ["a", "b"] }),
+      "Both \"a\" and \"b\" declare the method \"m\": one socket can serve only one of them"
+    ],
+    [new Codec.TooLarge({ size: 8193 }), "A body of 8193 bytes is over the limit of 8192"],
+    [new Codec.Unencodable({ path: [], problem: "no" }), "no"]
+  ]
+  for (const [error, message] of messages) {
+    it(message, () => {
+      expect(error.message).toBe(message)
+    })
+  }
+
+  it("survive their own schemas", () => {
+    for (
+      const [schema, error] of [
+        [Protocol.NoResponse, new Protocol.NoResponse({ peer, method: "m", elapsed: Duration.seconds(5) })],
+        [Protocol.Oversize, new Protocol.Oversize({ method: "m", size: 9000, limit: 8192, of: "request" })],
+        [Protocol.Rejected, rejected("Failed", "detail")],
+        [Protocol.InvalidResponse, new Protocol.InvalidResponse({ peer, method: "m", issue: "i" })],
+        [Protocol.DuplicateMethod, new Protocol.DuplicateMethod({ method: "m", groups: ["a", "b"] })]
+      ] as const
+    ) {
+      // @effect-diagnostics-next-line preferTypedSchemaDecoder:off
+      const again = Schema.decodeUnknownSync(schema)(Schema.encodeUnknownSync(schema)(error))
+      expect(again).toBeInstanceOf(schema)
+      expect(again.message).toBe(error.message)
+    }
+  })
+})
