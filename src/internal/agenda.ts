@@ -4,11 +4,6 @@ export class Agenda<A> {
   readonly #actions = new Map<number, Array<A>>()
   // A binary heap of the ticks that have actions.
   readonly #ticks: Array<number> = []
-  #size = 0
-
-  get size(): number {
-    return this.#size
-  }
 
   /** The next tick that has an action. */
   get earliest(): number | undefined {
@@ -16,7 +11,6 @@ export class Agenda<A> {
   }
 
   add(tick: number, action: A): void {
-    this.#size++
     const actions = this.#actions.get(tick)
     if (actions !== undefined) {
       actions.push(action)
@@ -54,7 +48,6 @@ export class Agenda<A> {
     }
     const actions = this.#actions.get(tick)
     this.#actions.delete(tick)
-    this.#size -= actions?.length ?? 0
     return actions
   }
 }

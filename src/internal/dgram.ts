@@ -5,16 +5,8 @@ import * as Result from "effect/Result"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Dgram from "node:dgram"
 import * as Os from "node:os"
+import type { Options } from "../Transport.ts"
 import { closedError, openError, writeError } from "./socketError.ts"
-
-export interface Options {
-  readonly address?: string | NetAddress.IpAddress | undefined
-  readonly port?: number | undefined
-  readonly ipv6Only?: boolean | undefined
-  readonly reuseAddress?: boolean | undefined
-  readonly receiveBufferBytes?: number | undefined
-  readonly sendBufferBytes?: number | undefined
-}
 
 const defaultReceiveBufferBytes = 4 * 1024 * 1024
 
