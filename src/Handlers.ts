@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import type * as Scope from "effect/Scope"
@@ -125,7 +126,8 @@ export interface Group<in out Self, out Id extends string, in out P extends Proc
 
   /**
    * Implements the procedures. Takes the handlers, or an Effect that builds them (with a `Scope` that lives as long as
-   * the layer). A handler that is missing, mistyped or not declared does not compile.
+   * the layer). A handler that is missing or mistyped does not compile, nor one that is not declared; in what an Effect
+   * builds, `of` tells of the last.
    */
   readonly toLayer: <H extends HandlersFrom<P>, EX = never, RX = never>(
     handlers: (H & NoExtra<H, P>) | Effect.Effect<H, EX, RX>
@@ -269,7 +271,7 @@ const compile = (group: string, procedures: Procedures): Contract =>
     Object.entries(procedures).map(([method, procedure]) => [method, {
       group,
       method,
-      args: coder(Schema.Tuple(procedure.args ?? [])),
+      args: argsCoder(procedure.args ?? []),
       success: procedure.success === undefined ? nothing : coder(procedure.success),
       error: procedure.error === undefined ? undefined : coder(procedure.error)
     }])
@@ -277,6 +279,18 @@ const compile = (group: string, procedures: Procedures): Contract =>
 
 // What a Python method returns where nobody asks for it must not fail the call.
 const nothing: Coder<void> = { decode: () => Exit.void, encode: () => Exit.succeed(null) }
+
+/** A trailing argument that may be left out may also be undefined: that is how a wrapper hands on what it was not given. */
+const argsCoder = (args: ReadonlyArray<AnySchema>): Coder<ReadonlyArray<unknown>> => {
+  const { decode, encode } = coder(Schema.Tuple(args))
+  const required = args.findLastIndex((arg) => !SchemaAST.isOptional(arg.ast)) + 1
+  const trim = (values: ReadonlyArray<unknown>) => {
+    let length = values.length
+    while (length > required && length <= args.length && values[length - 1] === undefined) length--
+    return length === values.length ? values : values.slice(0, length)
+  }
+  return { decode, encode: (values) => encode(Array.isArray(values) ? trim(values) : values) }
+}
 
 const coder = <S extends AnySchema>(schema: S): Coder<S["Type"]> => {
   const codec = toCodecWire(schema)
@@ -299,5 +313,9 @@ const implement = <P extends Procedures, R>(
 // what it requires is in the context that its layer was built with.
 const erase = (handler: unknown): Handler["run"] => {
   if (!Predicate.isFunction(handler)) throw new TypeError("a handler must be a function that answers an Effect")
-  return (args) => handler(...args) as Effect.Effect<unknown, unknown, Sender>
+  return (args) => {
+    const effect: unknown = handler(...args)
+    if (!Effect.isEffect(effect)) throw new TypeError("a handler must answer an Effect")
+    return effect as Effect.Effect<unknown, unknown, Sender>
+  }
 }

@@ -4,9 +4,11 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
@@ -17,6 +19,7 @@ import * as Caller from "./internal/caller.ts"
 import type { CallError, DuplicateMethod } from "./internal/errors.ts"
 import * as Server from "./internal/server.ts"
 import { closedError } from "./internal/socketError.ts"
+import { logDefect } from "./internal/watch.ts"
 import * as Wire from "./internal/wire.ts"
 import * as Transport from "./Transport.ts"
 
@@ -204,8 +207,7 @@ const make = Effect.fnUntraced(function*(
   })
   const server = Server.make(wire, { maxHandlers: options.maxHandlers ?? defaultMaxHandlers })
 
-  yield* Effect.addFinalizer(() => Effect.sync(() => caller.close(closedError())))
-  yield* transport.run((datagram, from) => {
+  const dispatch = (datagram: Uint8Array, from: Transport.Peer) => {
     wire.metrics.received(datagram.length)
     // The header decides first: most of what nobody waits for is never unpacked.
     const type = Codec.typeOf(datagram)
@@ -218,10 +220,28 @@ const make = Effect.fnUntraced(function*(
       default:
         return wire.drop(type, from)
     }
+  }
+
+  yield* Effect.addFinalizer(() => Effect.sync(() => caller.close(closedError())))
+  const receiver = yield* transport.run((datagram, from) => {
+    try {
+      dispatch(datagram, from)
+    } catch (defect) {
+      // A defect of ours. It must not take the socket with it.
+      logDefect(wire.context, "rpcudp: a datagram could not be dealt with", Cause.die(defect), { sender: from })
+    }
   }).pipe(
-    Effect.catch((error) => Effect.sync(() => caller.close(error))),
+    Effect.catch((error) =>
+      Effect.sync(() => {
+        logDefect(wire.context, "rpcudp: the socket has failed", Cause.fail(error), {})
+        caller.close(error)
+      })
+    ),
     Effect.forkScoped({ startImmediately: true })
   )
+  // Another protocol may receive on this transport already.
+  const ended = receiver.pollUnsafe()
+  if (ended !== undefined && Exit.isFailure(ended)) return yield* Effect.failCause(ended.cause)
 
   return Protocol.of({
     address: transport.address,

@@ -16,7 +16,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Dgram from "./internal/dgram.ts"
-import { closedError } from "./internal/socketError.ts"
+import { closedError, writeError } from "./internal/socketError.ts"
 
 /**
  * Where a datagram came from, or goes to. Made by a transport, and of use to that transport alone.
@@ -112,7 +112,7 @@ export const layer = (options?: Options): Layer.Layer<Transport, DatagramSocket.
       Effect.acquireRelease(Dgram.open(options ?? {}), (socket) => socket.close),
       (socket) => ({
         address: socket.address,
-        peer: (address) => new NodePeer(socket, socket.hostOf(address), address.port),
+        peer: (address) => new NodePeer(socket, socket.hostOf(reachable(address)), address.port),
         send: (datagram, to, onFailure) => {
           if (!(to instanceof NodePeer)) throw new TypeError("a peer of another transport")
           socket.send(datagram, to.host, to.port, onFailure)
@@ -162,6 +162,9 @@ export const layerSocket = (): Layer.Layer<
   DatagramSocket.DatagramSocket
 > => Layer.effect(Transport, makeSocket())
 
+// Writes that may wait for a socket that is stuck: more than any burst, and not without end.
+const maxWrites = 16_384
+
 const makeSocket = Effect.fnUntraced(function*(): Effect.fn.Return<
   Transport["Service"],
   DatagramSocket.DatagramSocketError,
@@ -188,6 +191,9 @@ const makeSocket = Effect.fnUntraced(function*(): Effect.fn.Return<
   const send: Transport["Service"]["send"] = (datagram, to, onFailure) => {
     if (!(to instanceof SocketPeer)) throw new TypeError("a peer of another transport")
     if (!open) return onFailure?.(closedError())
+    if (writes.size >= maxWrites) {
+      return onFailure?.(writeError("Unknown", to.address, new Error("too many writes wait")))
+    }
     const write = fork(writer.write({ payload: datagram, address: to.target }))
     const settle = (exit: Exit.Exit<void, DatagramSocket.DatagramSocketError>) => {
       writes.delete(write)
@@ -202,7 +208,7 @@ const makeSocket = Effect.fnUntraced(function*(): Effect.fn.Return<
 
   return {
     address,
-    peer: (address) => new SocketPeer(target(address, mapped)),
+    peer: (address) => new SocketPeer(target(reachable(address), mapped)),
     send,
     run: (onDatagram) =>
       Effect.forever(
@@ -231,6 +237,18 @@ class SocketPeer implements Peer {
     return Equal.equals(this.address, that.address)
   }
 }
+
+/**
+ * What is bound to every address is reached at the loopback one, from which its answers come: systems send there what is
+ * sent to the unspecified address, but nothing ever comes from that.
+ */
+const reachable = (address: NetAddress.InetAddress): NetAddress.InetAddress =>
+  NetAddress.isUnspecified(address.address)
+    ? NetAddress.inetAddressUnsafe(
+      NetAddress.isInetAddressV4(address) ? NetAddress.ipv4Loopback : NetAddress.ipv6Loopback,
+      address.port
+    )
+    : address
 
 /** A destination as a socket of the given family takes it: one on IPv6 refuses IPv4 addresses, and the reverse. */
 const target = (address: NetAddress.InetAddress, mapped: boolean): NetAddress.InetAddress => {

@@ -20,7 +20,7 @@ describe("errors", () => {
       "The response of \"m\" takes 9000 bytes, over the limit of 8192"
     ],
     [rejected("UnknownMethod"), "[2001:db8::1]:4567 has no method \"m\""],
-    [rejected("InvalidArguments", "why"), "[2001:db8::1]:4567 refused the arguments of \"m\": why"],
+    [rejected("InvalidArguments", "why"), "[2001:db8::1]:4567 refused the arguments of \"m\": \"why\""],
     [rejected("Overloaded"), "[2001:db8::1]:4567 is too busy for \"m\""],
     [rejected("Defect"), "The handler of \"m\" died at [2001:db8::1]:4567"],
     [rejected("Failed", { a: 1 }), "\"m\" failed at [2001:db8::1]:4567"],
@@ -40,6 +40,13 @@ describe("errors", () => {
       expect(error.message).toBe(message)
     })
   }
+
+  it("show a peer's text without its control characters, and not all of it", () => {
+    const { message } = rejected("InvalidArguments", `\u001b[2J\n${"x".repeat(10_000)}`)
+    expect(message).not.toContain("\u001b")
+    expect(message).not.toContain("\n")
+    expect(message.length).toBeLessThan(300)
+  })
 
   it("survive their own schemas", () => {
     for (

@@ -8,6 +8,7 @@ import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
 import { Protocol, Transport } from "../src/index.ts"
 import { SimulatedNetwork } from "../src/testing/index.ts"
+import { idle } from "./support/nodes.ts"
 
 /** A socket that remembers when it was reached, from where, and by what. */
 const host = Effect.fnUntraced(function*(address: string) {
@@ -445,7 +446,8 @@ describe("SimulatedNetwork", () => {
         const missing = yield* Effect.gen(function*() {
           const node = (address: string) =>
             Layer.buildWithMemoMap(
-              Protocol.layer().pipe(
+              idle.pipe(
+                Layer.provideMerge(Protocol.layer()),
                 Layer.provide(Transport.layerSocket()),
                 Layer.provide(SimulatedNetwork.socket(address))
               ),

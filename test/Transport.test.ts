@@ -7,7 +7,7 @@ import { Protocol, Transport } from "../src/index.ts"
 import { Greeter, greeterLive } from "./support/Contract.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import type { TransportLayer } from "./support/nodes.ts"
-import { caller, metrics, node, raw, respond, withMetrics } from "./support/nodes.ts"
+import { caller, idle, metrics, node, raw, respond, withMetrics } from "./support/nodes.ts"
 
 const server = (transport: TransportLayer) =>
   Effect.map(
@@ -273,7 +273,7 @@ describe("Transport", () => {
           reason: { _tag: "DatagramSocketClosedError" }
         })
         const second = Context.get(
-          yield* Layer.build(Layer.fresh(Protocol.layer())).pipe(Effect.provideContext(transport)),
+          yield* Layer.build(idle.pipe(Layer.provideMerge(Protocol.layer()))).pipe(Effect.provideContext(transport)),
           Protocol.Protocol
         )
         expect(yield* Effect.flip(second.call(second.address, "who", []))).toMatchObject({ reason: "UnknownMethod" })

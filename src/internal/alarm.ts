@@ -13,17 +13,20 @@ export interface Options {
   readonly onRing: () => void
 }
 
-/** Times are in nanoseconds of the monotonic clock: stepping the wall clock moves none. */
+/** Times are in nanoseconds of the monotonic clock since the alarm was made: stepping the wall clock moves none. */
 export class Alarm {
   readonly #options: Options
+  // A number holds the difference to the nanosecond, but not every clock's own reading.
+  readonly #origin: bigint
   #set: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined
 
   constructor(options: Options) {
     this.#options = options
+    this.#origin = options.clock.monotonicTimeNanosUnsafe()
   }
 
   now(): number {
-    return Number(this.#options.clock.monotonicTimeNanosUnsafe())
+    return Number(this.#options.clock.monotonicTimeNanosUnsafe() - this.#origin)
   }
 
   get isSet(): boolean {
@@ -36,7 +39,7 @@ export class Alarm {
     this.off()
     const { clock, context } = this.#options
     const sleep = Effect.flatMap(
-      Effect.suspend(() => clock.sleep(Duration.millis((at - this.now()) / 1_000_000))),
+      Effect.suspend(() => clock.sleep(Duration.millis(millisUntil(at - this.now())))),
       () => Effect.sync(() => this.#ring())
     )
     const fiber = Effect.runForkWith(context)(sleep)
@@ -54,3 +57,6 @@ export class Alarm {
     this.#options.onRing()
   }
 }
+
+// A clock that counts in milliseconds may not advance by less than a microsecond, and would be asked again for ever.
+const millisUntil = (nanos: number): number => nanos <= 0 ? 0 : Math.max(nanos, 1_000) / 1_000_000

@@ -80,14 +80,12 @@ export const make = (wire: Wire, options: Options): Caller => {
 
   // The call has left the table by now: its caller may call again at once.
   const end = (call: PendingCall, answer: Answer, elapsed?: number) => {
-    if (!isDone(answer)) {
-      // A schema that takes its time. The caller's fiber waits for it.
-      return call.resume(
-        Effect.onExit(answer, (exit) => Effect.sync(() => metrics.callEnded(outcomeOf(exit), elapsed)))
-      )
+    if (isDone(answer)) {
+      metrics.callEnded(outcomeOf(answer), elapsed)
+      return resume(call, answer)
     }
-    metrics.callEnded(outcomeOf(answer), elapsed)
-    call.resume(answer)
+    // A schema that takes its time. The caller's fiber waits for it.
+    resume(call, Effect.onExit(answer, (exit) => Effect.sync(() => metrics.callEnded(outcomeOf(exit), elapsed))))
   }
 
   const exchange = (
@@ -144,6 +142,17 @@ export const make = (wire: Wire, options: Options): Caller => {
       closed = error
       for (const call of calls.clear()) end(call, Exit.fail(error))
     }
+  }
+}
+
+/** Whoever watches the caller's fiber may throw: that is neither this socket's loop to break nor the next call's end. */
+const resume = (call: PendingCall, answer: Answer): void => {
+  try {
+    call.resume(answer)
+  } catch (defect) {
+    queueMicrotask(() => {
+      throw defect
+    })
   }
 }
 

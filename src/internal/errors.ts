@@ -58,7 +58,7 @@ export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", {
       case "UnknownMethod":
         return `${peer} has no method "${this.method}"`
       case "InvalidArguments":
-        return `${peer} refused the arguments of "${this.method}": ${String(this.detail)}`
+        return `${peer} refused the arguments of "${this.method}": ${quote(this.detail)}`
       case "Overloaded":
         return `${peer} is too busy for "${this.method}"`
       case "Defect":
@@ -112,3 +112,6 @@ export class DuplicateMethod extends Schema.TaggedError<DuplicateMethod>()("Dupl
  * @since 0.1.0
  */
 export type CallError = NoResponse | Oversize | Rejected | InvalidResponse | DatagramSocket.DatagramSocketError
+
+/** A peer's text as a log can bear it: without control characters, and not all of it. */
+const quote = (detail: unknown): string => JSON.stringify(String(detail).slice(0, 200))

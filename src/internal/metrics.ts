@@ -20,6 +20,7 @@ export type RequestOutcome =
   | "success"
   | "error"
   | "unknown_method"
+  | "unserved"
   | "invalid_arguments"
   | "overloaded"
   | "oversize"

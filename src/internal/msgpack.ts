@@ -10,7 +10,8 @@ export const maxDepth = 32
  *
  * `Truncated`: a declared length runs past the end. `TrailingBytes`: something follows the value. `TooDeep`: more than
  * 32 containers inside each other. `Extension`: an extension type other than a valid timestamp. `InvalidUtf8`: a string
- * that is not UTF-8. `Reserved`: the byte 0xc1, which MessagePack never uses. `DuplicateKey`: a map names a key twice.
+ * that is not UTF-8. `Reserved`: the byte 0xc1, which MessagePack never uses. `DuplicateKey`: a map names a key twice, as
+ * Python compares keys. `UnhashableKey`: a map is the key of a map, which Python could not hash.
  */
 export type Reason =
   | "Truncated"
@@ -20,6 +21,7 @@ export type Reason =
   | "InvalidUtf8"
   | "Reserved"
   | "DuplicateKey"
+  | "UnhashableKey"
 
 /** Where a value can't be written as MessagePack, and why. */
 export interface Unpackable {
@@ -44,17 +46,22 @@ export const unpack = (bytes: Uint8Array, start: number): { readonly value: unkn
   const facts = check(bytes, start, false)
   if (typeof facts === "string") return facts
   // A view of its own: msgpackr leaves a DataView on what it reads, and makes every bin of a `Buffer` a `Buffer`.
-  const source = new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start)
+  const source = (facts & hasMark) === 0
+    ? new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start)
+    : doubleMarks(bytes, start)
   const value: unknown = unpackr.unpack(source)
   if ((facts & (hasMap | hasInt64)) === 0) return { value }
   entries = 0
+  badKey = undefined
   const converted = convert(value)
+  if (badKey !== undefined) return badKey
   return entries === facts >>> factBits ? { value: converted } : "DuplicateKey"
 }
 
 const hasMap = 1
 const hasInt64 = 2
-const factBits = 2
+const hasMark = 4
+const factBits = 3
 
 // Items still to come in each open container: the checker's only memory, so hostile nesting costs nothing.
 const remaining = new Float64Array(maxDepth + 1)
@@ -155,11 +162,60 @@ const check = (bytes: Uint8Array, start: number, unsign: boolean): number | Reas
       remaining[++depth] = items
     } else {
       if (skip > end - position) return "Truncated"
-      if (text && !isUtf8(bytes, position, position + skip)) return "InvalidUtf8"
+      if (text) {
+        if (!isUtf8(bytes, position, position + skip)) return "InvalidUtf8"
+        if (skip > decodedInJs && isMark(bytes, position)) facts |= hasMark
+      }
       position += skip
     }
   }
 }
+
+// Longer strings msgpackr hands to a TextDecoder, which takes a leading byte order mark away.
+const decodedInJs = 64
+
+const isMark = (bytes: Uint8Array, position: number): boolean =>
+  bytes[position] === 0xef && bytes[position + 1] === 0xbb && bytes[position + 2] === 0xbf
+
+/** The same value with a second byte order mark before each that msgpackr would take away. `bytes` have been checked. */
+const doubleMarks = (bytes: Uint8Array, start: number): Uint8Array => {
+  const out: Array<number> = []
+  for (let position = start; position < bytes.length;) {
+    const token = bytes[position]!
+    const width = token >= 0xc4 ? lengthWidth(token) : 0
+    const length = readLength(bytes, position + 1, width)
+    const head = 1 + width
+    if (token >= 0xd9 && token <= 0xdb && length > decodedInJs && isMark(bytes, position + head)) {
+      out.push(0xdb, 0, 0, (length + 3) >> 8, (length + 3) & 0xff, 0xef, 0xbb, 0xbf)
+    } else for (let i = 0; i < head; i++) out.push(bytes[position + i]!)
+    position += head
+    for (let left = payloadLength(token, length); left > 0; left--) out.push(bytes[position++]!)
+  }
+  return Uint8Array.from(out)
+}
+
+/** How many bytes stand behind a token and its length, those of what a container holds aside. */
+const payloadLength = (token: number, length: number): number => {
+  if (token >= 0xa0 && token < 0xc0) return token & 0x1f
+  if (token >= 0xc4 && token <= 0xc6) return length
+  if (token >= 0xc7 && token <= 0xc9) return length + 1
+  if (token >= 0xd4 && token <= 0xd8) return 1 + (1 << (token - 0xd4))
+  if (token >= 0xd9 && token <= 0xdb) return length
+  return scalarLengths.get(token) ?? 0
+}
+
+const scalarLengths: ReadonlyMap<number, number> = new Map([
+  [0xca, 4],
+  [0xcb, 8],
+  [0xcc, 1],
+  [0xcd, 2],
+  [0xce, 4],
+  [0xcf, 8],
+  [0xd0, 1],
+  [0xd1, 2],
+  [0xd2, 4],
+  [0xd3, 8]
+])
 
 const lengthWidth = (token: number): number => {
   switch (token) {
@@ -203,7 +259,7 @@ const isTimestamp = (bytes: Uint8Array, position: number, size: number): boolean
       const nanos = readLength(bytes, at, 4)
       const seconds = (readLength(bytes, at + 4, 4) | 0) * 2 ** 32 + readLength(bytes, at + 8, 4)
       return nanos < 1_000_000_000 && seconds >= -maxDateSeconds &&
-        (seconds < maxDateSeconds || (seconds === maxDateSeconds && nanos < 1_000_000))
+        (seconds < maxDateSeconds || (seconds === maxDateSeconds && nanos === 0))
     }
     default:
       return false
@@ -230,6 +286,8 @@ const isUtf8 = (bytes: Uint8Array, start: number, end: number): boolean => {
 
 // Entries of the maps met by `convert`: fewer than the bytes declare means that a key came twice.
 let entries = 0
+// Why the keys of a map are none that Python would take.
+let badKey: Reason | undefined
 
 const convert = (value: unknown): unknown => {
   if (typeof value === "bigint") {
@@ -248,10 +306,14 @@ const convert = (value: unknown): unknown => {
   }
   entries += value.size
   if (!named) {
-    const map = new Map(pairs)
-    // Two keys may only now have become equal: 1 as a fixint and 1 as an int 64.
-    entries -= value.size - map.size
-    return map
+    const seen = new Set<string>()
+    for (const [key] of pairs) {
+      const identity = keyIdentity(key)
+      if (identity === undefined) badKey = "UnhashableKey"
+      else if (seen.has(identity)) badKey = "DuplicateKey"
+      else seen.add(identity)
+    }
+    return new Map(pairs)
   }
   // Without a prototype, so that "__proto__" and "constructor" are names like any other.
   const object: Record<string, unknown> = Object.create(null)
@@ -275,14 +337,23 @@ const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true, useToJS
  * `Uint8Array`, invalid dates, strings with lone surrogates, integers over 64 bits, nesting over 32, cycles.
  */
 export const pack = (value: unknown, reserve: number): Uint8Array | Unpackable => {
+  // A getter of the value may itself come here.
+  const outer = [wide, unpackable] as const
   wide = false
   unpackable = undefined
-  const ready = prepare(value, 0)
-  if (unpackable !== undefined) return unpackable
-  const bytes = packr.pack(ready, RESERVE_START_SPACE | reserve)
-  // msgpackr writes every bigint under 2^63 as int 64. Python writes positive ones as uint 64, and so do we.
-  if (wide) check(bytes, reserve, true)
-  return bytes
+  try {
+    const ready = prepare(value, 0)
+    if (unpackable !== undefined) return unpackable
+    const bytes = packr.pack(ready, RESERVE_START_SPACE | reserve)
+    // msgpackr writes every bigint under 2^63 as int 64. Python writes positive ones as uint 64, and so do we.
+    if (wide) check(bytes, reserve, true)
+    return bytes
+  } catch (cause) {
+    // A getter, a proxy or a detached buffer.
+    return { path: [], problem: `the value could not be read: ${cause instanceof Error ? cause.message : "it threw"}` }
+  } finally {
+    ;[wide, unpackable] = outer
+  }
 }
 
 export const isUnpackable = (packed: Uint8Array | Unpackable): packed is Unpackable => "problem" in packed

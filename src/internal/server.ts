@@ -3,7 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as SchemaIssue from "effect/SchemaIssue"
@@ -66,7 +66,10 @@ export const make = (wire: Wire, options: Options): Server => {
   }
 
   const die = (request: Request, cause: Cause.Cause<unknown>) => {
-    logDefect(context, request.handler.procedure.method, request.from, cause)
+    logDefect(context, "rpcudp: a handler died", cause, {
+      method: request.handler.procedure.method,
+      sender: request.from
+    })
     fail(request, "defect", { kind: "Defect" })
   }
 
@@ -106,6 +109,8 @@ export const make = (wire: Wire, options: Options): Server => {
     if (exit !== undefined) return settle(exit)
     served.fibers.add(fiber)
     fiber.addObserver(settle)
+    // Its first steps, which ran just now, may have closed the scope.
+    if (!served.open) fiber.interruptUnsafe()
   }
 
   const decodeArgs = (request: Request, args: ReadonlyArray<unknown>) => {
@@ -172,10 +177,11 @@ export const make = (wire: Wire, options: Options): Server => {
           return Effect.succeed(served)
         }),
         (served) =>
-          Effect.sync(() => {
+          Effect.withFiber((fiber) => {
             served.open = false
             for (const method of served.handlers.keys()) methods.delete(method)
-            for (const fiber of served.fibers) fiber.interruptUnsafe()
+            // Waits for them: what they use closes after this. A handler that closes its own scope can't wait for itself.
+            return Fiber.interruptAll([...served.fibers].filter((handler) => handler !== fiber))
           })
       ),
 
@@ -186,6 +192,8 @@ export const make = (wire: Wire, options: Options): Server => {
       const served = methods.get(method)
       const handler = served?.handlers.get(method)
       if (served === undefined || handler === undefined) {
+        // A node that serves nothing does not know yet, or no longer, what it will: silence is what callers try again on.
+        if (methods.size === 0) return metrics.requestRefused("unserved")
         metrics.requestRefused("unknown_method")
         return refuse(id, datagram.length, from, { kind: "UnknownMethod" })
       }

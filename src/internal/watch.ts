@@ -19,14 +19,18 @@ export const logDrops = (context: Context.Context<never>): (reason: DropReason, 
   }
 }
 
-/** Logs at error why a handler died. The peer is told only that it did. */
+/** Logs at error what went wrong here. A peer is told only that it did. */
 export const logDefect = (
   context: Context.Context<never>,
-  method: string,
-  from: Peer,
-  cause: Cause.Cause<unknown>
+  message: string,
+  cause: Cause.Cause<unknown>,
+  about: { readonly method?: string; readonly sender?: Peer }
 ): void => {
-  const log = Effect.annotateLogs(Effect.logError("rpcudp: a handler died", cause), { method, sender: format(from) })
+  const { method, sender } = about
+  const log = Effect.annotateLogs(Effect.logError(message, cause), {
+    ...(method === undefined ? {} : { method }),
+    ...(sender === undefined ? {} : { sender: format(sender) })
+  })
   Effect.runForkWith(context)(log)
 }
 

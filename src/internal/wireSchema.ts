@@ -142,7 +142,7 @@ const asItIs = (): undefined => undefined
 
 // MessagePack has one kind of integer: a small one arrives as a number, whatever it was declared to be.
 const Integer = Schema.declare(
-  (u): u is number | bigint => Predicate.isBigInt(u) || Number.isSafeInteger(u),
+  (u): u is number | bigint => Predicate.isBigInt(u) || (Number.isInteger(u) && Math.abs(Number(u)) <= 2 ** 53),
   { expected: "an integer", toCodecJson: asItIs }
 )
 
@@ -183,3 +183,8 @@ const declarations: ReadonlyMap<unknown, (parameters: readonly [AnySchema, AnySc
     ["effect/schema/Date", asItIs],
     ["effect/schema/ReadonlyMap", asMap]
   ])
+
+// Under other ids, bytes would silently travel as base64.
+if (![Schema.Uint8Array.ast, Schema.Date.ast].every((ast) => declarations.has(declarationId(ast)))) {
+  throw new Error("effect-rpcudp does not know the schemas of this version of effect")
+}

@@ -101,7 +101,7 @@ export const conformance = (name: string, environment: () => Environment): void 
             expect(error).toMatchObject({ _tag: "Rejected", reason: "InvalidArguments" })
           }
           expect((yield* Effect.flip(protocol.call(address, "sayhi", [1]))).message)
-            .toContain("refused the arguments of \"sayhi\": Expected string")
+            .toContain("refused the arguments of \"sayhi\": \"Expected string\\n  at [0]\"")
         }))
 
       it.live("a handler that dies, throws, or gives what it must not is a Defect, without a word of why", () =>

@@ -3,7 +3,7 @@ import type { Context, Scope } from "effect"
 import { Effect, Layer, Metric, Queue } from "effect"
 import type { NetAddress } from "effect/net"
 import type { DatagramSocket } from "effect/socket"
-import { Codec, Protocol, Transport } from "../../src/index.ts"
+import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 
 export type TransportLayer = Layer.Layer<Transport.Transport, DatagramSocket.DatagramSocketError>
 
@@ -18,8 +18,13 @@ export const node = <A, E>(
   Scope.Scope
 > => Layer.build(layer.pipe(Layer.provideMerge(Protocol.layer(options)), Layer.provide(transport)))
 
-/** A node that only calls. */
-export const caller = (transport: TransportLayer, options?: Protocol.Options) => node(Layer.empty, transport, options)
+/** A node that serves next to nothing: to a request, it says that there is no such method. */
+export const caller = (transport: TransportLayer, options?: Protocol.Options) => node(idle, transport, options)
+
+class Idle extends Handlers.Service<Idle>()("test/Idle", { idle: {} }) {}
+
+/** Serves next to nothing. */
+export const idle = Protocol.serve(Idle).pipe(Layer.provide(Idle.toLayer({ idle: () => Effect.void })))
 
 /** A peer that speaks bytes: what it receives waits in a queue. */
 export interface Raw {
