@@ -126,7 +126,8 @@ export type Message = Request | Response | Failure
  * `TooShort`: under 22 bytes. `TooLong`: over 8,213. `UnknownType`: its first byte is none of 0, 1 and 2. `Shape`: the
  * body is not what the type says. The others are faults of its MessagePack: a length past the end (`Truncated`), bytes
  * after the value (`TrailingBytes`), nesting over 32 (`TooDeep`), an extension other than a timestamp (`Extension`), a
- * string that is not UTF-8 (`InvalidUtf8`), the byte 0xc1 (`Reserved`), a key that comes twice (`DuplicateKey`).
+ * string that is not UTF-8 (`InvalidUtf8`), the byte 0xc1 (`Reserved`), a key that comes twice (`DuplicateKey`) or that
+ * Python could not hash (`UnhashableKey`).
  *
  * @category errors
  * @since 0.1.0

@@ -1,6 +1,19 @@
 /** What handlers, callers and sockets that misbehave must not do to anybody else. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Result, Schema, Scope } from "effect"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Result,
+  Schema,
+  SchemaTransformation,
+  Scope
+} from "effect"
 import { NetAddress } from "effect/net"
 import { DatagramSocket } from "effect/socket"
 import { TestClock } from "effect/testing"
@@ -17,9 +30,27 @@ const memory = () => {
   return () => Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.1")))
 }
 
+/** A transformation that throws, whichever way. */
+const Throwing = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.String,
+    SchemaTransformation.transform<string, string>({
+      decode: () => {
+        throw new Error("secret")
+      },
+      encode: () => {
+        throw new Error("secret")
+      }
+    })
+  )
+)
+
 class Odd extends Handlers.Service<Odd>()("robust/Odd", {
   getter: { success: Schema.Unknown },
   noEffect: {},
+  throwsIn: { args: [Throwing] },
+  throwsOut: { success: Throwing },
+  throwsError: { error: Throwing },
   fine: { success: Schema.String },
   optional: { args: [Schema.Int, Schema.optionalKey(Schema.String)], success: Schema.Int }
 }) {}
@@ -32,6 +63,9 @@ const OddLive = Odd.toLayer({
       }
     }),
   noEffect: (() => undefined) as unknown as () => Effect.Effect<void>,
+  throwsIn: () => Effect.void,
+  throwsOut: () => Effect.succeed("x"),
+  throwsError: () => Effect.fail("x"),
   fine: () => Effect.succeed("fine"),
   optional: (n, text) => Effect.succeed(n + (text?.length ?? 0))
 })
@@ -43,15 +77,17 @@ describe("robustness", () => {
       ["loopback UDP", () => Transport.layer({ address: "127.0.0.1" })]
     ] as const
   ) {
-    it.live(`a result that throws when it is read, and a handler that answers no Effect, are defects (${name})`, () =>
+    it.live(`what throws in a schema or in a result, and a handler that answers no Effect, are defects (${name})`, () =>
       Effect.gen(function*() {
         const served = yield* node(Protocol.serve(Odd).pipe(Layer.provide(OddLive)), transport())
         const context = yield* caller(transport())
         const { address } = Context.get(served, Protocol.Protocol)
         const odd = (yield* Effect.provideContext(Protocol.client(Odd), context))(address)
-        for (const call of [odd.getter, odd.noEffect]) {
+        for (const call of [odd.getter, odd.noEffect, odd.throwsOut, odd.throwsError]) {
           expect(yield* Effect.flip(call())).toMatchObject({ _tag: "Rejected", reason: "Defect" })
         }
+        const untyped = Context.get(context, Protocol.Protocol).call(address, "throwsIn", ["x"])
+        expect(yield* Effect.flip(untyped)).toMatchObject({ _tag: "Rejected", reason: "Defect" })
         expect(yield* odd.fine()).toBe("fine")
         expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(undefined)
       }).pipe(quiet, withMetrics))
