@@ -90,10 +90,10 @@ export const make = (wire: Wire, options: Options): Server => {
   }
 
   /** Runs one step of a request. What is done at once needs no fiber: that is half the cost of a small handler. */
-  const step = <A, E>(
+  const step = <A, E, R>(
     request: Request,
-    effect: Effect.Effect<A, E>,
-    context: Context.Context<never>,
+    effect: Effect.Effect<A, E, R>,
+    context: Context.Context<R>,
     next: (exit: Exit.Exit<A, E>) => void
   ): void => {
     if (isDone(effect)) return next(effect)
@@ -135,7 +135,7 @@ export const make = (wire: Wire, options: Options): Server => {
     )
     step(
       request,
-      Effect.provideContext(handler, handlerContext),
+      handler,
       handlerContext,
       (exit) => Exit.isSuccess(exit) ? encodeSuccess(request, exit.value) : encodeError(request, exit.cause)
     )
