@@ -15,11 +15,10 @@ import {
   Scope
 } from "effect"
 import { NetAddress } from "effect/net"
-import { DatagramSocket } from "effect/socket"
 import { TestClock } from "effect/testing"
 import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
-import { caller, metrics, node, raw, withMetrics } from "./support/nodes.ts"
+import { caller, metrics, node, raw, stuck, withMetrics } from "./support/nodes.ts"
 
 const id = new Uint8Array(Codec.idBytes)
 
@@ -245,17 +244,7 @@ describe("robustness", () => {
 
   it.live("writes that a socket never ends are bounded", () =>
     Effect.gen(function*() {
-      const stuck = DatagramSocket.make({
-        reader: Effect.succeed({
-          pull: Effect.never,
-          address: NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"),
-          dropped: () => 0,
-          joinMulticast: () => Effect.void
-        }),
-        writer: Effect.succeed({ write: () => Effect.never, writeAll: () => Effect.never })
-      })
-      const transport = Transport.layerSocket().pipe(Layer.provide(Layer.succeed(DatagramSocket.DatagramSocket, stuck)))
-      const socket = Context.get(yield* Layer.build(transport), Transport.Transport)
+      const socket = Context.get(yield* Layer.build(stuck), Transport.Transport)
       const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("10.0.0.2:2"))
       const errors: Array<string> = []
       for (let i = 0; i < 16_385; i++) socket.send(id, peer, (error) => errors.push(error.message))

@@ -7,7 +7,7 @@ import { Protocol, Transport } from "../src/index.ts"
 import { Greeter, greeterLive } from "./support/Contract.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import type { TransportLayer } from "./support/nodes.ts"
-import { caller, idle, metrics, node, raw, respond, withMetrics } from "./support/nodes.ts"
+import { caller, idle, metrics, node, raw, respond, stuck, withMetrics } from "./support/nodes.ts"
 
 const server = (transport: TransportLayer) =>
   Effect.map(
@@ -203,20 +203,8 @@ describe("Transport", () => {
 
     it.live("a write that never ends does not outlive the transport", () =>
       Effect.gen(function*() {
-        const hanging = DatagramSocket.make({
-          reader: Effect.succeed({
-            pull: Effect.never,
-            address: NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"),
-            dropped: () => 0,
-            joinMulticast: () => Effect.void
-          }),
-          writer: Effect.succeed({ write: () => Effect.never, writeAll: () => Effect.never })
-        })
-        const transport = Transport.layerSocket().pipe(
-          Layer.provide(Layer.succeed(DatagramSocket.DatagramSocket, hanging))
-        )
         const scope = yield* Scope.make()
-        const socket = Context.get(yield* Layer.buildWithScope(transport, scope), Transport.Transport)
+        const socket = Context.get(yield* Layer.buildWithScope(stuck, scope), Transport.Transport)
         const failures: Array<DatagramSocket.DatagramSocketError> = []
         const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("10.0.0.2:2"))
         socket.send(new Uint8Array(1), peer, (error) => failures.push(error))

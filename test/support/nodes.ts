@@ -1,8 +1,8 @@
 /** What the tests build their nodes from. */
 import type { Context, Scope } from "effect"
 import { Effect, Layer, Metric, Queue } from "effect"
-import type { NetAddress } from "effect/net"
-import type { DatagramSocket } from "effect/socket"
+import { NetAddress } from "effect/net"
+import { DatagramSocket } from "effect/socket"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 
 export type TransportLayer = Layer.Layer<Transport.Transport, DatagramSocket.DatagramSocketError>
@@ -48,6 +48,24 @@ export const raw = (transport: TransportLayer): Effect.Effect<Raw, DatagramSocke
       receive: Queue.take(queue)
     }
   })
+
+/** A transport over a socket that takes writes and never ends them. */
+export const stuck: TransportLayer = Transport.layerSocket().pipe(
+  Layer.provide(
+    Layer.succeed(
+      DatagramSocket.DatagramSocket,
+      DatagramSocket.make({
+        reader: Effect.succeed({
+          pull: Effect.never,
+          address: NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"),
+          dropped: () => 0,
+          joinMulticast: () => Effect.void
+        }),
+        writer: Effect.succeed({ write: () => Effect.never, writeAll: () => Effect.never })
+      })
+    )
+  )
+)
 
 /** The answer to a request, as a raw peer would send it. */
 export const respond = (request: Uint8Array, value: unknown): Uint8Array => {
