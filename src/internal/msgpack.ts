@@ -46,7 +46,7 @@ export const unpack = (bytes: Uint8Array, start: number): { readonly value: unkn
   const facts = check(bytes, start, false)
   if (typeof facts === "string") return facts
   // A view of its own: msgpackr leaves a DataView on what it reads, and makes every bin of a `Buffer` a `Buffer`.
-  const source = (facts & hasMark) === 0
+  const source = marks.length === 0
     ? new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start)
     : doubleMarks(bytes, start)
   const value: unknown = unpackr.unpack(source)
@@ -60,8 +60,7 @@ export const unpack = (bytes: Uint8Array, start: number): { readonly value: unkn
 
 const hasMap = 1
 const hasInt64 = 2
-const hasMark = 4
-const factBits = 3
+const factBits = 2
 
 // Items still to come in each open container: the checker's only memory, so hostile nesting costs nothing.
 const remaining = new Float64Array(maxDepth + 1)
@@ -77,6 +76,7 @@ const check = (bytes: Uint8Array, start: number, unsign: boolean): number | Reas
   let position = start
   let depth = 0
   let facts = 0
+  marks.length = 0
   remaining[0] = 1
   while (true) {
     while (remaining[depth] === 0) {
@@ -85,6 +85,7 @@ const check = (bytes: Uint8Array, start: number, unsign: boolean): number | Reas
     }
     remaining[depth]!--
     if (position >= end) return "Truncated"
+    const tokenAt = position
     const token = bytes[position++]!
     let items = -1 // of a container that opens here
     let skip = 0 // bytes of payload
@@ -164,7 +165,7 @@ const check = (bytes: Uint8Array, start: number, unsign: boolean): number | Reas
       if (skip > end - position) return "Truncated"
       if (text) {
         if (!isUtf8(bytes, position, position + skip)) return "InvalidUtf8"
-        if (skip > decodedInJs && isMark(bytes, position)) facts |= hasMark
+        if (skip > decodedInJs && isMark(bytes, position)) marks.push(tokenAt, position, position + skip)
       }
       position += skip
     }
@@ -177,45 +178,28 @@ const decodedInJs = 64
 const isMark = (bytes: Uint8Array, position: number): boolean =>
   bytes[position] === 0xef && bytes[position + 1] === 0xbb && bytes[position + 2] === 0xbf
 
+// Where such strings stand in the bytes that were checked last: the token, the text and its end, one after the other.
+const marks: Array<number> = []
+
 /** The same value with a second byte order mark before each that msgpackr would take away. `bytes` have been checked. */
 const doubleMarks = (bytes: Uint8Array, start: number): Uint8Array => {
-  const out: Array<number> = []
-  for (let position = start; position < bytes.length;) {
-    const token = bytes[position]!
-    const width = token >= 0xc4 ? lengthWidth(token) : 0
-    const length = readLength(bytes, position + 1, width)
-    const head = 1 + width
-    if (token >= 0xd9 && token <= 0xdb && length > decodedInJs && isMark(bytes, position + head)) {
-      out.push(0xdb, 0, 0, (length + 3) >> 8, (length + 3) & 0xff, 0xef, 0xbb, 0xbf)
-    } else for (let i = 0; i < head; i++) out.push(bytes[position + i]!)
-    position += head
-    for (let left = payloadLength(token, length); left > 0; left--) out.push(bytes[position++]!)
+  const parts: Array<Uint8Array> = []
+  let copied = start
+  for (let i = 0; i < marks.length; i += 3) {
+    const [token, text, end] = [marks[i]!, marks[i + 1]!, marks[i + 2]!]
+    const length = end - text + 3
+    parts.push(bytes.subarray(copied, token), Uint8Array.of(0xdb, 0, 0, length >> 8, length & 0xff, 0xef, 0xbb, 0xbf))
+    copied = text
   }
-  return Uint8Array.from(out)
+  parts.push(bytes.subarray(copied))
+  const doubled = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let position = 0
+  for (const part of parts) {
+    doubled.set(part, position)
+    position += part.length
+  }
+  return doubled
 }
-
-/** How many bytes stand behind a token and its length, those of what a container holds aside. */
-const payloadLength = (token: number, length: number): number => {
-  if (token >= 0xa0 && token < 0xc0) return token & 0x1f
-  if (token >= 0xc4 && token <= 0xc6) return length
-  if (token >= 0xc7 && token <= 0xc9) return length + 1
-  if (token >= 0xd4 && token <= 0xd8) return 1 + (1 << (token - 0xd4))
-  if (token >= 0xd9 && token <= 0xdb) return length
-  return scalarLengths.get(token) ?? 0
-}
-
-const scalarLengths: ReadonlyMap<number, number> = new Map([
-  [0xca, 4],
-  [0xcb, 8],
-  [0xcc, 1],
-  [0xcd, 2],
-  [0xce, 4],
-  [0xcf, 8],
-  [0xd0, 1],
-  [0xd1, 2],
-  [0xd2, 4],
-  [0xd3, 8]
-])
 
 const lengthWidth = (token: number): number => {
   switch (token) {

@@ -51,13 +51,11 @@ export const make = (wire: Wire, options: Options): Server => {
   const methods = new Map<string, Served>()
   let inFlight = 0
 
-  const reply = (encoded: Result.Result<Uint8Array, Codec.TooLarge | Codec.Unencodable>, to: Peer) => {
+  const refuse = (id: Uint8Array, bytes: number, from: Peer, failure: Codec.FailureReason) => {
+    const encoded = Codec.encodeFailure(id, failure, bytes)
     // A refused send is the caller's time-out: nobody here could do more about it.
-    if (Result.isSuccess(encoded)) wire.send(encoded.success, to)
+    if (Result.isSuccess(encoded)) wire.send(encoded.success, from)
   }
-
-  const refuse = (id: Uint8Array, bytes: number, from: Peer, failure: Codec.FailureReason) =>
-    reply(Codec.encodeFailure(id, failure, bytes), from)
 
   const fail = (request: Request, outcome: RequestOutcome, failure: Codec.FailureReason) => {
     inFlight--

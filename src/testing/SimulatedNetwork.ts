@@ -20,6 +20,7 @@ import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import { Agenda } from "../internal/agenda.ts"
 import { Alarm } from "../internal/alarm.ts"
+import { openError, writeError } from "../internal/socketError.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what can go wrong
@@ -422,15 +423,13 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
 
   const agenda = new Agenda<Flight>()
   const alarm = new Alarm({ clock: Context.get(context, Clock.Clock), context, onRing: () => arriveDue() })
-  const start = alarm.now()
-  const elapsed = () => alarm.now() - start
   yield* Effect.addFinalizer(() => Effect.sync(() => alarm.off()))
 
   const note = (packet: Packet, fate: Fate) => {
     stats[fate]++
     if (options.trace !== true) return
     trace.push({
-      time: elapsed() / 1_000_000,
+      time: alarm.now() / 1_000_000,
       from: packet.from,
       to: packet.to,
       size: packet.payload.length,
@@ -462,7 +461,8 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     const { settings } = way
     if (settings.refuse !== undefined && settings.refuse !== false) {
       note(packet, "refused")
-      return refusal(settings.refuse, packet)
+      const to = NetAddress.inetAddressFromStringUnsafe(packet.to)
+      return writeError(settings.refuse, to, new Error("the simulated network refuses"))
     }
     stats.sent++
     if (stopped.has(hostOf(packet.from))) return void note(packet, "stopped")
@@ -493,7 +493,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     const name = `${hostOf(packet.from)}>${hostOf(packet.to)}`
     let line = lines.get(name)
     if (line === undefined) lines.set(name, line = { freeAt: 0 })
-    const now = elapsed()
+    const now = alarm.now()
     const waiting = Math.max(0, line.freeAt - now) * settings.bandwidth / 1e9
     if (waiting + size > Math.max(settings.queue ?? defaultQueueBytes, size)) return undefined
     line.freeAt = Math.max(line.freeAt, now) + size * 1e9 / settings.bandwidth
@@ -504,15 +504,15 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     inFlight++
     // Never within the send, as on a real network.
     if (delay === 0) return queueMicrotask(() => arrive(flight))
-    const tick = Math.ceil((elapsed() + delay) / tickNanos)
+    const tick = Math.ceil((alarm.now() + delay) / tickNanos)
     agenda.add(tick, flight)
-    alarm.by(start + tick * tickNanos)
+    alarm.by(tick * tickNanos)
   }
 
   const arriveDue = () => {
-    const now = Math.floor(elapsed() / tickNanos)
+    const now = Math.floor(alarm.now() / tickNanos)
     for (let due = agenda.take(now); due !== undefined; due = agenda.take(now)) due.forEach(arrive)
-    if (agenda.earliest !== undefined) alarm.by(start + agenda.earliest * tickNanos)
+    if (agenda.earliest !== undefined) alarm.by(agenda.earliest * tickNanos)
   }
 
   const arrive = ({ damaged, host, packet, port, settings }: Flight) => {
@@ -520,7 +520,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     const bound = sockets.get(packet.to)
     if (stopped.has(hostOf(packet.to))) return note(packet, "stopped")
     if (bound === undefined) return note(packet, "nobody")
-    const tick = Math.floor(elapsed() / tickNanos)
+    const tick = Math.floor(alarm.now() / tickNanos)
     if (bound.tick !== tick) {
       bound.tick = tick
       bound.bytes = 0
@@ -534,11 +534,12 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
 
   const open = (requested: NetAddress.InetAddress, events: DatagramSocket.BackingEvents) =>
     Effect.suspend(() => {
-      const inet = requested.port === 0 ? freePort(requested) : requested
-      const host = NetAddress.formatIp(inet.address)
-      const name = nameOf({ host, port: inet.port })
-      if (sockets.has(name)) return Effect.fail(openError(name))
-      const address = { host, port: inet.port }
+      const host = NetAddress.formatIp(requested.address)
+      const address = { host, port: requested.port === 0 ? freePort(host) : requested.port }
+      const name = nameOf(address)
+      if (sockets.has(name)) {
+        return Effect.fail(openError("AddressInUse", new Error(`${name} of the simulated network has a socket`)))
+      }
       const bound: Bound = { address, name, events, tick: -1, bytes: 0 }
       sockets.set(name, bound)
       const write = (
@@ -546,7 +547,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
         to: DatagramSocket.BackingAddress | undefined
       ): DatagramSocket.DatagramSocketError | undefined => {
         if (to === undefined) return undefined
-        const time = elapsed() / 1_000_000
+        const time = alarm.now() / 1_000_000
         return send({ time, from: bound.name, to: nameOf(to), payload: payload.slice() }, bound.address)
       }
       return Effect.succeed<DatagramSocket.BackingSocket>({
@@ -572,13 +573,11 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
       })
     })
 
-  const freePort = (address: NetAddress.InetAddress): NetAddress.InetAddress => {
-    const host = NetAddress.formatIp(address.address)
+  const freePort = (host: string): number => {
     while (true) {
       const port = nextPort.get(host) ?? ephemeralPort
       nextPort.set(host, port === 65_535 ? ephemeralPort : port + 1)
-      const inet = NetAddress.inetAddressUnsafe(address.address, port)
-      if (!sockets.has(nameOf({ host, port }))) return inet
+      if (!sockets.has(nameOf({ host, port }))) return port
     }
   }
 
@@ -590,19 +589,14 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
         version++
       }),
     partition: (side, otherSide, { oneWay = false } = {}) =>
-      Effect.map(
-        Effect.acquireRelease(
-          Effect.sync(() => {
-            const from = new Set(side.map(normal))
-            const to = new Set(otherSide.map(normal))
-            const made = oneWay ? [{ from, to }] : [{ from, to }, { from: to, to: from }]
-            for (const cut of made) cuts.add(cut)
-            return made
-          }),
-          (made) => Effect.sync(() => made.forEach((cut) => cuts.delete(cut)))
-        ),
-        (made) => Effect.sync(() => made.forEach((cut) => cuts.delete(cut)))
-      ),
+      Effect.suspend(() => {
+        const from = new Set(side.map(normal))
+        const to = new Set(otherSide.map(normal))
+        const made = oneWay ? [{ from, to }] : [{ from, to }, { from: to, to: from }]
+        const heal = Effect.sync(() => made.forEach((cut) => cuts.delete(cut)))
+        const cut = Effect.sync(() => made.forEach((cut) => cuts.add(cut)))
+        return Effect.as(Effect.acquireRelease(cut, () => heal), heal)
+      }),
     stop: (host) => Effect.sync(() => void stopped.add(normal(host))),
     start: (host) => Effect.sync(() => void stopped.delete(normal(host))),
     rebind: (from, to) =>
@@ -712,20 +706,3 @@ const fits = (end: string | undefined, name: string): boolean =>
   end === undefined || end === name || end === hostOf(name)
 
 const isOn = (side: ReadonlySet<string>, name: string): boolean => side.has(name) || side.has(hostOf(name))
-
-const refusal = (kind: DatagramSocket.IoErrorKind, { to }: Packet): DatagramSocket.DatagramSocketError =>
-  new DatagramSocket.DatagramSocketError({
-    reason: new DatagramSocket.DatagramSocketWriteError({
-      kind,
-      address: NetAddress.inetAddressFromStringUnsafe(to),
-      cause: new Error(`the simulated network refuses sends to ${to}: ${kind}`)
-    })
-  })
-
-const openError = (name: string): DatagramSocket.DatagramSocketError =>
-  new DatagramSocket.DatagramSocketError({
-    reason: new DatagramSocket.DatagramSocketOpenError({
-      kind: "AddressInUse",
-      cause: new Error(`there is a socket at ${name} of the simulated network already`)
-    })
-  })

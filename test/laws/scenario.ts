@@ -7,6 +7,7 @@ import { Clock, Context, Effect, Exit, Fiber, Layer, Logger, Metric, Random, Sch
 import { TestClock } from "effect/testing"
 import { Handlers, Protocol, Transport } from "../../src/index.ts"
 import { SimulatedNetwork } from "../../src/testing/index.ts"
+import { metrics } from "../support/nodes.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { number: Schema.Int }) {}
 
@@ -46,7 +47,7 @@ export interface Outcome {
   readonly closings: ReadonlyArray<{ readonly node: number; readonly at: number }>
   readonly stats: SimulatedNetwork.Stats
   readonly trace: ReadonlyArray<SimulatedNetwork.TraceEntry>
-  /** By name and label: see `counters`. */
+  /** The sums of all nodes, by name and label. One that is left out is 0. */
   readonly metrics: Readonly<Record<string, number>>
   readonly faults: Readonly<Record<string, number>>
   /** What is left once everything has ended. */
@@ -319,20 +320,8 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
     closings,
     stats: yield* network.stats,
     trace: yield* network.trace,
-    metrics: yield* counters,
+    metrics: yield* metrics,
     faults,
     left: { sleepers, inFlight: yield* network.inFlight }
   } satisfies Outcome
-})
-
-/** The sums of all nodes: counters and gauges as they are, histograms by their count. */
-const counters: Effect.Effect<Record<string, number>> = Effect.map(Metric.snapshot, (snapshots) => {
-  const found: Record<string, number> = {}
-  for (const { attributes, id, state, type } of snapshots) {
-    const name = [id, ...Object.values(attributes ?? {})].join(".")
-    if (type === "Counter") found[name] = Number(state.count)
-    if (type === "Gauge") found[name] = Number(state.value)
-    if (type === "Histogram") found[name] = state.count
-  }
-  return found
 })
