@@ -33,7 +33,11 @@ const self = NetAddress.inetAddressFromStringUnsafe("192.0.2.1:1234")
 /** Every datagram comes back to the node that sent it, but the first `lost` vanish. */
 const lossyLoopback = (lost: number) =>
   Layer.sync(Transport.Transport, () => {
-    const peer: Transport.Peer = { address: self, equals: (that) => Equal.equals(self, that.address) }
+    const peer: Transport.Peer = {
+      address: self,
+      host: NetAddress.formatIp(self.address),
+      equals: (that) => Equal.equals(self, that.address)
+    }
     let sent = 0
     let receive = (_datagram: Uint8Array, _from: Transport.Peer) => {}
     return Transport.Transport.of({

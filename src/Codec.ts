@@ -6,6 +6,8 @@
  * request   0x00  id[20]  msgpack([method, args])
  * response  0x01  id[20]  msgpack(value)
  * failure   0x02  id[20]  msgpack([kind, detail])
+ * challenge 0x03  id[20]  msgpack(token: 20 bytes)
+ * proof     0x04  token[20]  msgpack(nil)
  * ```
  *
  * Source of the first two: `rpcudp/protocol.py` of https://github.com/bmuller/rpcudp, version 5.0.1.
@@ -113,17 +115,44 @@ export type FailureReason =
   | { readonly kind: "Error"; readonly detail: unknown }
 
 /**
+ * Asks a caller whether it is where its request came from, which a forged sender cannot answer (RFC 9000, section 8.1).
+ * Python peers neither send nor understand it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Challenge {
+  readonly _tag: "Challenge"
+  /** 20 bytes, those of the request. */
+  readonly id: Uint8Array
+  /** 20 bytes, which nobody else can know. */
+  readonly token: Uint8Array
+}
+
+/**
+ * The answer to a challenge.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Proof {
+  readonly _tag: "Proof"
+  /** 20 bytes: the challenge's token. */
+  readonly id: Uint8Array
+}
+
+/**
  * Everything that travels.
  *
  * @category models
  * @since 0.1.0
  */
-export type Message = Request | Response | Failure
+export type Message = Request | Response | Failure | Challenge | Proof
 
 /**
  * Why a datagram is not a message.
  *
- * `TooShort`: under 22 bytes. `TooLong`: over 8,213. `UnknownType`: its first byte is none of 0, 1 and 2. `Shape`: the
+ * `TooShort`: under 22 bytes. `TooLong`: over 8,213. `UnknownType`: its first byte is none of 0 to 4. `Shape`: the
  * body is not what the type says. The others are faults of its MessagePack: a length past the end (`Truncated`), bytes
  * after the value (`TrailingBytes`), nesting over 32 (`TooDeep`), an extension other than a timestamp (`Extension`), a
  * string that is not UTF-8 (`InvalidUtf8`), the byte 0xc1 (`Reserved`), a key that comes twice (`DuplicateKey`) or that
@@ -179,7 +208,7 @@ export const typeOf = (datagram: Uint8Array): Message["_tag"] | "TooShort" | "Un
   return types[datagram[0]!] ?? "UnknownType"
 }
 
-const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure"]
+const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure", "Challenge", "Proof"]
 
 /**
  * The id of a datagram that `typeOf` knows: 20 bytes, a view.
@@ -204,19 +233,27 @@ export const decode = (datagram: Uint8Array): Result.Result<Message, Malformed> 
       return Result.map(decodeResponse(datagram), (value) => ({ _tag: type, id: idOf(datagram), value }))
     case "Failure":
       return Result.map(decodeFailure(datagram), (failure) => ({ _tag: type, id: idOf(datagram), failure }))
+    case "Challenge":
+      return Result.map(decodeChallenge(datagram), (token) => ({ _tag: type, id: idOf(datagram), token }))
+    case "Proof":
+      return Result.map(decodeProof(datagram), () => ({ _tag: type, id: idOf(datagram) }))
     default:
       return Result.fail(type)
   }
 }
 
 /**
- * Decodes a datagram whose type is `Request`.
+ * Decodes a datagram whose type is `Request`. Its arguments may nest `maxDepth` deep, at most and by default 30: a scalar
+ * has depth 0.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decodeRequest = (datagram: Uint8Array): Result.Result<Request, Malformed> => {
-  const body = decodeBody(datagram)
+export const decodeRequest = (
+  datagram: Uint8Array,
+  maxDepth: number = maxArgumentDepth
+): Result.Result<Request, Malformed> => {
+  const body = decodeBody(datagram, maxDepth + aroundArguments)
   if (Result.isFailure(body)) return Result.fail(body.failure)
   const request = body.success
   if (!Array.isArray(request) || request.length !== 2) return Result.fail("Shape")
@@ -262,9 +299,45 @@ export const decodeFailure = (datagram: Uint8Array): Result.Result<FailureReason
   }
 }
 
-const decodeBody = (datagram: Uint8Array): Result.Result<unknown, Malformed> => {
+// The array of the method and the arguments, and the array of the arguments.
+const aroundArguments = 2
+
+/**
+ * How deep an argument may nest: a scalar has depth 0.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxArgumentDepth = Msgpack.maxDepth - aroundArguments
+
+/**
+ * Decodes the token of a datagram whose type is `Challenge`: 20 bytes.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeChallenge = (datagram: Uint8Array): Result.Result<Uint8Array, Malformed> => {
+  const body = decodeBody(datagram)
+  if (Result.isFailure(body)) return Result.fail(body.failure)
+  const token = body.success
+  return token instanceof Uint8Array && token.length === idBytes ? Result.succeed(token) : Result.fail("Shape")
+}
+
+/**
+ * Decodes a datagram whose type is `Proof`. What it proves is its id.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeProof = (datagram: Uint8Array): Result.Result<null, Malformed> => {
+  const body = decodeBody(datagram)
+  if (Result.isFailure(body)) return Result.fail(body.failure)
+  return body.success === null ? Result.succeed(null) : Result.fail("Shape")
+}
+
+const decodeBody = (datagram: Uint8Array, maxDepth: number = Msgpack.maxDepth): Result.Result<unknown, Malformed> => {
   if (datagram.length > maxDatagramBytes) return Result.fail("TooLong")
-  const unpacked = Msgpack.unpack(datagram, headerBytes)
+  const unpacked = Msgpack.unpack(datagram, headerBytes, maxDepth)
   return typeof unpacked === "string" ? Result.fail(unpacked) : Result.succeed(unpacked.value)
 }
 
@@ -313,6 +386,36 @@ export const encodeFailure = (
   failure: FailureReason,
   requestBytes: number
 ): Result.Result<Uint8Array, TooLarge | Unencodable> => encode(2, id, [failure.kind, detailOf(failure, requestBytes)])
+
+/**
+ * Encodes a challenge to the sender of a request, which has this `id`. `token` is 20 bytes. It takes 43 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeChallenge = (id: Uint8Array, token: Uint8Array): Uint8Array => {
+  const datagram = new Uint8Array(headerBytes + 2 + idBytes)
+  datagram[0] = 3
+  datagram.set(id, 1)
+  datagram[headerBytes] = 0xc4 // bin 8
+  datagram[headerBytes + 1] = idBytes
+  datagram.set(token, headerBytes + 2)
+  return datagram
+}
+
+/**
+ * Encodes the answer to a challenge. `token` is that of the challenge. It takes 22 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeProof = (token: Uint8Array): Uint8Array => {
+  const datagram = new Uint8Array(headerBytes + 1)
+  datagram[0] = 4
+  datagram.set(token, 1)
+  datagram[headerBytes] = 0xc0 // nil
+  return datagram
+}
 
 const detailOf = (failure: FailureReason, requestBytes: number): unknown => {
   if (!("detail" in failure)) return null

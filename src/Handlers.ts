@@ -140,6 +140,20 @@ export interface Group<in out Self, out Id extends string, in out P extends Proc
 type NoExtra<H, P> = { readonly [M in Exclude<keyof H, keyof P>]: never }
 
 /**
+ * Settings of a group.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceOptions {
+  /**
+   * Whether its handlers may run again for a request that comes again, as it then does no harm: nothing is remembered of
+   * their answers. False by default: a repeated request is answered as it was the first time.
+   */
+  readonly idempotent?: boolean | undefined
+}
+
+/**
  * Declares a group of procedures, as a class that is its own tag:
  *
  * ```ts
@@ -157,28 +171,32 @@ type NoExtra<H, P> = { readonly [M in Exclude<keyof H, keyof P>]: never }
  * @category constructors
  * @since 0.1.0
  */
-export const Service =
-  <Self>() => <const Id extends string, const P extends Procedures>(id: Id, procedures: P): Group<Self, Id, P> => {
-    const key = Context.Service<Self, Implementation>()(id)
-    const contract = compile(id, procedures)
-    return Object.assign(key, {
-      procedures,
-      contract,
-      implementation: Effect.map(key, (implementation) => implementation),
-      toLayer: <H extends HandlersFrom<P>, EX, RX>(handlers: H | Effect.Effect<H, EX, RX>) =>
-        Layer.effect(
-          key,
-          Effect.map(
-            Effect.zip(
-              Effect.isEffect(handlers) ? handlers : Effect.succeed(handlers),
-              Effect.context<HandlersServices<H>>()
-            ),
-            ([handlers, context]) => implement(id, contract, handlers, context)
-          )
-        ),
-      of: <H extends HandlersFrom<P>>(handlers: H): H => handlers
-    })
-  }
+export const Service = <Self>() =>
+<const Id extends string, const P extends Procedures>(
+  id: Id,
+  procedures: P,
+  options?: ServiceOptions
+): Group<Self, Id, P> => {
+  const key = Context.Service<Self, Implementation>()(id)
+  const contract = compile(id, procedures)
+  return Object.assign(key, {
+    procedures,
+    contract,
+    implementation: Effect.map(key, (implementation) => implementation),
+    toLayer: <H extends HandlersFrom<P>, EX, RX>(handlers: H | Effect.Effect<H, EX, RX>) =>
+      Layer.effect(
+        key,
+        Effect.map(
+          Effect.zip(
+            Effect.isEffect(handlers) ? handlers : Effect.succeed(handlers),
+            Effect.context<HandlersServices<H>>()
+          ),
+          ([handlers, context]) => implement(id, contract, options?.idempotent ?? false, handlers, context)
+        )
+      ),
+    of: <H extends HandlersFrom<P>>(handlers: H): H => handlers
+  })
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what Protocol needs
@@ -214,6 +232,8 @@ export type Identifier<G extends AnyGroup> = Effect.Services<G["implementation"]
 export interface Implementation {
   /** The id of the group. */
   readonly group: string
+  /** Whether a handler may run again for a request that comes again. */
+  readonly idempotent: boolean
   readonly handlers: ReadonlyMap<string, Handler>
 }
 
@@ -300,10 +320,12 @@ const coder = <S extends AnySchema>(schema: S): Coder<S["Type"]> => {
 const implement = <P extends Procedures, R>(
   group: string,
   contract: Contract,
+  idempotent: boolean,
   handlers: HandlersFrom<P>,
   context: Context.Context<R>
 ): Implementation => ({
   group,
+  idempotent,
   handlers: new Map(
     [...contract].map(([method, procedure]) => [method, { procedure, run: erase(handlers[method]), context }])
   )

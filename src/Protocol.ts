@@ -6,6 +6,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import { WebCrypto } from "effect/crypto/WebCrypto"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,6 +18,12 @@ import * as Codec from "./Codec.ts"
 import type * as Handlers from "./Handlers.ts"
 import * as Caller from "./internal/caller.ts"
 import type { CallError, DuplicateMethod } from "./internal/errors.ts"
+import * as Ids from "./internal/ids.ts"
+import * as KeyedHash from "./internal/keyedHash.ts"
+import type { RetransmitSchedule } from "./internal/retransmission.ts"
+import { adaptive as adaptiveSchedule } from "./internal/retransmission.ts"
+import type { KeyRing } from "./internal/seal.ts"
+import * as Seal from "./internal/seal.ts"
 import * as Server from "./internal/server.ts"
 import { closedError } from "./internal/socketError.ts"
 import { logDefect } from "./internal/watch.ts"
@@ -24,7 +31,9 @@ import * as Wire from "./internal/wire.ts"
 import * as Transport from "./Transport.ts"
 
 export type { CallError } from "./internal/errors.ts"
-export { DuplicateMethod, InvalidResponse, NoResponse, Oversize, Rejected } from "./internal/errors.ts"
+export { DuplicateMethod, InvalidResponse, NoResponse, Oversize, Rejected, TooManyCalls } from "./internal/errors.ts"
+export type { RetransmitSchedule, Transmission } from "./internal/retransmission.ts"
+export type { Key, KeyRing } from "./internal/seal.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // service
@@ -59,8 +68,14 @@ export class Protocol extends Context.Service<Protocol, {
     args: ReadonlyArray<unknown>
   ) => Effect.Effect<unknown, unknown>
 
-  /** Serves the handlers for as long as the scope is open; then those that still run are interrupted. */
+  /**
+   * Serves the handlers for as long as the scope is open; then those that still run have the grace period to end, and are
+   * interrupted.
+   */
   readonly serve: (implementation: Handlers.Implementation) => Effect.Effect<void, DuplicateMethod, Scope.Scope>
+
+  /** Changes the keys of a protocol that has some: see `Keys`. */
+  readonly rekey: (ring: KeyRing) => Effect.Effect<void>
 }>()("effect-rpcudp/Protocol") {}
 
 /**
@@ -78,15 +93,105 @@ export interface Options {
    * answer it.
    */
   readonly matchSender?: boolean | undefined
+  /**
+   * When the request of a call is sent again, unless `withRetransmit` says otherwise. Never by default: a Python peer
+   * would run it again.
+   */
+  readonly retransmit?: RetransmitSchedule | undefined
+  /** How long handlers may go on when they are no longer served. 5 seconds by default: after that nobody waits for them. */
+  readonly gracePeriod?: Duration.Input | undefined
+  readonly limits?: Limits | undefined
+  /** What is remembered of requests, so that a repeated one is not run again. `false`: nothing. */
+  readonly memory?: Memory | false | undefined
+  /** Closes the network to all who do not hold a key. Python peers are such. Off by default. */
+  readonly keys?: Keys | undefined
+}
+
+/**
+ * How much work others may make. None of the defaults is met by a node of a DHT under its usual load.
+ *
+ * Senders are told apart by their IPv4 address, or by the first 64 bits of their IPv6 address. What is kept of those that
+ * have proven nothing has a fixed size (128 KiB), so that inventing senders gains nothing: they share buckets, two each,
+ * and are refused only if both are empty.
+ *
+ * A sender proves its address by answering a call of ours, or a challenge: a frame that is sent to it once it has used
+ * half of what it may, and that any peer with this library answers (RFC 9000, section 8.1). A proof holds for 10 minutes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limits {
+  /** How many calls may be in flight; over it, they fail with `TooManyCalls`. 131,072 by default. */
+  readonly calls?: number | undefined
   /** How many handlers may run at once; over it, requests are refused as `Overloaded`. 16,384 by default. */
-  readonly maxHandlers?: number | undefined
+  readonly handlers?: number | undefined
+  /** How many of them may be for one sender. 1,024 by default. */
+  readonly handlersPerSender?: number | undefined
+  /**
+   * How many requests of one sender are taken, per second; a burst may be as long as a second's worth. 20,000 by default.
+   * A sender that has proven its address is held to it only while others send, too: alone it can starve nobody.
+   */
+  readonly requestsPerSecond?: number | undefined
+  /**
+   * How many bytes are sent in answer to one sender that has proven nothing, per second; a burst may be as long as four
+   * seconds' worth. 65,536 by default. It bounds what reaches a victim whose address is forged (RFC 7252, section 11.3);
+   * for answers that do not fit, nothing is sent.
+   */
+  readonly replyBytesPerSecond?: number | undefined
+  /**
+   * How deep an argument may nest: a scalar has depth 0. 30 by default, which is also the most. Each level of a recursive
+   * union whose members are not tagged may double the work of decoding.
+   */
+  readonly depth?: number | undefined
+}
+
+/**
+ * How much is remembered of requests that were answered. A request that comes again within the window is not run again:
+ * while its handler runs it is ignored, and then it is answered as it was the first time.
+ *
+ * When either bound is met, the oldest makes room: of a request whose answer is forgotten nothing is run, and nothing is
+ * sent; a request that is itself forgotten is run again. `rpcudp_forgotten` counts both. Handlers that run are never
+ * forgotten. Groups that are declared `idempotent` are not remembered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Memory {
+  /** How long a request is remembered. A minute by default. */
+  readonly window?: Duration.Input | undefined
+  /** How many requests are remembered, rounded up to a power of two. 65,536 by default, which take up to 3.7 MB. */
+  readonly requests?: number | undefined
+  /** How many bytes of answers are remembered, rounded up to a power of two. 4 MiB by default. */
+  readonly bytes?: number | undefined
+}
+
+/**
+ * The keys of a closed network: datagrams are encrypted and authenticated, and whatever is not is dropped in silence.
+ *
+ * To change keys without a pause, first add the new one behind the old one at every node, then put it first at every node,
+ * then remove the old one at every node: `protocol.rekey` does a step without closing the socket.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Keys {
+  readonly ring: KeyRing
+  /**
+   * How old a datagram may be, by the clocks of both nodes: these must not differ by more. Half a minute by default. What is
+   * older, or was sealed before this socket opened, is not read.
+   */
+  readonly maxAge?: Duration.Input | undefined
 }
 
 /**
  * Calls and serves over the transport, for as long as the layer.
  *
- * When its scope closes, requests are no longer accepted, handlers that still run are interrupted, and calls in flight
- * fail with a `DatagramSocketError` whose reason is `DatagramSocketClosedError`.
+ * When the scope closes, it goes in this order: requests are no longer accepted; handlers that run have the grace period
+ * to end, and their answers are sent; those that still run are interrupted and waited for; calls in flight fail with a
+ * `DatagramSocketError` whose reason is `DatagramSocketClosedError`; the socket closes. A program under `TestClock` must let
+ * the grace period pass, or set it to 0, where handlers do not end by themselves.
+ *
+ * A setting that makes no sense is a defect of the build.
  *
  * @category layers
  * @since 0.1.0
@@ -134,6 +239,64 @@ export const withTimeout: {
   <A, E, R>(self: Effect.Effect<A, E, R>, timeout: Duration.Input): Effect.Effect<A, E, R> =>
     Effect.provideService(self, CurrentTimeout, Duration.fromInputUnsafe(timeout))
 )
+
+/**
+ * When the requests of this fiber's calls are sent again. Undefined, the default, leaves it to the layer.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const CurrentRetransmit = Context.Reference<RetransmitSchedule | undefined>(
+  "effect-rpcudp/Protocol/CurrentRetransmit",
+  {
+    defaultValue: () => undefined
+  }
+)
+
+/**
+ * Sends the request of each call inside again while its answer is missing: the same bytes under the same id, so that a peer
+ * with this library runs it once. A Python peer runs it each time that it arrives.
+ *
+ * The schedule's delays pass between transmissions, each stretched at random by up to half (RFC 7252, section 4.2), and at
+ * least a millisecond. All stay under the one deadline of the call, and end with its answer, its deadline or its
+ * interruption. With `Effect.retry` around it, each attempt is a call with its own id and deadline.
+ *
+ * ```ts
+ * import { Effect, Schedule } from "effect"
+ * import { Protocol } from "effect-rpcudp"
+ *
+ * const call = Effect.gen(function*() {
+ *   const protocol = yield* Protocol.Protocol
+ *   return yield* protocol.call("127.0.0.1:8468", "stun", [])
+ * }).pipe(
+ *   Protocol.withRetransmit(Schedule.exponential("50 millis")),
+ *   Protocol.withTimeout("5 seconds")
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withRetransmit: {
+  (schedule: RetransmitSchedule): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, schedule: RetransmitSchedule): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, schedule: RetransmitSchedule): Effect.Effect<A, E, R> =>
+    Effect.provideService(self, CurrentRetransmit, schedule)
+)
+
+/**
+ * Waits as long as the peer's answers take, and some more: RFC 6298's retransmission timeout, doubled each time.
+ *
+ * It is estimated for each of the 4,096 peers called last, from calls that were made with any retransmission and were
+ * answered without one (Karn's rule). A peer of which nothing is known is given a second. Unlike the RFC's, whose peers
+ * put off what they acknowledge, the least is not a second but 50 ms.
+ *
+ * @category schedules
+ * @since 0.1.0
+ */
+export const adaptive: RetransmitSchedule = adaptiveSchedule
 
 /**
  * The procedures of a group as functions that call one peer.
@@ -192,23 +355,62 @@ const implementationOf = <G extends Handlers.AnyGroup>(group: G) =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 const defaultTimeout = Duration.seconds(5)
+const defaultGracePeriod = Duration.seconds(5)
+const defaultMaxAge = Duration.seconds(30)
 
-const defaultMaxHandlers = 16_384
+const defaultLimits = {
+  calls: 131_072,
+  handlers: 16_384,
+  handlersPerSender: 1024,
+  requestsPerSecond: 20_000,
+  replyBytesPerSecond: 65_536,
+  depth: Codec.maxArgumentDepth
+}
+
+const defaultMemory = { window: Duration.minutes(1), requests: 65_536, bytes: 4 * 1024 * 1024 }
 
 const make = Effect.fnUntraced(function*(
   options: Options = {}
 ): Effect.fn.Return<Protocol["Service"], never, Transport.Transport | Scope.Scope> {
   const transport = yield* Transport.Transport
-  const wire = Wire.make(transport, yield* Effect.context<never>())
+  const context = yield* Effect.context<never>()
+  const seal = options.keys === undefined ? undefined : Seal.make({
+    ring: options.keys.ring,
+    maxAge: Duration.fromInputUnsafe(options.keys.maxAge ?? defaultMaxAge)
+  }, context)
+  const wire = Wire.make(transport, context, seal?.seal)
   const timeout = Duration.fromInputUnsafe(options.timeout ?? defaultTimeout)
+  const limits = limitsOf(options.limits ?? {})
+  const random = Context.get(context, WebCrypto)
+  const ids = Ids.make(random)
+  const server = Server.make(wire, {
+    maxHandlers: limits.handlers,
+    maxHandlersPerSender: limits.handlersPerSender,
+    requestsPerSecond: limits.requestsPerSecond,
+    replyBytesPerSecond: limits.replyBytesPerSecond,
+    maxDepth: limits.depth,
+    memory: options.memory === false ? undefined : memoryOf(options.memory ?? {}),
+    gracePeriod: Duration.fromInputUnsafe(options.gracePeriod ?? defaultGracePeriod),
+    hash: () => KeyedHash.make(random),
+    ids
+  })
   const caller = Caller.make(wire, {
     timeout: (fiber) => fiber.getRef(CurrentTimeout) ?? timeout,
-    matchSender: options.matchSender ?? true
+    retransmit: (fiber) => fiber.getRef(CurrentRetransmit) ?? options.retransmit,
+    matchSender: options.matchSender ?? true,
+    maxCalls: limits.calls,
+    ids,
+    onProof: server.prove
   })
-  const server = Server.make(wire, { maxHandlers: options.maxHandlers ?? defaultMaxHandlers })
+
+  const receive = (datagram: Uint8Array, from: Transport.Peer) => {
+    wire.metrics.received(datagram.length)
+    if (seal === undefined) return dispatch(datagram, from)
+    const opened = seal.open(datagram)
+    return typeof opened === "string" ? wire.drop(opened, from) : dispatch(opened, from)
+  }
 
   const dispatch = (datagram: Uint8Array, from: Transport.Peer) => {
-    wire.metrics.received(datagram.length)
     // The header decides first: most of what nobody waits for is never unpacked.
     const type = Codec.typeOf(datagram)
     switch (type) {
@@ -217,6 +419,10 @@ const make = Effect.fnUntraced(function*(
       case "Response":
       case "Failure":
         return caller.onAnswer(type, datagram, from)
+      case "Challenge":
+        return caller.onChallenge(datagram, from)
+      case "Proof":
+        return server.onProof(datagram, from)
       default:
         return wire.drop(type, from)
     }
@@ -225,7 +431,7 @@ const make = Effect.fnUntraced(function*(
   yield* Effect.addFinalizer(() => Effect.sync(() => caller.close(closedError())))
   const receiver = yield* transport.run((datagram, from) => {
     try {
-      dispatch(datagram, from)
+      receive(datagram, from)
     } catch (defect) {
       // A defect of ours. It must not take the socket with it.
       logDefect(wire.context, "rpcudp: a datagram could not be dealt with", Cause.die(defect), { sender: from })
@@ -251,6 +457,38 @@ const make = Effect.fnUntraced(function*(
         caller.call(NetAddress.inetAddressFromInputUnsafe(peer), method, args) as Effect.Effect<unknown, CallError>
       ),
     callProcedure: (peer, procedure, args) => caller.call(peer, procedure.method, args, procedure),
-    serve: server.serve
+    serve: server.serve,
+    rekey: (ring) =>
+      Effect.sync(() => {
+        if (seal === undefined) throw new TypeError("a protocol without keys has none to change")
+        seal.rekey(ring)
+      })
   })
 })
+
+const limitsOf = (options: Limits) => {
+  const limits = {
+    calls: options.calls ?? defaultLimits.calls,
+    handlers: options.handlers ?? defaultLimits.handlers,
+    handlersPerSender: options.handlersPerSender ?? defaultLimits.handlersPerSender,
+    requestsPerSecond: options.requestsPerSecond ?? defaultLimits.requestsPerSecond,
+    replyBytesPerSecond: options.replyBytesPerSecond ?? defaultLimits.replyBytesPerSecond,
+    depth: options.depth ?? defaultLimits.depth
+  }
+  for (const [name, limit] of Object.entries(limits)) {
+    if (!(limit >= 0)) throw new RangeError(`the limit of ${name} is a number that is not negative`)
+  }
+  return { ...limits, depth: Math.min(limits.depth, Codec.maxArgumentDepth) }
+}
+
+const memoryOf = (options: Memory) => ({
+  window: Duration.toMillis(Duration.fromInputUnsafe(options.window ?? defaultMemory.window)) * 1_000_000,
+  maxEntries: powerOfTwo("requests", options.requests ?? defaultMemory.requests),
+  maxBytes: powerOfTwo("bytes", options.bytes ?? defaultMemory.bytes)
+})
+
+/** The next one. What it is good for is finding the place of an entry in a ring. */
+const powerOfTwo = (name: string, size: number): number => {
+  if (!(size >= 1 && size <= 2 ** 30)) throw new RangeError(`the memory of ${name} is a number from 1 to 2^30`)
+  return 2 ** Math.ceil(Math.log2(size))
+}

@@ -27,6 +27,11 @@ import { closedError, writeError } from "./internal/socketError.ts"
 export interface Peer {
   /** Parsed when first read. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is given as the IPv4 address it maps. */
   readonly address: NetAddress.InetAddress
+  /**
+   * The address without its port, as text: the same text whenever it is the same host. What is counted per sender is
+   * counted by it. An IPv4-mapped IPv6 address is given as the IPv4 address it maps.
+   */
+  readonly host: string
   /** Whether both are the same address and port, IPv4-mapped IPv6 addresses compared by their IPv4 form. */
   readonly equals: (that: Peer) => boolean
 }
@@ -115,7 +120,7 @@ export const layer = (options?: Options): Layer.Layer<Transport, DatagramSocket.
         peer: (address) => new NodePeer(socket, socket.hostOf(reachable(address)), address.port),
         send: (datagram, to, onFailure) => {
           if (!(to instanceof NodePeer)) throw new TypeError("a peer of another transport")
-          socket.send(datagram, to.host, to.port, onFailure)
+          socket.send(datagram, to.nativeHost, to.port, onFailure)
         },
         run: (onDatagram) =>
           socket.run((datagram, host, port) => onDatagram(datagram, new NodePeer(socket, host, port)))
@@ -125,26 +130,35 @@ export const layer = (options?: Options): Layer.Layer<Transport, DatagramSocket.
 
 class NodePeer implements Peer {
   readonly socket: Dgram.Socket
-  readonly host: string
+  readonly nativeHost: string
   readonly port: number
   #address: NetAddress.InetAddress | undefined
 
-  constructor(socket: Dgram.Socket, host: string, port: number) {
+  constructor(socket: Dgram.Socket, nativeHost: string, port: number) {
     this.socket = socket
-    this.host = host
+    this.nativeHost = nativeHost
     this.port = port
   }
 
   get address(): NetAddress.InetAddress {
-    return this.#address ??= this.socket.addressOf(this.host, this.port)
+    return this.#address ??= this.socket.addressOf(this.nativeHost, this.port)
+  }
+
+  get host(): string {
+    return this.nativeHost.startsWith(mappedPrefix) && this.nativeHost.includes(".")
+      ? this.nativeHost.slice(mappedPrefix.length)
+      : this.nativeHost
   }
 
   equals(that: Peer): boolean {
     // Both hosts are as the system writes them, so texts differ only where IPv6 has more than one way to write.
-    if (that instanceof NodePeer && this.host === that.host) return this.port === that.port
+    if (that instanceof NodePeer && this.nativeHost === that.nativeHost) return this.port === that.port
     return Equal.equals(this.address, that.address)
   }
 }
+
+// As systems write an IPv4-mapped address (RFC 5952, 5).
+const mappedPrefix = "::ffff:"
 
 /**
  * Whatever `DatagramSocket` is provided: another runtime's, or a simulated one. It is opened when the layer is built
@@ -224,6 +238,7 @@ class SocketPeer implements Peer {
   // A received datagram is its own address: it must be handed back as it is, never copied.
   readonly target: NetAddress.InetAddress | DatagramSocket.Datagram
   #address: NetAddress.InetAddress | undefined
+  #host: string | undefined
 
   constructor(target: NetAddress.InetAddress | DatagramSocket.Datagram) {
     this.target = target
@@ -231,6 +246,10 @@ class SocketPeer implements Peer {
 
   get address(): NetAddress.InetAddress {
     return this.#address ??= NetAddress.toCanonical("payload" in this.target ? this.target.address : this.target)
+  }
+
+  get host(): string {
+    return this.#host ??= NetAddress.formatIp(this.address.address)
   }
 
   equals(that: Peer): boolean {

@@ -4,29 +4,24 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type { Now } from "./now.ts"
 
 export interface Options {
   readonly clock: Clock.Clock
+  readonly now: Now
   /** What the fiber runs in. */
   readonly context: Context.Context<never>
   /** Called when the time has come. The alarm is off by then. */
   readonly onRing: () => void
 }
 
-/** Times are in nanoseconds of the monotonic clock since the alarm was made: stepping the wall clock moves none. */
+/** Times are those of `now`: stepping the wall clock moves none. */
 export class Alarm {
   readonly #options: Options
-  // A number holds the difference to the nanosecond, but not every clock's own reading.
-  readonly #origin: bigint
   #set: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined
 
   constructor(options: Options) {
     this.#options = options
-    this.#origin = options.clock.monotonicTimeNanosUnsafe()
-  }
-
-  now(): number {
-    return Number(this.#options.clock.monotonicTimeNanosUnsafe() - this.#origin)
   }
 
   get isSet(): boolean {
@@ -37,9 +32,9 @@ export class Alarm {
   by(at: number): void {
     if (this.#set !== undefined && this.#set.at <= at) return
     this.off()
-    const { clock, context } = this.#options
+    const { clock, context, now } = this.#options
     const sleep = Effect.flatMap(
-      Effect.suspend(() => clock.sleep(Duration.millis(millisUntil(at - this.now())))),
+      Effect.suspend(() => clock.sleep(Duration.millis(millisUntil(at - now())))),
       () => Effect.sync(() => this.#ring())
     )
     const fiber = Effect.runForkWith(context)(sleep)

@@ -2,7 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import { WebCrypto } from "effect/crypto/WebCrypto"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,17 +15,26 @@ import * as Codec from "../Codec.ts"
 import type { CompiledProcedure } from "../Handlers.ts"
 import type { Peer } from "../Transport.ts"
 import { Call, CallTable } from "./callTable.ts"
-import { InvalidResponse, NoResponse, Oversize, Rejected } from "./errors.ts"
+import { InvalidResponse, NoResponse, Oversize, Rejected, TooManyCalls } from "./errors.ts"
 import { isDone } from "./exit.ts"
-import * as Ids from "./ids.ts"
+import type { Ids } from "./ids.ts"
 import type { CallOutcome } from "./metrics.ts"
+import type { Retransmission, RetransmitSchedule } from "./retransmission.ts"
+import * as Retransmissions from "./retransmission.ts"
 import { callSpan } from "./watch.ts"
 import type { Wire } from "./wire.ts"
 
 export interface Options {
   /** How long a call of this fiber waits. */
   readonly timeout: (fiber: Fiber.Fiber<unknown, unknown>) => Duration.Duration
+  /** When the request of a call of this fiber is sent again. */
+  readonly retransmit: (fiber: Fiber.Fiber<unknown, unknown>) => RetransmitSchedule | undefined
   readonly matchSender: boolean
+  /** How many calls may be in flight. */
+  readonly maxCalls: number
+  readonly ids: Ids
+  /** This peer has answered a call: it is where it says. */
+  readonly onProof: (from: Peer) => void
 }
 
 type Answer = Effect.Effect<unknown, unknown>
@@ -41,6 +49,8 @@ export interface Caller {
   ) => Answer
   /** Takes a datagram whose header says that it answers a call. */
   readonly onAnswer: (type: "Response" | "Failure", datagram: Uint8Array, from: Peer) => void
+  /** Takes a datagram whose header says that it asks for a proof that a call came from here. */
+  readonly onChallenge: (datagram: Uint8Array, from: Peer) => void
   /** Ends the calls in flight, and all that come after, with this error. */
   readonly close: (error: DatagramSocket.DatagramSocketError) => void
 }
@@ -50,6 +60,7 @@ class PendingCall extends Call<PendingCall> {
   readonly method: string
   readonly procedure: CompiledProcedure | undefined
   readonly resume: (answer: Answer) => void
+  retransmission: Retransmission | undefined = undefined
 
   constructor(
     id: Uint8Array,
@@ -68,15 +79,39 @@ class PendingCall extends Call<PendingCall> {
 }
 
 export const make = (wire: Wire, options: Options): Caller => {
-  const { context, metrics } = wire
+  const { context, metrics, now } = wire
   let closed: DatagramSocket.DatagramSocketError | undefined
 
   const calls = new CallTable<PendingCall>({
     clock: Context.get(context, Clock.Clock),
+    now,
     context,
-    ids: Ids.make(Context.get(context, WebCrypto)),
-    onExpire: (call) => end(call, Exit.fail(noResponse(call)))
+    ids: options.ids,
+    onExpire: (call) => {
+      stop(call)
+      end(call, Exit.fail(noResponse(call)))
+    }
   })
+
+  const retransmitter = Retransmissions.make({
+    now,
+    context,
+    // That a repeated request was refused says nothing of the first one.
+    send: (datagram, to) => {
+      metrics.retransmitted()
+      wire.send(datagram, to)
+    }
+  })
+
+  const stop = (call: PendingCall) => {
+    if (call.retransmission !== undefined) retransmitter.stop(call.retransmission)
+  }
+
+  const forget = (call: PendingCall): boolean => {
+    if (!calls.remove(call)) return false
+    stop(call)
+    return true
+  }
 
   // The call has left the table by now: its caller may call again at once.
   const end = (call: PendingCall, answer: Answer, elapsed?: number) => {
@@ -97,17 +132,23 @@ export const make = (wire: Wire, options: Options): Caller => {
   ): Answer =>
     Effect.callback((resume) => {
       metrics.callStarted()
-      const call = new PendingCall(calls.nextId(), calls.now(), peer, method, procedure, resume)
+      const call = new PendingCall(calls.nextId(), now(), peer, method, procedure, resume)
       if (closed !== undefined) return end(call, Exit.fail(closed))
+      if (calls.size >= options.maxCalls) return end(call, Exit.fail(tooMany(call, options.maxCalls)))
       const request = Codec.encodeRequest(call.id, method, Array.isArray(args) ? args : [])
       if (Result.isFailure(request)) return end(call, refused(method, request.failure))
       calls.add(call, nanosOf(options.timeout(fiber)))
       wire.send(request.success, peer, (error) => {
-        if (calls.remove(call)) end(call, Exit.fail(error))
+        if (forget(call)) end(call, Exit.fail(error))
       })
+      const schedule = options.retransmit(fiber)
+      // It may have been refused, or even answered, by now.
+      if (schedule !== undefined && calls.has(call)) {
+        call.retransmission = retransmitter.start(schedule, request.success, peer, fiber)
+      }
       // Runs only if the caller is interrupted.
       return Effect.sync(() => {
-        if (calls.remove(call)) metrics.callEnded("interrupted")
+        if (forget(call)) metrics.callEnded("interrupted")
       })
     })
 
@@ -129,18 +170,35 @@ export const make = (wire: Wire, options: Options): Caller => {
     onAnswer: (type, datagram, from) => {
       const call = calls.find(Codec.idOf(datagram))
       if (call === undefined) return wire.drop("UnknownId", from)
-      if (options.matchSender && !call.peer.equals(from)) return wire.drop("ForeignSender", from)
+      const own = call.peer.equals(from)
+      if (options.matchSender && !own) return wire.drop("ForeignSender", from)
       const answer = type === "Response" ? response(call, datagram) : failure(call, datagram)
       // It may be damaged, or forged by somebody who cannot read the request: the true one may still come.
       if (typeof answer === "string") return wire.drop(answer, from)
       calls.remove(call)
-      end(call, answer, calls.now() - call.startedAt)
+      if (call.retransmission !== undefined) retransmitter.answered(call.retransmission)
+      if (own) options.onProof(from)
+      end(call, answer, now() - call.startedAt)
+    },
+
+    onChallenge: (datagram, from) => {
+      const call = calls.find(Codec.idOf(datagram))
+      if (call === undefined) return wire.drop("UnknownId", from)
+      // Whoever else knows the id is no peer to prove anything to.
+      if (!call.peer.equals(from)) return wire.drop("ForeignSender", from)
+      const token = Codec.decodeChallenge(datagram)
+      if (Result.isFailure(token)) return wire.drop(token.failure, from)
+      metrics.challenged("answered")
+      wire.send(Codec.encodeProof(token.success), from)
     },
 
     close: (error) => {
       if (closed !== undefined) return
       closed = error
-      for (const call of calls.clear()) end(call, Exit.fail(error))
+      for (const call of calls.clear()) {
+        stop(call)
+        end(call, Exit.fail(error))
+      }
     }
   }
 }
@@ -214,6 +272,9 @@ const noResponse = (call: PendingCall): NoResponse =>
     elapsed: Duration.millis((call.due - call.startedAt) / 1_000_000)
   })
 
+const tooMany = (call: PendingCall, limit: number): TooManyCalls =>
+  new TooManyCalls({ peer: call.peer.address, method: call.method, limit })
+
 const refused = (method: string, error: Codec.TooLarge | Codec.Unencodable): Exit.Exit<never, Oversize> =>
   error._tag === "TooLarge"
     ? Exit.fail(new Oversize({ method, size: error.size, limit: Codec.maxBodyBytes, of: "request" }))
@@ -234,5 +295,6 @@ const outcomeOf = (exit: Exit.Exit<unknown, unknown>): CallOutcome => {
   if (error instanceof Rejected) return "rejected"
   if (error instanceof Oversize) return "oversize"
   if (error instanceof InvalidResponse) return "invalid_response"
+  if (error instanceof TooManyCalls) return "too_many_calls"
   return DatagramSocket.isDatagramSocketError(error) ? "socket_error" : "error"
 }

@@ -86,6 +86,24 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("Inva
 }
 
 /**
+ * As many calls as this socket may have wait for their answers already. Nothing was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TooManyCalls extends Schema.TaggedError<TooManyCalls>()("TooManyCalls", {
+  peer: Schema.InetAddress,
+  method: Schema.String,
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.limit} calls wait for their answers already: "${this.method}" was not sent to ${
+      NetAddress.formatInet(this.peer)
+    }`
+  }
+}
+
+/**
  * Two procedures of one name would be served on one socket.
  *
  * @category errors
@@ -111,7 +129,13 @@ export class DuplicateMethod extends Schema.TaggedError<DuplicateMethod>()("Dupl
  * @category errors
  * @since 0.1.0
  */
-export type CallError = NoResponse | Oversize | Rejected | InvalidResponse | DatagramSocket.DatagramSocketError
+export type CallError =
+  | NoResponse
+  | Oversize
+  | Rejected
+  | InvalidResponse
+  | TooManyCalls
+  | DatagramSocket.DatagramSocketError
 
 /** A peer's text as a log can bear it: without control characters, and not all of it. */
 const quote = (detail: unknown): string => JSON.stringify(String(detail).slice(0, 200))

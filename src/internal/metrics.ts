@@ -2,6 +2,7 @@
 import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { Malformed } from "../Codec.ts"
+import type { Unsealed } from "./seal.ts"
 
 /** How a call ended. */
 export type CallOutcome =
@@ -12,6 +13,7 @@ export type CallOutcome =
   | "oversize"
   | "invalid_response"
   | "socket_error"
+  | "too_many_calls"
   | "interrupted"
   | "defect"
 
@@ -22,13 +24,24 @@ export type RequestOutcome =
   | "unknown_method"
   | "unserved"
   | "invalid_arguments"
+  /** It came again: nothing was run, and the answer, if there is one already, was sent again. */
+  | "repeated"
+  /** Too many handlers were running. */
   | "overloaded"
+  /** Its sender sends too much, or has had too much sent to it. */
+  | "throttled"
   | "oversize"
   | "defect"
   | "interrupted"
 
-/** Why a datagram was dropped: it is malformed, or it answers no call in flight, or it answers from elsewhere. */
-export type DropReason = Malformed | "UnknownId" | "ForeignSender"
+/**
+ * Why a datagram was dropped: it is malformed, or it answers nothing that is in flight, or it answers from elsewhere, or
+ * nothing could be sent back to where it came from, or its seal does not hold.
+ */
+export type DropReason = Malformed | "UnknownId" | "ForeignSender" | "PortZero" | Unsealed
+
+/** A challenge that was sent, one that was answered here, or one that somebody else has answered. */
+export type ChallengeEvent = "sent" | "answered" | "proven"
 
 export interface Metrics {
   readonly callStarted: () => void
@@ -38,6 +51,13 @@ export interface Metrics {
   readonly requestEnded: (outcome: RequestOutcome) => void
   /** A request that was refused without ever being in flight. */
   readonly requestRefused: (outcome: RequestOutcome) => void
+  /** The datagram of a call was sent again. */
+  readonly retransmitted: () => void
+  /** An answer was not sent, as that would have been too much for an address that nobody has proven to be the asker's. */
+  readonly withheld: () => void
+  /** What is remembered of requests made room for newer ones before its time. */
+  readonly forgotten: (what: "request" | "answer") => void
+  readonly challenged: (event: ChallengeEvent) => void
   readonly sent: (bytes: number) => void
   readonly received: (bytes: number) => void
   readonly dropped: (reason: DropReason) => void
@@ -59,6 +79,10 @@ export const make = (context: Context.Context<never>): Metrics => {
       add(requests(outcome), 1)
     },
     requestRefused: (outcome) => add(requests(outcome), 1),
+    retransmitted: () => add(retransmissions, 1),
+    withheld: () => add(repliesWithheld, 1),
+    forgotten: (what) => add(forgottenEarly(what), 1),
+    challenged: (event) => add(challenges(event), 1),
     sent: (bytes) => {
       add(datagramsSent, 1)
       add(bytesSent, bytes)
@@ -93,9 +117,21 @@ const roundTrip = Metric.histogram("rpcudp_round_trip_time_ms", {
   boundaries: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000]
 })
 
+const retransmissions = counter("rpcudp_retransmissions", "Requests that were sent again")
+
 const requests = labelled<RequestOutcome>("rpcudp_requests", "outcome", "Requests that have ended")
 
 const requestsInFlight = Metric.gauge("rpcudp_requests_in_flight", { description: "Handlers that are running" })
+
+const repliesWithheld = counter("rpcudp_replies_withheld", "Answers that the budget of their receiver had no room for")
+
+const forgottenEarly = labelled<"request" | "answer">(
+  "rpcudp_forgotten",
+  "what",
+  "Requests, or answers to them, that could not be remembered for long enough"
+)
+
+const challenges = labelled<ChallengeEvent>("rpcudp_challenges", "event", "Challenges to prove an address")
 
 const datagramsSent = counter("rpcudp_datagrams_sent", "Datagrams handed to the socket")
 

@@ -37,13 +37,13 @@ export interface Unpackable {
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, copyBuffers: true })
 
 /**
- * Decodes the one MessagePack value that fills `bytes` from `start` to the end.
+ * Decodes the one MessagePack value that fills `bytes` from `start` to the end, and nests at most `depth` deep.
  *
  * Maps whose keys are all strings become objects without a prototype, other maps `Map`; integers that a number holds
  * exactly become `number`, wider ones `bigint`; bin becomes `Uint8Array` (a copy); a timestamp becomes `Date`.
  */
-export const unpack = (bytes: Uint8Array, start: number): { readonly value: unknown } | Reason => {
-  const facts = check(bytes, start, false)
+export const unpack = (bytes: Uint8Array, start: number, depth = maxDepth): { readonly value: unknown } | Reason => {
+  const facts = check(bytes, start, depth, false)
   if (typeof facts === "string") return facts
   // A view of its own: msgpackr leaves a DataView on what it reads, and makes every bin of a `Buffer` a `Buffer`.
   const source = marks.length === 0
@@ -71,7 +71,7 @@ const remaining = new Float64Array(maxDepth + 1)
  *
  * With `unsign`, positive 64-bit integers are rewritten in place from int 64 to uint 64: see `pack`.
  */
-const check = (bytes: Uint8Array, start: number, unsign: boolean): number | Reason => {
+const check = (bytes: Uint8Array, start: number, deepest: number, unsign: boolean): number | Reason => {
   const end = bytes.length
   let position = start
   let depth = 0
@@ -159,7 +159,7 @@ const check = (bytes: Uint8Array, start: number, unsign: boolean): number | Reas
       }
     }
     if (items >= 0) {
-      if (depth === maxDepth) return "TooDeep"
+      if (depth === deepest) return "TooDeep"
       remaining[++depth] = items
     } else {
       if (skip > end - position) return "Truncated"
@@ -330,7 +330,7 @@ export const pack = (value: unknown, reserve: number): Uint8Array | Unpackable =
     if (unpackable !== undefined) return unpackable
     const bytes = packr.pack(ready, RESERVE_START_SPACE | reserve)
     // msgpackr writes every bigint under 2^63 as int 64. Python writes positive ones as uint 64, and so do we.
-    if (wide) check(bytes, reserve, true)
+    if (wide) check(bytes, reserve, maxDepth, true)
     return bytes
   } catch (cause) {
     // A getter, a proxy or a detached buffer.

@@ -1,6 +1,7 @@
 /** Serves: a request in, at most one answer out. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -12,29 +13,58 @@ import * as Codec from "../Codec.ts"
 import type { Handler, Implementation } from "../Handlers.ts"
 import { Sender } from "../Handlers.ts"
 import type { Peer } from "../Transport.ts"
+import { Answers, forgotten } from "./answers.ts"
 import { DuplicateMethod } from "./errors.ts"
 import { isDone } from "./exit.ts"
+import type { Ids } from "./ids.ts"
+import { keyOf, sameBytes } from "./ids.ts"
+import type { KeyedHash } from "./keyedHash.ts"
 import type { RequestOutcome } from "./metrics.ts"
+import type { Sender as Limited } from "./senders.ts"
+import { Senders } from "./senders.ts"
 import { logDefect, requestSpan } from "./watch.ts"
 import type { Wire } from "./wire.ts"
 
 export interface Options {
   /** How many requests may be in the hands of handlers at once. */
   readonly maxHandlers: number
+  /** How many of them may be of one sender. */
+  readonly maxHandlersPerSender: number
+  readonly requestsPerSecond: number
+  readonly replyBytesPerSecond: number
+  /** How deep an argument may nest. */
+  readonly maxDepth: number
+  /** What is remembered of requests, so that a repeated one is not run again. Undefined: nothing. */
+  readonly memory: { readonly window: number; readonly maxEntries: number; readonly maxBytes: number } | undefined
+  /** How long handlers may go on once their group is no longer served. */
+  readonly gracePeriod: Duration.Duration
+  readonly hash: () => KeyedHash
+  readonly ids: Ids
 }
 
 export interface Server {
   readonly serve: (implementation: Implementation) => Effect.Effect<void, DuplicateMethod, Scope.Scope>
   /** Takes a datagram whose header says that it is a request. */
   readonly onRequest: (datagram: Uint8Array, from: Peer) => void
+  /** Takes a datagram whose header says that it answers a challenge. */
+  readonly onProof: (datagram: Uint8Array, from: Peer) => void
+  /** This peer has sent back an id that only it can have received. */
+  readonly prove: (from: Peer) => void
 }
 
 /** A group while it is served. */
 interface Served {
   readonly group: string
+  readonly idempotent: boolean
   readonly handlers: Implementation["handlers"]
   readonly fibers: Set<Fiber.Fiber<unknown, unknown>>
+  /** How many requests are in the hands of its handlers. */
+  inFlight: number
+  /** Whether new requests are taken. */
+  accepting: boolean
+  /** Whether handlers may go on. */
   open: boolean
+  onEnd: (() => void) | undefined
 }
 
 /** A request in the hands of its handler. */
@@ -42,25 +72,98 @@ interface Request {
   readonly id: Uint8Array
   readonly bytes: number
   readonly from: Peer
+  readonly sender: Limited
   readonly handler: Handler
   readonly served: Served
+  /** Whether it has been put down among those that take their time. */
+  suspended: boolean
+}
+
+/** What is there as soon as something is served. A node that only calls needs none of it. */
+interface Guard {
+  readonly senders: Senders
+  readonly answers: Answers | undefined
 }
 
 export const make = (wire: Wire, options: Options): Server => {
-  const { context, metrics } = wire
+  const { context, metrics, now } = wire
   const methods = new Map<string, Served>()
   let inFlight = 0
+  let guard: Guard | undefined
+  const refusals = { second: -Infinity, count: 0 }
 
-  const refuse = (id: Uint8Array, bytes: number, from: Peer, failure: Codec.FailureReason) => {
-    const encoded = Codec.encodeFailure(id, failure, bytes)
+  // The requests that take their time. One that is answered at once needs no place here: nothing can repeat it meanwhile.
+  const suspended = new Map<number, Request>()
+  const suspendedPerSender = new Map<string, number>()
+
+  const makeGuard = (): Guard => {
+    const { ids, memory, replyBytesPerSecond, requestsPerSecond } = options
+    const hash = options.hash()
+    return {
+      senders: new Senders({ hash, token: ids.next, requestsPerSecond, replyBytesPerSecond }),
+      answers: memory === undefined ? undefined : new Answers({ ...memory, hash, onEarly: metrics.forgotten })
+    }
+  }
+
+  /** Sends what its receiver's budget has room for. */
+  const reply = (datagram: Uint8Array, to: Peer, sender: Limited) => {
+    if (guard?.senders.spend(sender, datagram.length, now()) === false) return metrics.withheld()
     // A refused send is the caller's time-out: nobody here could do more about it.
-    if (Result.isSuccess(encoded)) wire.send(encoded.success, from)
+    wire.send(datagram, to)
+  }
+
+  /** Answers a request that was not run. */
+  const refuse = (id: Uint8Array, bytes: number, from: Peer, sender: Limited, failure: Codec.FailureReason) => {
+    const encoded = Codec.encodeFailure(id, failure, bytes)
+    if (Result.isSuccess(encoded)) reply(encoded.success, from, sender)
+  }
+
+  /** Says that there is no room, if that costs less than the request did. A flood is not worth a datagram each. */
+  const refuseOverloaded = (id: Uint8Array, bytes: number, from: Peer, sender: Limited) => {
+    const second = Math.floor(now() / 1_000_000_000)
+    if (refusals.second !== second) {
+      refusals.second = second
+      refusals.count = 0
+    }
+    if (bytes < overloadedBytes || refusals.count >= maxRefusalsPerSecond) return
+    refusals.count++
+    refuse(id, bytes, from, sender, { kind: "Overloaded" })
+  }
+
+  const suspend = (request: Request) => {
+    request.suspended = true
+    const { id, sender: { name } } = request
+    suspended.set(keyOf(id), request)
+    suspendedPerSender.set(name, (suspendedPerSender.get(name) ?? 0) + 1)
+  }
+
+  const end = (request: Request, outcome: RequestOutcome) => {
+    inFlight--
+    metrics.requestEnded(outcome)
+    if (request.suspended) {
+      const { id, sender: { name } } = request
+      suspended.delete(keyOf(id))
+      const left = (suspendedPerSender.get(name) ?? 1) - 1
+      if (left === 0) suspendedPerSender.delete(name)
+      else suspendedPerSender.set(name, left)
+    }
+    const { served } = request
+    served.inFlight--
+    served.onEnd?.()
+  }
+
+  /** The handler has run: a repeated request gets the same answer. */
+  const conclude = (request: Request, outcome: RequestOutcome, datagram: Uint8Array) => {
+    const { from, id, sender, served } = request
+    if (!served.idempotent) guard?.answers?.add(id, originOf(sender, from), datagram, now())
+    reply(datagram, from, sender)
+    end(request, outcome)
   }
 
   const fail = (request: Request, outcome: RequestOutcome, failure: Codec.FailureReason) => {
-    inFlight--
-    metrics.requestEnded(outcome)
-    refuse(request.id, request.bytes, request.from, failure)
+    const encoded = Codec.encodeFailure(request.id, failure, request.bytes)
+    if (Result.isSuccess(encoded)) conclude(request, outcome, encoded.success)
+    else end(request, outcome)
   }
 
   const die = (request: Request, cause: Cause.Cause<unknown>) => {
@@ -82,9 +185,7 @@ export const make = (wire: Wire, options: Options): Server => {
         ? fail(request, "oversize", { kind: "Oversize", detail: encoded.failure.size })
         : die(request, Cause.die(encoded.failure))
     }
-    inFlight--
-    metrics.requestEnded(outcome)
-    wire.send(encoded.success, request.from)
+    conclude(request, outcome, encoded.success)
   }
 
   /** Runs one step of a request. What is done at once needs no fiber: that is half the cost of a small handler. */
@@ -100,11 +201,11 @@ export const make = (wire: Wire, options: Options): Server => {
     const settle = (exit: Exit.Exit<A, E>) => {
       served.fibers.delete(fiber)
       if (served.open) return next(exit)
-      inFlight--
-      metrics.requestEnded("interrupted")
+      end(request, "interrupted")
     }
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return settle(exit)
+    if (!request.suspended) suspend(request)
     served.fibers.add(fiber)
     fiber.addObserver(settle)
     // Its first steps, which ran just now, may have closed the scope.
@@ -117,7 +218,9 @@ export const make = (wire: Wire, options: Options): Server => {
       if (Exit.isSuccess(exit)) return handle(request, exit.value)
       const issue = Cause.findErrorOption(exit.cause)
       if (Option.isNone(issue)) return die(request, exit.cause)
-      fail(request, "invalid_arguments", { kind: "InvalidArguments", detail: format(issue.value) })
+      const { bytes, from, id, sender } = request
+      refuse(id, bytes, from, sender, { kind: "InvalidArguments", detail: format(issue.value) })
+      end(request, "invalid_arguments")
     })
   }
 
@@ -161,50 +264,126 @@ export const make = (wire: Wire, options: Options): Server => {
     })
   }
 
+  /** Resumes when no handler of the group runs any more but the one that closes it, at the latest after the grace period. */
+  const drained = (served: Served, closer: Fiber.Fiber<unknown, unknown>) => {
+    const own = served.fibers.has(closer) ? 1 : 0
+    if (served.inFlight <= own || Duration.isZero(options.gracePeriod)) return Effect.void
+    return Effect.callback<void>((resume) => {
+      const timer = Effect.runForkWith(context)(Effect.sleep(options.gracePeriod))
+      timer.addObserver(() => resume(Effect.void))
+      served.onEnd = () => {
+        if (served.inFlight <= own) timer.interruptUnsafe()
+      }
+    })
+  }
+
   return {
     serve: (implementation) =>
       Effect.acquireRelease(
         Effect.suspend(() => {
-          const { group, handlers } = implementation
+          const { group, handlers, idempotent } = implementation
           for (const method of handlers.keys()) {
             const other = methods.get(method)
             if (other !== undefined) return Effect.fail(new DuplicateMethod({ method, groups: [other.group, group] }))
           }
-          const served: Served = { group, handlers, fibers: new Set(), open: true }
+          guard ??= makeGuard()
+          const served: Served = {
+            group,
+            idempotent,
+            handlers,
+            fibers: new Set(),
+            inFlight: 0,
+            accepting: true,
+            open: true,
+            onEnd: undefined
+          }
           for (const method of handlers.keys()) methods.set(method, served)
           return Effect.succeed(served)
         }),
         (served) =>
           Effect.withFiber((fiber) => {
-            served.open = false
-            for (const method of served.handlers.keys()) methods.delete(method)
-            // Waits for them: what they use closes after this. A handler that closes its own scope can't wait for itself.
-            return Fiber.interruptAll([...served.fibers].filter((handler) => handler !== fiber))
+            served.accepting = false
+            return Effect.flatMap(drained(served, fiber), () => {
+              served.open = false
+              for (const method of served.handlers.keys()) methods.delete(method)
+              // Waits for them: what they use closes after this. A handler that closes its own scope can't wait for itself.
+              return Fiber.interruptAll([...served.fibers].filter((handler) => handler !== fiber))
+            })
           })
       ),
 
     onRequest: (datagram, from) => {
-      const decoded = Codec.decodeRequest(datagram)
+      // A node that serves nothing does not know yet, or no longer, what it will: silence is what callers try again on.
+      if (guard === undefined || methods.size === 0) return metrics.requestRefused("unserved")
+      const { answers, senders } = guard
+      const at = now()
+      const id = Codec.idOf(datagram)
+      const sender = senders.of(from.host)
+
+      const running = suspended.get(keyOf(id))
+      if (running !== undefined && sameBytes(running.id, id) && running.from.equals(from)) {
+        return metrics.requestRefused("repeated")
+      }
+      const known = answers?.find(id, originOf(sender, from), at)
+      if (known !== undefined) {
+        metrics.requestRefused("repeated")
+        return known === forgotten ? undefined : reply(known, from, sender)
+      }
+
+      const token = senders.challenge(sender, at)
+      if (token !== undefined) {
+        const challenge = Codec.encodeChallenge(id, token)
+        if (senders.spend(sender, challenge.length, at)) {
+          metrics.challenged("sent")
+          wire.send(challenge, from)
+        }
+      }
+      if (!senders.admit(sender, at)) {
+        metrics.requestRefused("throttled")
+        return refuseOverloaded(id, datagram.length, from, sender)
+      }
+
+      const decoded = Codec.decodeRequest(datagram, options.maxDepth)
       if (Result.isFailure(decoded)) return wire.drop(decoded.failure, from)
-      const { args, id, method } = decoded.success
+      if (from.address.port === 0) return wire.drop("PortZero", from)
+      const { args, method } = decoded.success
       const served = methods.get(method)
       const handler = served?.handlers.get(method)
       if (served === undefined || handler === undefined) {
-        // A node that serves nothing does not know yet, or no longer, what it will: silence is what callers try again on.
-        if (methods.size === 0) return metrics.requestRefused("unserved")
         metrics.requestRefused("unknown_method")
-        return refuse(id, datagram.length, from, { kind: "UnknownMethod" })
+        return refuse(id, datagram.length, from, sender, { kind: "UnknownMethod" })
       }
-      if (inFlight >= options.maxHandlers) {
+      if (!served.accepting) return metrics.requestRefused("unserved")
+      const ofSender = suspended.size === 0 ? 0 : suspendedPerSender.get(sender.name) ?? 0
+      // Two ids of one key cannot both be remembered while they run: about one request in 2^48.
+      if (inFlight >= options.maxHandlers || ofSender >= options.maxHandlersPerSender || running !== undefined) {
         metrics.requestRefused("overloaded")
-        return refuse(id, datagram.length, from, { kind: "Overloaded" })
+        return refuseOverloaded(id, datagram.length, from, sender)
       }
       inFlight++
+      served.inFlight++
       metrics.requestStarted()
-      decodeArgs({ id, bytes: datagram.length, from, handler, served }, args)
-    }
+      decodeArgs({ id, bytes: datagram.length, from, sender, handler, served, suspended: false }, args)
+    },
+
+    onProof: (datagram, from) => {
+      const proof = Codec.decodeProof(datagram)
+      if (Result.isFailure(proof)) return wire.drop(proof.failure, from)
+      if (guard?.senders.answered(from.host, Codec.idOf(datagram), now()) !== true) return wire.drop("UnknownId", from)
+      metrics.challenged("proven")
+    },
+
+    prove: (from) => guard?.senders.prove(from.host, now())
   }
 }
+
+// The length of a failure frame that says so.
+const overloadedBytes = 34
+
+const maxRefusalsPerSecond = 1000
+
+/** Whose request it is, port included, in 32 bits: the id that goes with it has 160. */
+const originOf = (sender: Limited, from: Peer): number => Math.imul(sender.hash, 0x9e3779b1) ^ from.address.port
 
 // A handler may throw before there is an Effect.
 const callHandler = (handler: Handler, args: ReadonlyArray<unknown>): Effect.Effect<unknown, unknown, Sender> => {

@@ -1,15 +1,18 @@
 /** What calling and serving share: the way out, and what is seen of the way in. */
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
-import type * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import type { Peer, Transport } from "../Transport.ts"
 import type { DropReason } from "./metrics.ts"
 import * as Metrics from "./metrics.ts"
+import * as Now from "./now.ts"
 import { logDrops } from "./watch.ts"
 
 export interface Wire {
   /** What the protocol was built in. */
   readonly context: Context.Context<never>
   readonly metrics: Metrics.Metrics
+  readonly now: Now.Now
   readonly peer: Transport["Service"]["peer"]
   readonly send: (
     datagram: Uint8Array,
@@ -20,16 +23,23 @@ export interface Wire {
   readonly drop: (reason: DropReason, from: Peer) => void
 }
 
-export const make = (transport: Transport["Service"], context: Context.Context<never>): Wire => {
+/** `seal` is for a closed network. */
+export const make = (
+  transport: Transport["Service"],
+  context: Context.Context<never>,
+  seal: (datagram: Uint8Array) => Uint8Array = (datagram) => datagram
+): Wire => {
   const metrics = Metrics.make(context)
   const log = logDrops(context)
   return {
     context,
     metrics,
+    now: Now.make(Context.get(context, Clock.Clock)),
     peer: transport.peer,
     send: (datagram, to, onFailure) => {
-      metrics.sent(datagram.length)
-      transport.send(datagram, to, onFailure)
+      const sealed = seal(datagram)
+      metrics.sent(sealed.length)
+      transport.send(sealed, to, onFailure)
     },
     drop: (reason, from) => {
       metrics.dropped(reason)

@@ -20,6 +20,7 @@ import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import { Agenda } from "../internal/agenda.ts"
 import { Alarm } from "../internal/alarm.ts"
+import * as Now from "../internal/now.ts"
 import { openError, writeError } from "../internal/socketError.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -422,14 +423,16 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
   let inFlight = 0
 
   const agenda = new Agenda<Flight>()
-  const alarm = new Alarm({ clock: Context.get(context, Clock.Clock), context, onRing: () => arriveDue() })
+  const clock = Context.get(context, Clock.Clock)
+  const nanos = Now.make(clock)
+  const alarm = new Alarm({ clock, now: nanos, context, onRing: () => arriveDue() })
   yield* Effect.addFinalizer(() => Effect.sync(() => alarm.off()))
 
   const note = (packet: Packet, fate: Fate) => {
     stats[fate]++
     if (options.trace !== true) return
     trace.push({
-      time: alarm.now() / 1_000_000,
+      time: nanos() / 1_000_000,
       from: packet.from,
       to: packet.to,
       size: packet.payload.length,
@@ -493,7 +496,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     const name = `${hostOf(packet.from)}>${hostOf(packet.to)}`
     let line = lines.get(name)
     if (line === undefined) lines.set(name, line = { freeAt: 0 })
-    const now = alarm.now()
+    const now = nanos()
     const waiting = Math.max(0, line.freeAt - now) * settings.bandwidth / 1e9
     if (waiting + size > Math.max(settings.queue ?? defaultQueueBytes, size)) return undefined
     line.freeAt = Math.max(line.freeAt, now) + size * 1e9 / settings.bandwidth
@@ -504,13 +507,13 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     inFlight++
     // Never within the send, as on a real network.
     if (delay === 0) return queueMicrotask(() => arrive(flight))
-    const tick = Math.ceil((alarm.now() + delay) / tickNanos)
+    const tick = Math.ceil((nanos() + delay) / tickNanos)
     agenda.add(tick, flight)
     alarm.by(tick * tickNanos)
   }
 
   const arriveDue = () => {
-    const now = Math.floor(alarm.now() / tickNanos)
+    const now = Math.floor(nanos() / tickNanos)
     for (let due = agenda.take(now); due !== undefined; due = agenda.take(now)) due.forEach(arrive)
     if (agenda.earliest !== undefined) alarm.by(agenda.earliest * tickNanos)
   }
@@ -520,7 +523,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     const bound = sockets.get(packet.to)
     if (stopped.has(hostOf(packet.to))) return note(packet, "stopped")
     if (bound === undefined) return note(packet, "nobody")
-    const tick = Math.floor(alarm.now() / tickNanos)
+    const tick = Math.floor(nanos() / tickNanos)
     if (bound.tick !== tick) {
       bound.tick = tick
       bound.bytes = 0
@@ -547,7 +550,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
         to: DatagramSocket.BackingAddress | undefined
       ): DatagramSocket.DatagramSocketError | undefined => {
         if (to === undefined) return undefined
-        const time = alarm.now() / 1_000_000
+        const time = nanos() / 1_000_000
         return send({ time, from: bound.name, to: nameOf(to), payload: payload.slice() }, bound.address)
       }
       return Effect.succeed<DatagramSocket.BackingSocket>({

@@ -3,7 +3,7 @@
  * fail, hosts stop, nodes close and callers lose interest. It runs under TestClock and answers what happened.
  */
 import type { Duration } from "effect"
-import { Clock, Context, Effect, Exit, Fiber, Layer, Logger, Metric, Random, Schema, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Fiber, Layer, Logger, Metric, Random, Schedule, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Handlers, Protocol, Transport } from "../../src/index.ts"
 import { SimulatedNetwork } from "../../src/testing/index.ts"
@@ -45,6 +45,10 @@ export interface Outcome {
   readonly calls: ReadonlyArray<CallRecord>
   /** When nodes closed, in nanoseconds. */
   readonly closings: ReadonlyArray<{ readonly node: number; readonly at: number }>
+  /** How often a handler ran for a call, by the call and the node. A relayed call is another. */
+  readonly runs: ReadonlyMap<string, number>
+  /** Whether nodes remember what they have answered. */
+  readonly remembers: boolean
   readonly stats: SimulatedNetwork.Stats
   readonly trace: ReadonlyArray<SimulatedNetwork.TraceEntry>
   /** The sums of all nodes, by name and label. One that is left out is 0. */
@@ -94,23 +98,46 @@ const settingsOf = (choose: Choices): readonly [string, SimulatedNetwork.Setting
   }]
 }
 
-/** The handlers of a node. They run as a stranger's would: they hang, die, call others and answer too much. */
-const handlers = Peer.toLayer(Effect.gen(function*() {
-  const peer = yield* Protocol.client(Peer)
-  return Peer.of({
-    echo: (number, bytes) => Effect.succeed([number, bytes] as const),
-    slow: (number, millis) => Effect.as(Effect.sleep(millis), number),
-    refuse: (number) => new Refused({ number }),
-    die: (number) => Effect.die(number),
-    bytes: (_number, length) => Effect.succeed(new Uint8Array(length)),
-    never: () => Effect.never,
-    relay: Effect.fnUntraced(function*(number, to) {
-      const bytes = Uint8Array.from([number & 0xff])
-      const [relayed] = yield* peer(to).echo(number, bytes).pipe(Protocol.withTimeout("1 second"), Effect.orDie)
-      return relayed
+/**
+ * The handlers of a node. They run as a stranger's would: they hang, die, call others and answer too much. `ran` is told of
+ * each.
+ */
+const handlers = (ran: (method: string, number: number) => void) =>
+  Peer.toLayer(Effect.gen(function*() {
+    const peer = yield* Protocol.client(Peer)
+    return Peer.of({
+      echo: (number, bytes) => {
+        ran("echo", number)
+        return Effect.succeed([number, bytes] as const)
+      },
+      slow: (number, millis) => {
+        ran("slow", number)
+        return Effect.as(Effect.sleep(millis), number)
+      },
+      refuse: (number) => {
+        ran("refuse", number)
+        return new Refused({ number })
+      },
+      die: (number) => {
+        ran("die", number)
+        return Effect.die(number)
+      },
+      bytes: (number, length) => {
+        ran("bytes", number)
+        return Effect.succeed(new Uint8Array(length))
+      },
+      never: (number) => {
+        ran("never", number)
+        return Effect.never
+      },
+      relay: Effect.fnUntraced(function*(number, to) {
+        ran("relay", number)
+        const bytes = Uint8Array.from([number & 0xff])
+        const [relayed] = yield* peer(to).echo(number, bytes).pipe(Protocol.withTimeout("1 second"), Effect.orDie)
+        return relayed
+      })
     })
-  })
-}))
+  }))
 
 /** Runs the scenario of this seed. */
 export const scenario = (seed: number, options?: { readonly trace?: boolean }): Effect.Effect<Outcome> => {
@@ -144,12 +171,26 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
     (_, i) => choose.chance(0.2) ? `[2001:db8::${(i + 1).toString(16)}]` : `10.0.0.${i + 1}`
   )
   const addresses = hosts.map((host) => `${host}:${choose.between(1000, 1003)}`)
-  const protocolOptions = { timeout: choose.between(200, 5000), maxHandlers: choose.pick([2, 20, 16_384]) }
+  const usualTimeout = choose.between(200, 5000)
+  const remembers = choose.pick([false, {}, {}, { requests: 16, bytes: 1000 }] as const)
+  const protocolOptions: Protocol.Options = {
+    timeout: usualTimeout,
+    gracePeriod: choose.pick([0, 0, 200, 5000]),
+    limits: {
+      handlers: choose.pick([2, 20, 16_384]),
+      handlersPerSender: choose.pick([3, 1024]),
+      requestsPerSecond: choose.pick([5, 20_000]),
+      replyBytesPerSecond: choose.pick([3000, 65_536])
+    },
+    memory: remembers
+  }
   const length = choose.between(2_000, 30_000)
   const bursts = Array.from({ length: 3 }, () => choose.below(length))
   const calls: Array<CallRecord> = []
   const closings: Array<{ readonly node: number; readonly at: number }> = []
   const faults: Record<string, number> = {}
+  const runs = new Map<string, number>()
+  let opens = 0
   const note = (fault: string) => {
     faults[fault] = (faults[fault] ?? 0) + 1
   }
@@ -163,8 +204,12 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
 
   const open = Effect.fnUntraced(function*(index: number) {
     const child = yield* Scope.fork(scope)
+    const opened = ++opens
     const layer = Protocol.serve(Peer).pipe(
-      Layer.provide(handlers),
+      Layer.provide(handlers((method, number) => {
+        const run = `${method} ${number} at ${addresses[index]}, opened ${opened}`
+        runs.set(run, (runs.get(run) ?? 0) + 1)
+      })),
       Layer.provideMerge(Protocol.layer(protocolOptions)),
       Layer.provide(Transport.layerSocket()),
       Layer.provide(SimulatedNetwork.socket(addresses[index]!))
@@ -178,8 +223,8 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
     const node = nodes[index]
     if (node === undefined) return
     nodes[index] = undefined
-    closings.push({ node: index, at: now() })
     yield* Scope.close(node.scope, Exit.void)
+    closings.push({ node: index, at: now() })
   })
 
   const counted = Effect.provideService(Clock.Clock, counting)
@@ -192,10 +237,16 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
     const callee = choose.below(hosts.length)
     const other = addresses[choose.below(hosts.length)]!
     const method = choose.pick(["echo", "echo", "echo", "slow", "refuse", "die", "bytes", "never", "relay"] as const)
-    const timeout = choose.pick([protocolOptions.timeout, 1, 50, 300, choose.between(1, 10_000)])
+    const timeout = choose.pick([usualTimeout, 1, 50, 300, choose.between(1, 10_000)])
     const size = choose.pick([0, 10, 100, 1000, 8100, 8190, 9000])
     const bytes = choose.bytes(Math.min(size, 8100))
     const slow = choose.below(2 * timeout)
+    const retransmit = choose.pick([
+      undefined,
+      Protocol.adaptive,
+      Schedule.exponential(choose.between(5, 200)),
+      Schedule.spaced(choose.between(1, 50)).pipe(Schedule.upTo({ times: 5 }))
+    ])
     const interruptAfter = choose.chance(0.2) ? choose.below(2 * timeout) : undefined
     return Effect.gen(function*() {
       yield* Effect.sleep(at)
@@ -232,6 +283,7 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
       calls.push(record)
       const fiber = yield* call().pipe(
         Protocol.withTimeout(timeout),
+        (call) => retransmit === undefined ? call : Protocol.withRetransmit(call, retransmit),
         Effect.onExit((exit) =>
           Effect.sync(() => {
             record.ends++
@@ -310,14 +362,17 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
   // Longer than anything lasts: a call, a fault, a delay, a queue.
   yield* TestClock.adjust("5 minutes")
   yield* Fiber.join(running)
-  for (let i = 0; i < nodes.length; i++) yield* close(i)
+  const closed = yield* Effect.forkChild(Effect.forEach(nodes.keys(), close, { concurrency: "unbounded" }))
   yield* TestClock.adjust("1 minute")
+  yield* Fiber.join(closed)
   return {
     seed,
     description: `${hosts.length} nodes, ${preset}, ${calls.length} calls`,
     virtualMillis: length,
     calls,
     closings,
+    runs,
+    remembers: remembers !== false,
     stats: yield* network.stats,
     trace: yield* network.trace,
     metrics: yield* metrics,

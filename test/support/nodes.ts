@@ -16,7 +16,12 @@ export const node = <A, E>(
   Context.Context<A | Protocol.Protocol>,
   E | DatagramSocket.DatagramSocketError,
   Scope.Scope
-> => Layer.build(layer.pipe(Layer.provideMerge(Protocol.layer(options)), Layer.provide(transport)))
+> =>
+  Layer.build(layer.pipe(
+    // Handlers that hang would keep each test waiting.
+    Layer.provideMerge(Protocol.layer({ gracePeriod: 0, ...options })),
+    Layer.provide(transport)
+  ))
 
 /** A node that serves next to nothing: to a request, it says that there is no such method. */
 export const caller = (transport: TransportLayer, options?: Protocol.Options) => node(idle, transport, options)

@@ -1,0 +1,177 @@
+/**
+ * The requests that were answered lately, with their answers: at most once is a matter of memory. Bounded in entries and
+ * in bytes, and grown to that only where it is needed. No clock, no socket.
+ *
+ * What is known of each request stands in rings of numbers, and the answers in a ring of bytes: an object each would live
+ * long enough to cost the collector more than the request.
+ */
+import { idBytes } from "../Codec.ts"
+import { sameBytes } from "./ids.ts"
+import type { KeyedHash } from "./keyedHash.ts"
+
+export interface Options {
+  /** How long a request is remembered, in nanoseconds. */
+  readonly window: number
+  /** How many requests are remembered. A power of two. */
+  readonly maxEntries: number
+  /** How many bytes of answers are remembered. A power of two. */
+  readonly maxBytes: number
+  readonly hash: KeyedHash
+  /** Called when the oldest request, or the oldest answer, makes room before its time. */
+  readonly onEarly: (forgotten: "request" | "answer") => void
+}
+
+/** What `find` gives for a request whose answer had to make room. */
+export const forgotten = "forgotten"
+
+const minEntries = 64
+const minBytes = 4096
+
+export class Answers {
+  readonly #options: Options
+  // Entry `n` is at `n % #times.length` in each of these. The oldest is `#first`, the newest `#end - 1`.
+  #first = 0
+  #end = 0
+  #ids = new Uint8Array(0)
+  #senders = new Int32Array(0)
+  #times = new Float64Array(0)
+  #lengths = new Int32Array(0)
+  /** Where an answer begins in the stream of all answers, of which the ring holds the end. */
+  #positions = new Float64Array(0)
+  #ring = new Uint8Array(0)
+  #written = 0
+  /** Entries of one hash form a chain, the newest first: where it begins, and where it goes on, or -1. */
+  #heads = new Int32Array(0)
+  #next = new Int32Array(0)
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** How many requests are remembered. */
+  get size(): number {
+    return this.#end - this.#first
+  }
+
+  /** How many bytes this takes, all in all. */
+  get bytes(): number {
+    return this.#ring.length + this.#times.length * (idBytes + 4 + 8 + 4 + 8 + 8 + 4)
+  }
+
+  /** A copy of the answer; or that it was forgotten; or undefined for a request that is not known. */
+  find(id: Uint8Array, sender: number, now: number): Uint8Array | typeof forgotten | undefined {
+    if (this.size === 0) return undefined
+    for (let at = this.#heads[this.#chainOf(id)]!; at !== -1; at = this.#next[at]!) {
+      if (this.#senders[at] !== sender || !sameBytes(this.#idAt(at), id)) continue
+      if (this.#isOver(at, now)) return undefined
+      const position = this.#positions[at]!
+      if (position < this.#written - this.#ring.length) return forgotten
+      const start = position % this.#ring.length
+      return this.#ring.slice(start, start + this.#lengths[at]!)
+    }
+    return undefined
+  }
+
+  /** Remembers an answer that is not there yet. `sender` says whose it is, in 32 bits. */
+  add(id: Uint8Array, sender: number, answer: Uint8Array, now: number): void {
+    while (this.size > 0 && this.#isOver(this.#first % this.#times.length, now)) this.#forgetFirst()
+    if (this.size === this.#times.length) this.#makeRoom()
+    const position = this.#write(answer)
+    const at = this.#end++ % this.#times.length
+    this.#ids.set(id, at * idBytes)
+    this.#senders[at] = sender
+    this.#times[at] = now
+    this.#positions[at] = position
+    this.#lengths[at] = answer.length
+    this.#link(at)
+  }
+
+  #makeRoom(): void {
+    if (this.#times.length < this.#options.maxEntries) return this.#growEntries()
+    this.#forgetFirst()
+    this.#options.onEarly("request")
+  }
+
+  /** The oldest entry is the last of its chain. */
+  #forgetFirst(): void {
+    const at = this.#first++ % this.#times.length
+    const chain = this.#chainOf(this.#idAt(at))
+    let newer = this.#heads[chain]!
+    if (newer === at) {
+      this.#heads[chain] = -1
+      return
+    }
+    while (this.#next[newer] !== at) newer = this.#next[newer]!
+    this.#next[newer] = -1
+  }
+
+  #growEntries(): void {
+    const old = this.#times.length
+    const size = Math.min(Math.max(2 * old, minEntries), this.#options.maxEntries)
+    const order = Array.from({ length: this.size }, (_, i) => (this.#first + i) % old)
+    const numbers = (from: Float64Array) => Float64Array.from({ length: size }, (_, i) => from[order[i] ?? -1] ?? 0)
+    const integers = (from: Int32Array) => Int32Array.from({ length: size }, (_, i) => from[order[i] ?? -1] ?? 0)
+    const ids = new Uint8Array(size * idBytes)
+    order.forEach((at, i) => ids.set(this.#idAt(at), i * idBytes))
+    this.#ids = ids
+    this.#senders = integers(this.#senders)
+    this.#times = numbers(this.#times)
+    this.#lengths = integers(this.#lengths)
+    this.#positions = numbers(this.#positions)
+    this.#heads = new Int32Array(2 * size).fill(-1)
+    this.#next = new Int32Array(size)
+    this.#first = 0
+    this.#end = order.length
+    for (let at = 0; at < order.length; at++) this.#link(at)
+  }
+
+  #link(at: number): void {
+    const chain = this.#chainOf(this.#idAt(at))
+    this.#next[at] = this.#heads[chain]!
+    this.#heads[chain] = at
+  }
+
+  /** Puts the answer at the end of the stream, in one piece, over the oldest ones. Answers where it begins. */
+  #write(answer: Uint8Array): number {
+    while (true) {
+      const size = this.#ring.length
+      const left = size - this.#written % size
+      const start = answer.length <= left ? this.#written : this.#written + left
+      const lost = this.size > 0 && start + answer.length - size > this.#positions[this.#first % this.#times.length]!
+      if (size === 0 || answer.length > size || lost) {
+        if (size < this.#options.maxBytes) {
+          this.#growRing()
+          continue
+        }
+        this.#options.onEarly("answer")
+        if (answer.length > size) return -Infinity
+      }
+      this.#ring.set(answer, start % size)
+      this.#written = start + answer.length
+      return start
+    }
+  }
+
+  #growRing(): void {
+    const old = this.#ring
+    const size = old.length
+    this.#ring = new Uint8Array(Math.min(Math.max(2 * size, minBytes), this.#options.maxBytes))
+    if (size === 0) return
+    // What the old ring holds is two pieces, and neither crosses the end of the new one, which is twice as long.
+    const middle = this.#written - this.#written % size
+    this.#ring.set(old.subarray(0, this.#written - middle), middle % this.#ring.length)
+    if (middle > 0) this.#ring.set(old.subarray(this.#written - middle), (this.#written - size) % this.#ring.length)
+  }
+
+  #idAt(at: number): Uint8Array {
+    return this.#ids.subarray(at * idBytes, (at + 1) * idBytes)
+  }
+
+  #isOver(at: number, now: number): boolean {
+    return this.#times[at]! + this.#options.window <= now
+  }
+
+  #chainOf(id: Uint8Array): number {
+    return this.#options.hash.ofBytes(id) & (this.#heads.length - 1)
+  }
+}

@@ -1,0 +1,75 @@
+/** How long peers take to answer, as RFC 6298 estimates it from single round trips. Bounded, and without a clock. */
+
+/** Nanoseconds until a datagram is sent again, for a peer of which nothing is known (RFC 6298, 2.1). */
+const initial = 1_000_000_000
+
+// RFC 6298, 2.4 rounds up to a second, for peers that put off what acknowledges. Here the answer itself comes back, so
+// only the grain of timers and of a busy process is to be covered.
+const min = 50_000_000
+
+// RFC 6298, 2.5
+const max = 60_000_000_000
+
+interface Estimate {
+  /** SRTT and RTTVAR, in nanoseconds. NaN until there is a measurement. */
+  smoothed: number
+  variation: number
+  /** RTO, in nanoseconds. */
+  timeout: number
+}
+
+export class RoundTrips {
+  // In the order in which they were last used.
+  readonly #estimates = new Map<string, Estimate>()
+  readonly #maxPeers: number
+
+  constructor(maxPeers: number) {
+    this.#maxPeers = maxPeers
+  }
+
+  get size(): number {
+    return this.#estimates.size
+  }
+
+  /** Nanoseconds after which an answer of this peer is overdue. */
+  timeoutOf(peer: string): number {
+    return this.#estimates.get(peer)?.timeout ?? initial
+  }
+
+  /** The answer came after so many nanoseconds, to a request that was sent once: others are ambiguous (section 3). */
+  measured(peer: string, roundTrip: number): void {
+    const estimate = this.#use(peer)
+    if (Number.isNaN(estimate.smoothed)) {
+      estimate.smoothed = roundTrip
+      estimate.variation = roundTrip / 2
+    } else {
+      estimate.variation = 0.75 * estimate.variation + 0.25 * Math.abs(estimate.smoothed - roundTrip)
+      estimate.smoothed = 0.875 * estimate.smoothed + 0.125 * roundTrip
+    }
+    estimate.timeout = clamp(estimate.smoothed + 4 * estimate.variation)
+  }
+
+  /**
+   * No answer came within so many nanoseconds. The next wait is twice as long, for other calls, too, until there is a new
+   * measurement (5.5 to 5.7): else a peer that has become slow would never be measured again.
+   */
+  overdue(peer: string, waited: number): void {
+    const estimate = this.#use(peer)
+    estimate.timeout = Math.max(estimate.timeout, clamp(2 * waited))
+  }
+
+  #use(peer: string): Estimate {
+    let estimate = this.#estimates.get(peer)
+    if (estimate === undefined) {
+      estimate = { smoothed: Number.NaN, variation: Number.NaN, timeout: initial }
+      for (const oldest of this.#estimates.keys()) {
+        if (this.#estimates.size < this.#maxPeers) break
+        this.#estimates.delete(oldest)
+      }
+    } else this.#estimates.delete(peer)
+    this.#estimates.set(peer, estimate)
+    return estimate
+  }
+}
+
+const clamp = (nanos: number): number => Math.min(Math.max(nanos, min), max)

@@ -1,0 +1,220 @@
+/**
+ * What each sender may ask for, and what may be sent to it. An address that has proven nothing may be anybody's: what is
+ * kept of those has a fixed size, however many are invented. No bytes, no socket, and the time is handed in.
+ */
+import { sameBytes } from "./ids.ts"
+import type { KeyedHash } from "./keyedHash.ts"
+
+export interface Options {
+  readonly hash: KeyedHash
+  /** 20 random bytes, which stay as they are. */
+  readonly token: () => Uint8Array
+  readonly requestsPerSecond: number
+  readonly replyBytesPerSecond: number
+}
+
+/** A sender as the limits see it: its address, or the network that one holder of IPv6 addresses has to choose from. */
+export interface Sender {
+  readonly name: string
+  /** 32 bits of it. */
+  readonly hash: number
+}
+
+const second = 1_000_000_000
+
+/** A bucket of requests holds those of one second. */
+const requestSeconds = 1
+
+/** A bucket of reply bytes holds those of four seconds: a first burst of calls comes before there can be a proof. */
+const replySeconds = 4
+
+/** How long a proof holds, in nanoseconds. */
+const provenFor = 600 * second
+
+/** A proof is noted again once it is this old. */
+const renewAfter = 60 * second
+
+/** A sender is challenged again after so many nanoseconds. */
+const challengeEvery = second / 4
+
+const maxProven = 16_384
+
+const maxChallenges = 1024
+
+const maxNames = 1024
+
+interface Proven {
+  until: number
+  /** When its bucket of requests is full again. */
+  fullAt: number
+}
+
+export class Senders {
+  readonly #options: Options
+  readonly #requests: Buckets
+  readonly #replyBytes: Buckets
+  readonly #requestNanos: number
+  // In the order in which they were noted.
+  readonly #proven = new Map<string, Proven>()
+  readonly #challenges = new Map<string, { readonly token: Uint8Array; readonly at: number }>()
+  readonly #names = new Map<string, string>()
+  #last = ""
+  #lastChange = -Infinity
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#requests = new Buckets(options.requestsPerSecond, requestSeconds)
+    this.#replyBytes = new Buckets(options.replyBytesPerSecond, replySeconds)
+    this.#requestNanos = second / options.requestsPerSecond
+  }
+
+  /** How many senders are known by name: the proven, and those that were challenged. */
+  get size(): number {
+    return this.#proven.size + this.#challenges.size
+  }
+
+  of(host: string): Sender {
+    const name = this.#nameOf(host)
+    return { name, hash: this.#options.hash.ofText(name) }
+  }
+
+  /** Takes a request into account. Answers whether its sender may have it served. */
+  admit(sender: Sender, now: number): boolean {
+    if (sender.name !== this.#last) {
+      this.#last = sender.name
+      this.#lastChange = now
+    }
+    const proven = this.#provenAt(sender, now)
+    if (proven === undefined) {
+      return this.#replyBytes.has(sender.hash, 1, now) && this.#requests.take(sender.hash, 1, now)
+    }
+    const fullAt = Math.max(proven.fullAt, now) + this.#requestNanos
+    // Who sends alone can starve nobody.
+    const alone = this.#lastChange + second <= now
+    if (!alone && fullAt > now + requestSeconds * second) return false
+    proven.fullAt = fullAt
+    return true
+  }
+
+  /** Takes an answer into account. Answers whether it may be sent. */
+  spend(sender: Sender, bytes: number, now: number): boolean {
+    return this.#provenAt(sender, now) !== undefined || this.#replyBytes.take(sender.hash, bytes, now)
+  }
+
+  /**
+   * The token of a challenge, where one is due: before the sender has had half of what it may have. The challenge itself
+   * is still to be spent for.
+   */
+  challenge(sender: Sender, now: number): Uint8Array | undefined {
+    if (this.#replyBytes.isHalfFull(sender.hash, now) && this.#requests.isHalfFull(sender.hash, now)) return undefined
+    if (this.#provenAt(sender, now) !== undefined) return undefined
+    const challenged = this.#challenges.get(sender.name)
+    if (challenged !== undefined) {
+      if (now < challenged.at + challengeEvery) return undefined
+      this.#challenges.delete(sender.name)
+    }
+    // The same token for as long as it is asked for: an answer may be on its way.
+    const token = challenged?.token ?? this.#options.token()
+    if (this.#challenges.size >= maxChallenges) deleteFirst(this.#challenges)
+    this.#challenges.set(sender.name, { token, at: now })
+    return token
+  }
+
+  /** Answers whether this is the token that the host was challenged with: it has proven its address then. */
+  answered(host: string, token: Uint8Array, now: number): boolean {
+    const challenged = this.#challenges.get(this.#nameOf(host))
+    if (challenged === undefined || !sameBytes(challenged.token, token)) return false
+    this.prove(host, now)
+    return true
+  }
+
+  /** The host has sent back what only it can have received. */
+  prove(host: string, now: number): void {
+    const name = this.#nameOf(host)
+    const known = this.#proven.get(name)
+    if (known !== undefined && known.until - provenFor + renewAfter > now) return
+    this.#challenges.delete(name)
+    this.#proven.delete(name)
+    if (this.#proven.size >= maxProven) deleteFirst(this.#proven)
+    this.#proven.set(name, { until: now + provenFor, fullAt: known?.fullAt ?? now })
+  }
+
+  #provenAt(sender: Sender, now: number): Proven | undefined {
+    const proven = this.#proven.get(sender.name)
+    return proven !== undefined && proven.until > now ? proven : undefined
+  }
+
+  #nameOf(host: string): string {
+    if (!host.includes(":")) return host
+    let name = this.#names.get(host)
+    if (name === undefined) {
+      if (this.#names.size >= maxNames) this.#names.clear()
+      this.#names.set(host, name = networkOf(host))
+    }
+    return name
+  }
+}
+
+/**
+ * Token buckets in two rows of fixed length, where a sender has one in each. It shares them with others, so it may find
+ * one empty that it has not emptied, but hardly both; and never has it more than one bucket of its own would give.
+ */
+class Buckets {
+  readonly #fullAt = new Float64Array(2 * slots)
+  readonly #nanosPerToken: number
+  readonly #depth: number
+
+  constructor(perSecond: number, seconds: number) {
+    this.#nanosPerToken = second / perSecond
+    this.#depth = seconds * second
+  }
+
+  /** Whether so much could be taken. */
+  has(hash: number, tokens: number, now: number): boolean {
+    const room = now + this.#depth - tokens * this.#nanosPerToken
+    return Math.max(this.#fullAt[firstSlot(hash)]!, now) <= room ||
+      Math.max(this.#fullAt[secondSlot(hash)]!, now) <= room
+  }
+
+  take(hash: number, tokens: number, now: number): boolean {
+    if (!this.has(hash, tokens, now)) return false
+    this.#takeAt(firstSlot(hash), tokens, now)
+    this.#takeAt(secondSlot(hash), tokens, now)
+    return true
+  }
+
+  isHalfFull(hash: number, now: number): boolean {
+    const half = now + this.#depth / 2
+    return this.#fullAt[firstSlot(hash)]! <= half || this.#fullAt[secondSlot(hash)]! <= half
+  }
+
+  #takeAt(slot: number, tokens: number, now: number): void {
+    const fullAt = Math.max(this.#fullAt[slot]!, now) + tokens * this.#nanosPerToken
+    this.#fullAt[slot] = Math.min(fullAt, now + this.#depth)
+  }
+}
+
+const slots = 4096
+
+const firstSlot = (hash: number): number => hash & (slots - 1)
+
+const secondSlot = (hash: number): number => slots + ((hash >>> 16) & (slots - 1))
+
+/** The first 64 bits of an IPv6 address: what one subscriber has is one such network or more (RFC 6177). */
+const networkOf = (host: string): string => {
+  const [head = "", tail] = host.split("::")
+  const groups = head === "" ? [] : head.split(":")
+  if (tail !== undefined) {
+    const after = tail === "" ? [] : tail.split(":")
+    while (groups.length + after.length < 8) groups.push("0")
+    groups.push(...after)
+  }
+  return groups.slice(0, 4).join(":")
+}
+
+const deleteFirst = (map: Map<string, unknown>): void => {
+  for (const key of map.keys()) {
+    map.delete(key)
+    return
+  }
+}
