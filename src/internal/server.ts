@@ -60,6 +60,8 @@ interface Served {
   readonly fibers: Set<Fiber.Fiber<unknown, unknown>>
   /** How many requests are in the hands of its handlers. */
   inFlight: number
+  /** How many handlers are running their first steps just now: their fibers are not among the others yet. */
+  starting: number
   /** Whether new requests are taken. */
   accepting: boolean
   /** Whether handlers may go on. */
@@ -197,7 +199,9 @@ export const make = (wire: Wire, options: Options): Server => {
   ): void => {
     if (isDone(effect)) return next(effect)
     const { served } = request
+    served.starting++
     const fiber = Effect.runForkWith(context)(effect)
+    served.starting--
     const settle = (exit: Exit.Exit<A, E>) => {
       served.fibers.delete(fiber)
       if (served.open) return next(exit)
@@ -266,7 +270,7 @@ export const make = (wire: Wire, options: Options): Server => {
 
   /** Resumes when no handler of the group runs any more but the one that closes it, at the latest after the grace period. */
   const drained = (served: Served, closer: Fiber.Fiber<unknown, unknown>) => {
-    const own = served.fibers.has(closer) ? 1 : 0
+    const own = served.starting > 0 || served.fibers.has(closer) ? 1 : 0
     if (served.inFlight <= own || Duration.isZero(options.gracePeriod)) return Effect.void
     return Effect.callback<void>((resume) => {
       const timer = Effect.runForkWith(context)(Effect.sleep(options.gracePeriod))
@@ -293,6 +297,7 @@ export const make = (wire: Wire, options: Options): Server => {
             handlers,
             fibers: new Set(),
             inFlight: 0,
+            starting: 0,
             accepting: true,
             open: true,
             onEnd: undefined

@@ -79,5 +79,15 @@ export const make = (): MemoryNetwork => {
   return network
 }
 
+/** What a socket says that refuses to send there. */
+export const refusal = (to: string): DatagramSocket.DatagramSocketError =>
+  new DatagramSocket.DatagramSocketError({
+    reason: new DatagramSocket.DatagramSocketWriteError({
+      kind: "Unreachable",
+      address: NetAddress.inetAddressFromStringUnsafe(to),
+      cause: new Error("as the test says")
+    })
+  })
+
 const nameOf = (address: DatagramSocket.BackingAddress): string =>
   NetAddress.formatInet(NetAddress.inetAddressFromIpStringUnsafe(address.host, address.port))

@@ -1,0 +1,163 @@
+/** The order in which a node closes, under TestClock. */
+import { describe, expect, it } from "@effect/vitest"
+import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
+import * as MemoryNetwork from "./support/MemoryNetwork.ts"
+import { caller, metrics, node, raw, withMetrics } from "./support/nodes.ts"
+
+class Slow extends Handlers.Service<Slow>()("test/Slow", {
+  /** Takes so many milliseconds. */
+  wait: { args: [Schema.Int], success: Schema.Int },
+  /** Closes the node from within. */
+  close: { success: Schema.String },
+  never: {}
+}) {}
+
+class Other extends Handlers.Service<Other>()("test/Other", { ping: { success: Schema.String } }) {}
+
+/** A node that serves, its scope, and a caller of it. */
+const serving = Effect.fnUntraced(function*(options?: Protocol.Options) {
+  const network = MemoryNetwork.make()
+  const transport = (host: string) => Transport.layerSocket().pipe(Layer.provide(network.socket(host)))
+  const scope = yield* Scope.make()
+  const happened: Array<string> = []
+  const note = (what: string) => Effect.map(Clock.currentTimeMillis, (now) => void happened.push(`${now} ${what}`))
+  const handlers = Slow.toLayer({
+    wait: (millis) => Effect.sleep(millis).pipe(Effect.as(millis), Effect.onInterrupt(() => note("interrupted"))),
+    close: () => Effect.as(Scope.close(scope, Exit.void), "closed by itself"),
+    never: () => Effect.never.pipe(Effect.onInterrupt(() => Effect.andThen(Effect.sleep(100), note("cleaned up"))))
+  })
+  const context = yield* node(
+    Protocol.serve(Slow).pipe(Layer.provide(handlers)),
+    transport("10.0.0.1"),
+    { gracePeriod: "5 seconds", ...options }
+  ).pipe(Scope.provide(scope))
+  const protocol = Context.get(context, Protocol.Protocol)
+  const calling = Context.get(yield* caller(transport("10.0.0.2")), Protocol.Protocol)
+  const call = (method: string, ...args: ReadonlyArray<unknown>) =>
+    calling.call(protocol.address, method, args).pipe(Protocol.withTimeout("1 minute"), Effect.exit)
+  const close = Scope.close(scope, Exit.void).pipe(Effect.andThen(note("closed")))
+  return { call, close, context, happened, network, note, protocol, transport }
+})
+
+describe("closing", () => {
+  it.effect("handlers that run may end within the grace period, and are answered", () =>
+    Effect.gen(function*() {
+      const { call, close, happened } = yield* serving()
+      const answered = yield* Effect.forkChild(call("wait", 3000))
+      yield* TestClock.adjust(1000)
+      yield* Effect.forkChild(close)
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(answered)).toStrictEqual(Exit.succeed(3000))
+      // and it waits no longer than they do
+      expect(happened).toStrictEqual(["3000 closed"])
+    }))
+
+  it.effect("those that still run are interrupted, and waited for", () =>
+    Effect.gen(function*() {
+      const { call, close, happened } = yield* serving()
+      yield* Effect.forkChild(call("wait", 60_000))
+      yield* Effect.forkChild(call("never"))
+      yield* TestClock.adjust(1000)
+      yield* Effect.forkChild(close)
+      yield* TestClock.adjust("1 minute")
+      expect(happened).toStrictEqual(["6000 interrupted", "6100 cleaned up", "6100 closed"])
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.interrupted": 2 })
+    }).pipe(withMetrics))
+
+  it.effect("a grace period of 0 interrupts at once", () =>
+    Effect.gen(function*() {
+      const { call, close, happened } = yield* serving({ gracePeriod: 0 })
+      yield* Effect.forkChild(call("wait", 60_000))
+      yield* TestClock.adjust(1000)
+      yield* close
+      expect(happened).toStrictEqual(["1000 interrupted", "1000 closed"])
+    }))
+
+  it.effect("a node that nobody asks anything closes at once", () =>
+    Effect.gen(function*() {
+      const { close, happened } = yield* serving()
+      yield* close
+      expect(happened).toStrictEqual(["0 closed"])
+    }))
+
+  it.effect("new requests meet silence, so that whoever takes over may answer them; repeated ones do, too", () =>
+    Effect.gen(function*() {
+      const { call, close, network, protocol, transport } = yield* serving()
+      const peer = yield* raw(transport("10.0.0.3"))
+      const answered = yield* Effect.forkChild(call("wait", 3000))
+      yield* TestClock.adjust(1000)
+      yield* Effect.forkChild(close)
+      yield* TestClock.adjust(1000)
+      const late = yield* Effect.forkChild(call("wait", 1))
+      const repeated = network.sent.find(({ to }) => to.startsWith("10.0.0.1:"))
+      peer.send(protocol.address, repeated!.payload)
+      yield* TestClock.adjust("58 seconds")
+      expect(yield* Fiber.join(answered)).toStrictEqual(Exit.succeed(3000))
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(late)).toMatchObject({ _tag: "Failure" })
+      const answers = network.sent.filter(({ from }) => from.startsWith("10.0.0.1:"))
+      expect(answers.map(({ payload }) => Codec.typeOf(payload))).toStrictEqual(["Response"])
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.success": 1, "rpcudp_requests.unserved": 2 })
+    }).pipe(withMetrics))
+
+  it.effect("calls of the node go on through the grace period, and end with its socket", () =>
+    Effect.gen(function*() {
+      const { call, close, note, happened, protocol } = yield* serving()
+      yield* Effect.forkChild(call("wait", 60_000))
+      const outcome = yield* Effect.forkChild(
+        protocol.call("10.0.0.9:1", "who", []).pipe(
+          Protocol.withTimeout("1 hour"),
+          Effect.flip,
+          Effect.tap(note("call ended"))
+        )
+      )
+      yield* TestClock.adjust(1000)
+      yield* Effect.forkChild(close)
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(outcome))
+        .toMatchObject({ _tag: "DatagramSocketError", reason: { _tag: "DatagramSocketClosedError" } })
+      expect(happened).toStrictEqual(["6000 interrupted", "6000 call ended", "6000 closed"])
+    }))
+
+  it.effect("a handler that closes its own node does not wait for itself", () =>
+    Effect.gen(function*() {
+      const { call, happened, note } = yield* serving()
+      yield* Effect.forkChild(Effect.andThen(call("close"), note("answered")))
+      yield* Effect.yieldNow
+      yield* TestClock.adjust(4999)
+      // The socket went before the answer could.
+      expect(happened).toStrictEqual([])
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.interrupted": 1 })
+    }).pipe(withMetrics))
+
+  it.effect("one group may drain while another is served", () =>
+    Effect.gen(function*() {
+      const { call, context } = yield* serving()
+      const scope = yield* Scope.make()
+      const draining = yield* Deferred.make<void>()
+      yield* Layer.build(
+        Protocol.serve(Other).pipe(
+          Layer.provide(Other.toLayer({ ping: () => Effect.as(Deferred.await(draining), "pong") }))
+        )
+      ).pipe(Effect.provideContext(context), Scope.provide(scope))
+      const pinged = yield* Effect.forkChild(call("ping"))
+      yield* Effect.yieldNow
+      yield* TestClock.adjust(1)
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* Effect.yieldNow
+      const silent = yield* Effect.forkChild(call("ping"))
+      const waited = yield* Effect.forkChild(call("wait", 10))
+      yield* TestClock.adjust(10)
+      expect(yield* Fiber.join(waited)).toStrictEqual(Exit.succeed(10))
+      expect(silent.pollUnsafe()).toBe(undefined)
+      expect(closing.pollUnsafe()).toBe(undefined)
+      yield* Deferred.succeed(draining, undefined)
+      expect(yield* Fiber.join(pinged)).toStrictEqual(Exit.succeed("pong"))
+      yield* Fiber.join(closing)
+      // It is over, and nobody has that method now.
+      expect(yield* call("ping")).toMatchObject({ _tag: "Failure" })
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.unserved": 1, "rpcudp_requests.unknown_method": 1 })
+    }).pipe(withMetrics))
+})
