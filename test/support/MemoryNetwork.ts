@@ -19,6 +19,8 @@ export interface MemoryNetwork {
   delivers: (packet: Packet) => boolean
   /** What a socket says of a send: undefined, that it took it. */
   refuses: (packet: Packet) => DatagramSocket.DatagramSocketError | undefined
+  /** Delivers a datagram from wherever it says. */
+  readonly inject: (packet: Packet) => void
   /** How many sockets are open. */
   readonly open: () => number
 }
@@ -74,9 +76,18 @@ export const make = (): MemoryNetwork => {
     sent: [],
     delivers: () => true,
     refuses: () => undefined,
+    inject: ({ from, payload, to }) => {
+      const { host, port } = splitName(from)
+      sockets.get(to)?.onPacket(payload, host, port)
+    },
     open: () => sockets.size
   }
   return network
+}
+
+const splitName = (name: string): DatagramSocket.BackingAddress => {
+  const colon = name.lastIndexOf(":")
+  return { host: name.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(name.slice(colon + 1)) }
 }
 
 /** What a socket says that refuses to send there. */
