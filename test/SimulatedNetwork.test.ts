@@ -67,6 +67,17 @@ describe("SimulatedNetwork", () => {
       expect(yield* Effect.flatMap(network, ({ stats }) => stats)).toMatchObject({ sent: 1000, delivered: 1000 })
     }).pipe(on({})))
 
+  it.effect("arrivals are rounded up to a multiple of the tick", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* pair
+      yield* TestClock.adjust("3 millis")
+      yield* a.send("10.0.0.2:2", "x")
+      yield* TestClock.adjust("26 millis")
+      expect(b.received).toStrictEqual([])
+      yield* TestClock.adjust("1 milli")
+      expect(b.texts()).toStrictEqual(["x"])
+    }).pipe(on({ delay: "20 millis", tick: "10 millis" })))
+
   it.effect("a fixed delay is that delay", () =>
     Effect.gen(function*() {
       const [a, b] = yield* pair
@@ -478,10 +489,10 @@ describe("SimulatedNetwork", () => {
 })
 
 const golden = {
-  sha256: "d3f4982daacc42545192e7227e94b2408fcc34cb1896018bfe76200f29783750",
+  sha256: "eeaf20bfbbe2c67e843634cad37ff6c5b9f601d664546769b271f0d5e5c49b36",
   lines: [
-    "      19.0 ms  10.0.0.2:2 > 10.0.0.1:1  1 bytes  lost",
-    "      35.0 ms  10.0.0.2:2 > 10.0.0.1:1  1 bytes  lost",
-    "      55.0 ms  10.0.0.2:2 > 10.0.0.1:1  1 bytes  lost"
+    "      26.0 ms  10.0.0.1:1 > 10.0.0.2:2  1 bytes  lost",
+    "      54.0 ms  10.0.0.1:1 > 10.0.0.2:2  1 bytes  lost",
+    "      74.0 ms  10.0.0.2:2 > 10.0.0.1:1  1 bytes  lost"
   ]
 }

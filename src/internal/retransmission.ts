@@ -60,7 +60,8 @@ export class Retransmission extends Deadline<Retransmission> {
   readonly peer: Peer
   /** The fiber of the caller: its services are those of the schedule. */
   readonly fiber: Fiber.Fiber<unknown, unknown>
-  readonly sentAt: number
+  /** When it was last sent. */
+  sentAt: number
   step: Step | undefined
   transmissions = 1
   /** Nanoseconds that the schedule lets pass between the last transmission and the next, before they are spread. */
@@ -112,8 +113,9 @@ export const make = (options: Options): Retransmitter => {
     const { datagram, peer } = retransmission
     // An answer to a datagram before this one in the list may have ended this call.
     if (retransmission.stopped) return
-    roundTrips.overdue(keyOf(peer), retransmission.wait)
+    roundTrips.overdue(keyOf(peer), retransmission.wait, retransmission.sentAt)
     retransmission.transmissions++
+    retransmission.sentAt = now()
     send(datagram, peer)
     if (retransmission.step !== undefined) next(retransmission, retransmission.step)
   }
@@ -172,7 +174,8 @@ export const make = (options: Options): Retransmitter => {
       stop(retransmission)
       // Karn's rule: of two transmissions, nobody knows which one was answered.
       if (retransmission.transmissions === 1) {
-        roundTrips.measured(keyOf(retransmission.peer), now() - retransmission.sentAt)
+        const at = now()
+        roundTrips.measured(keyOf(retransmission.peer), at - retransmission.sentAt, at)
       }
     }
   }

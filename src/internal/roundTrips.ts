@@ -16,6 +16,7 @@ interface Estimate {
   variation: number
   /** RTO, in nanoseconds. */
   timeout: number
+  measuredAt: number
 }
 
 export class RoundTrips {
@@ -37,7 +38,7 @@ export class RoundTrips {
   }
 
   /** The answer came after so many nanoseconds, to a request that was sent once: others are ambiguous (section 3). */
-  measured(peer: string, roundTrip: number): void {
+  measured(peer: string, roundTrip: number, now: number): void {
     const estimate = this.#use(peer)
     if (Number.isNaN(estimate.smoothed)) {
       estimate.smoothed = roundTrip
@@ -47,21 +48,24 @@ export class RoundTrips {
       estimate.smoothed = 0.875 * estimate.smoothed + 0.125 * roundTrip
     }
     estimate.timeout = clamp(estimate.smoothed + 4 * estimate.variation)
+    estimate.measuredAt = now
   }
 
   /**
-   * No answer came within so many nanoseconds. The next wait is twice as long, for other calls, too, until there is a new
-   * measurement (5.5 to 5.7): else a peer that has become slow would never be measured again.
+   * No answer came within so many nanoseconds to what was sent then. The next wait is twice as long, for other calls, too,
+   * until there is a new measurement (5.5 to 5.7): else a peer that has become slow would never be measured again. Where
+   * another call has measured it since, only this datagram was lost.
    */
-  overdue(peer: string, waited: number): void {
+  overdue(peer: string, waited: number, sentAt: number): void {
     const estimate = this.#use(peer)
+    if (estimate.measuredAt > sentAt) return
     estimate.timeout = Math.max(estimate.timeout, clamp(2 * waited))
   }
 
   #use(peer: string): Estimate {
     let estimate = this.#estimates.get(peer)
     if (estimate === undefined) {
-      estimate = { smoothed: Number.NaN, variation: Number.NaN, timeout: initial }
+      estimate = { smoothed: Number.NaN, variation: Number.NaN, timeout: initial, measuredAt: -Infinity }
       for (const oldest of this.#estimates.keys()) {
         if (this.#estimates.size < this.#maxPeers) break
         this.#estimates.delete(oldest)

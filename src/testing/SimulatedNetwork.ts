@@ -76,7 +76,7 @@ export interface Settings {
   readonly bandwidth?: number | undefined
   /** Bytes that may wait for bandwidth on a link. A datagram that would not fit is lost. 65,536 by default. */
   readonly queue?: number | undefined
-  /** Bytes that may reach a socket within one tick of 0.1 ms, before its owner has looked. What exceeds them is lost. */
+  /** Bytes that may reach a socket within one tick, before its owner has looked. What exceeds them is lost. */
   readonly receiveBuffer?: number | undefined
   /** What the sender's own system says of the send, as if by ICMP: the write fails, and nothing is sent. */
   readonly refuse?: DatagramSocket.IoErrorKind | false | undefined
@@ -179,6 +179,12 @@ export class SimulatedNetwork extends Context.Service<SimulatedNetwork, {
    */
   readonly rebind: (from: string, to: string) => Effect.Effect<void>
 
+  /**
+   * Sends a datagram whose sender's address is forged, or that was recorded earlier: `from` needs no socket. Both are
+   * `host:port`.
+   */
+  readonly forge: (datagram: Omit<Packet, "time">) => Effect.Effect<void>
+
   /** What has become of the datagrams so far. */
   readonly stats: Effect.Effect<Stats>
 
@@ -206,6 +212,11 @@ export interface Options extends Settings {
   readonly seed?: number | string | undefined
   /** Whether to keep a line for each datagram. */
   readonly trace?: boolean | undefined
+  /**
+   * Arrivals are rounded up to a multiple of this: 0.1 ms by default. All of one tick share a wake-up, which costs more
+   * than they do, so a network of thousands runs the faster the coarser its ticks are.
+   */
+  readonly tick?: Duration.Input | undefined
 }
 
 /**
@@ -320,8 +331,7 @@ export const hostile: Settings = {
 // implementation
 // ---------------------------------------------------------------------------------------------------------------------
 
-// Arrivals are rounded up to a tick: all of one tick share a wake-up, which costs more than they do.
-const tickNanos = 100_000
+const defaultTick = "0.1 millis"
 
 const defaultQueueBytes = 65_536
 
@@ -349,12 +359,49 @@ const seededCrypto = (seed: string): typeof WebCrypto.WebCrypto.Service => {
   })
 }
 
-/** A bound socket. */
-interface Bound {
+/**
+ * What chance says, as numbers from 0 to below 1: a Weyl sequence through a mixer of 32 bits, as splitmix has it. Effect's
+ * generator takes 2.5 KB, which a network of thousands of nodes does not have for each of its ways.
+ */
+class Dice {
+  #state = 0
+
+  /** What follows depends on these two alone. */
+  reset(seed: number, number: number): void {
+    this.#state = mix(seed + Math.imul(number, 0x9e37_79b1))
+  }
+
+  next(): number {
+    this.#state = (this.#state + 0x9e37_79b9) | 0
+    return (mix(this.#state) >>> 0) / 2 ** 32
+  }
+}
+
+const mix = (n: number): number => {
+  n = Math.imul(n ^ (n >>> 16), 0x21f0_aaad)
+  n = Math.imul(n ^ (n >>> 15), 0x735a_2d97)
+  return n ^ (n >>> 15)
+}
+
+/** FNV-1a. */
+const hashOf = (text: string): number => {
+  let hash = 0x811c_9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193)
+  return mix(hash)
+}
+
+/** Where datagrams come from. */
+interface Source {
   /** As peers see it. */
   address: DatagramSocket.BackingAddress
   /** The same, as one text. */
   name: string
+  /** From this socket to others, by their names. */
+  readonly ways: Map<string, Way>
+}
+
+/** A bound socket. */
+interface Bound extends Source {
   readonly events: DatagramSocket.BackingEvents
   tick: number
   /** Bytes that arrived in that tick. */
@@ -363,7 +410,9 @@ interface Bound {
 
 /** One way between two sockets. */
 interface Way {
-  readonly random: RandomService
+  readonly seed: number
+  /** How many datagrams went this way. */
+  count: number
   settings: Settings
   delay: DrawDelay
   /** Of which change of the settings those are. */
@@ -396,8 +445,9 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
 > {
   const context = yield* Effect.context<never>()
   const seed = options.seed ?? 0
+  const tickNanos = nanosOf(options.tick ?? defaultTick)
   const sockets = new Map<string, Bound>()
-  const ways = new Map<string, Way>()
+  const dice = new Dice()
   const lines = new Map<string, { freeAt: number }>()
   const overrides: Array<{ readonly link: Link; readonly settings: Settings }> = []
   const cuts = new Set<{ readonly from: ReadonlySet<string>; readonly to: ReadonlySet<string> }>()
@@ -419,6 +469,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     refused: 0
   }
   let base: Settings = options
+  let baseDelay = drawDelay(base)
   let version = 0
   let inFlight = 0
 
@@ -440,12 +491,12 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     })
   }
 
-  const wayOf = (from: string, to: string): Way => {
-    const name = `${from}>${to}`
-    let way = ways.get(name)
+  const wayOf = ({ name: from, ways }: Source, to: string): Way => {
+    let way = ways.get(to)
     if (way === undefined) {
-      // Each way has a stream of its own: what happens on one changes nothing on another.
-      ways.set(name, way = { random: stream(`${seed} ${name}`), settings: base, delay: () => 0, version: -1 })
+      // Each way has chances of its own: what happens on one changes nothing on another.
+      way = { seed: hashOf(`${seed} ${from}>${to}`), count: 0, settings: base, delay: baseDelay, version: -1 }
+      ways.set(to, way)
     }
     if (way.version !== version) {
       way.settings = overrides.reduce(
@@ -453,14 +504,14 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
           fits(link.from, from) && fits(link.to, to) ? merge(settings, others) : settings,
         base
       )
-      way.delay = way.settings.delay === undefined ? () => 0 : delayOf(way.settings.delay)
+      way.delay = way.settings === base ? baseDelay : drawDelay(way.settings)
       way.version = version
     }
     return way
   }
 
-  const send = (packet: Packet, source: DatagramSocket.BackingAddress) => {
-    const way = wayOf(packet.from, packet.to)
+  const send = (packet: Packet, source: Source) => {
+    const way = wayOf(source, packet.to)
     const { settings } = way
     if (settings.refuse !== undefined && settings.refuse !== false) {
       note(packet, "refused")
@@ -476,14 +527,15 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     if (size > (settings.mtu ?? Infinity)) return void note(packet, "too long")
     const queued = queue(packet, settings, size)
     if (queued === undefined) return void note(packet, "queue full")
-    const copies = draw(way, packet)
+    dice.reset(way.seed, way.count++)
+    const copies = draw(dice, way, packet)
     if (copies.length === 0) return void note(packet, "lost")
     copies.forEach((copy, i) => {
       if (i > 0) stats.duplicated++
       const damaged = copy.damaged && packet.payload.length > 0
       const payload = damaged ? damage(packet.payload, copy) : packet.payload
       launch(
-        { packet: { ...packet, payload }, settings, damaged, host: source.host, port: source.port },
+        { packet: { ...packet, payload }, settings, damaged, host: source.address.host, port: source.address.port },
         queued + copy.delay
       )
     })
@@ -543,7 +595,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
       if (sockets.has(name)) {
         return Effect.fail(openError("AddressInUse", new Error(`${name} of the simulated network has a socket`)))
       }
-      const bound: Bound = { address, name, events, tick: -1, bytes: 0 }
+      const bound: Bound = { address, name, events, ways: new Map(), tick: -1, bytes: 0 }
       sockets.set(name, bound)
       const write = (
         payload: Uint8Array,
@@ -551,7 +603,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
       ): DatagramSocket.DatagramSocketError | undefined => {
         if (to === undefined) return undefined
         const time = nanos() / 1_000_000
-        return send({ time, from: bound.name, to: nameOf(to), payload: payload.slice() }, bound.address)
+        return send({ time, from: bound.name, to: nameOf(to), payload: payload.slice() }, bound)
       }
       return Effect.succeed<DatagramSocket.BackingSocket>({
         address,
@@ -576,6 +628,19 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
       })
     })
 
+  let forged = 0
+  const forge = ({ from, payload, to }: Omit<Packet, "time">) => {
+    const address = NetAddress.inetAddressFromStringUnsafe(from)
+    const source: Source = {
+      address: { host: NetAddress.formatIp(address.address), port: address.port },
+      name: normal(from),
+      ways: new Map()
+    }
+    // Nothing is kept of it, so its chances count through all that is forged.
+    wayOf(source, normal(to)).count = forged++
+    send({ time: nanos() / 1_000_000, from: source.name, to: normal(to), payload: payload.slice() }, source)
+  }
+
   const freePort = (host: string): number => {
     while (true) {
       const port = nextPort.get(host) ?? ephemeralPort
@@ -587,8 +652,10 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
   return SimulatedNetwork.of({
     set: (settings, link) =>
       Effect.sync(() => {
-        if (link === undefined) base = merge(base, settings)
-        else overrides.push({ link: { from: normalEnd(link.from), to: normalEnd(link.to) }, settings })
+        if (link === undefined) {
+          base = merge(base, settings)
+          baseDelay = drawDelay(base)
+        } else overrides.push({ link: { from: normalEnd(link.from), to: normalEnd(link.to) }, settings })
         version++
       }),
     partition: (side, otherSide, { oneWay = false } = {}) =>
@@ -611,8 +678,10 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
         sockets.delete(bound.name)
         bound.address = { host: NetAddress.formatIp(inet.address), port: inet.port }
         bound.name = nameOf(bound.address)
+        bound.ways.clear()
         sockets.set(bound.name, bound)
       }),
+    forge: (datagram) => Effect.sync(() => forge(datagram)),
     stats: Effect.sync(() => ({ ...stats })),
     trace: Effect.sync(() => trace.slice()),
     inFlight: Effect.sync(() => inFlight),
@@ -621,27 +690,22 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
 })
 
 /** The copies of a datagram that arrive. */
-const draw = (way: Way, packet: Packet): ReadonlyArray<Copy> => {
-  const { random, settings } = way
-  // Everything is drawn for every datagram: another probability does not shift what chance says of those that follow.
-  const lost = chance(random, settings.loss)
-  const duplicated = chance(random, settings.duplicate)
-  const first = drawCopy(way)
-  const second = drawCopy(way)
+const draw = (dice: Dice, way: Way, packet: Packet): ReadonlyArray<Copy> => {
+  const { settings } = way
+  const lost = chance(dice, settings.loss)
+  const duplicated = chance(dice, settings.duplicate)
   if (settings.rule !== undefined && settings.rule !== false) {
-    return settings.rule(packet).map((delay, i) => {
-      const { at, by, damaged } = i === 0 ? first : second
-      return { delay: nanosOf(delay), damaged, at, by }
-    })
+    return settings.rule(packet).map((delay) => ({ ...drawCopy(dice, way), delay: nanosOf(delay) }))
   }
-  return lost ? [] : duplicated ? [first, second] : [first]
+  if (lost) return []
+  return duplicated ? [drawCopy(dice, way), drawCopy(dice, way)] : [drawCopy(dice, way)]
 }
 
-const drawCopy = ({ delay, random, settings }: Way): Copy => ({
-  delay: delay(random),
-  damaged: chance(random, settings.corrupt),
-  at: random.nextDoubleUnsafe(),
-  by: random.nextDoubleUnsafe()
+const drawCopy = (dice: Dice, { delay, settings }: Way): Copy => ({
+  delay: delay(dice),
+  damaged: chance(dice, settings.corrupt),
+  at: dice.next(),
+  by: dice.next()
 })
 
 /** One byte becomes another. */
@@ -651,19 +715,20 @@ const damage = (payload: Uint8Array, { at, by }: Copy): Uint8Array => {
   return damaged
 }
 
-type DrawDelay = (random: RandomService) => number
+type DrawDelay = (dice: Dice) => number
 
-/** From a delay to what draws it, in nanoseconds. */
-const delayOf = (delay: Delay): DrawDelay => {
+/** What draws the delay that settings have, in nanoseconds. */
+const drawDelay = ({ delay }: Settings): DrawDelay => {
+  if (delay === undefined) return () => 0
   if (isRange(delay)) {
     const [min, max] = [nanosOf(delay[0]), nanosOf(delay[1])]
-    return (random) => min + random.nextDoubleUnsafe() * (max - min)
+    return (dice) => min + dice.next() * (max - min)
   }
   if (Predicate.hasProperty(delay, "median")) {
     const median = nanosOf(delay.median)
     // The 99th percentile of the standard normal distribution is 2.3263.
     const sigma = Math.log(nanosOf(delay.p99) / median) / 2.3263
-    return (random) => median * Math.exp(sigma * normalOf(random))
+    return (dice) => median * Math.exp(sigma * normalOf(dice))
   }
   const nanos = nanosOf(delay)
   return () => nanos
@@ -673,13 +738,11 @@ const delayOf = (delay: Delay): DrawDelay => {
 const isRange = (delay: Delay): delay is readonly [Duration.Input, Duration.Input] => Array.isArray(delay)
 
 /** From the standard normal distribution: Box and Muller (1958). */
-const normalOf = (random: RandomService): number =>
-  Math.sqrt(-2 * Math.log(1 - random.nextDoubleUnsafe())) * Math.cos(2 * Math.PI * random.nextDoubleUnsafe())
+const normalOf = (dice: Dice): number => Math.sqrt(-2 * Math.log(1 - dice.next())) * Math.cos(2 * Math.PI * dice.next())
 
 const nanosOf = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input)) * 1_000_000
 
-const chance = (random: RandomService, probability: number | undefined): boolean =>
-  random.nextDoubleUnsafe() < (probability ?? 0)
+const chance = (dice: Dice, probability: number | undefined): boolean => dice.next() < (probability ?? 0)
 
 /** Settings that are given take the place of those that are there. */
 const merge = (settings: Settings, others: Settings): Settings => ({

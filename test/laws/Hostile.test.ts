@@ -1,0 +1,222 @@
+/** What holds where the network, or somebody on it, means harm. Each law with a change of one line that breaks it, tried. */
+import { describe, expect, it } from "@effect/vitest"
+import type { Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Random, Result, Schedule, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
+import { SimulatedNetwork } from "../../src/testing/index.ts"
+import { metrics, withMetrics } from "../support/nodes.ts"
+
+class Peer extends Handlers.Service<Peer>()("hostile/Peer", {
+  /** Answers at once. */
+  echo: { args: [Schema.Int], success: Schema.Int },
+  /** Answers after so many milliseconds. */
+  slow: { args: [Schema.Int, Schema.Int], success: Schema.Int },
+  bytes: { args: [Schema.Int, Schema.Int], success: Schema.Uint8Array }
+}) {}
+
+const serverAddress = "10.0.0.1:1000"
+
+/** A node that tells of each of its handlers. */
+const server = (ran: (number: number) => void = () => {}, options?: Protocol.Options) =>
+  Layer.build(
+    Protocol.serve(Peer).pipe(
+      Layer.provide(Peer.toLayer({
+        echo: (number) => Effect.as(Effect.sync(() => ran(number)), number),
+        slow: (number, millis) => {
+          ran(number)
+          return Effect.as(Effect.sleep(millis), number)
+        },
+        bytes: (number, length) => Effect.as(Effect.sync(() => ran(number)), new Uint8Array(length))
+      })),
+      Layer.provide(nodeAt(serverAddress, { gracePeriod: 0, ...options }))
+    )
+  )
+
+const nodeAt = (address: string, options?: Protocol.Options) =>
+  Protocol.layer(options).pipe(Layer.provide(Transport.layerSocket()), Layer.provide(SimulatedNetwork.socket(address)))
+
+/** What a node calls the server with. */
+const clientAt = (address: string, options?: Protocol.Options) =>
+  Effect.gen(function*() {
+    const context = yield* Layer.buildWithMemoMap(
+      nodeAt(address, options),
+      Layer.makeMemoMapUnsafe(),
+      yield* Effect.scope
+    )
+    return (yield* Effect.provideContext(Protocol.client(Peer), context))(serverAddress)
+  })
+
+const request = (number: number, method: string, ...args: ReadonlyArray<unknown>): Uint8Array => {
+  const id = new Uint8Array(Codec.idBytes)
+  new DataView(id.buffer).setUint32(8, number)
+  return Result.getOrThrow(Codec.encodeRequest(id, method, args))
+}
+
+/** A world of its own: network, time, metrics, chance. */
+const world = (settings: SimulatedNetwork.Options) => <A, E>(self: Effect.Effect<A, E, World>) =>
+  self.pipe(
+    withMetrics,
+    Effect.provide(SimulatedNetwork.layer(settings)),
+    Effect.scoped,
+    Effect.provide([TestClock.layer(), Logger.layer([])]),
+    Random.withSeed(settings.seed ?? 0)
+  )
+
+type World = SimulatedNetwork.SimulatedNetwork | Scope.Scope
+
+const numbers = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
+
+describe("on a hostile network", () => {
+  // broken by `if (false)` for `if (running !== undefined && ...)` in `onRequest` of src/internal/server.ts,
+  // and by leaving out `guard?.answers?.add(...)` in `conclude` there
+  for (const seed of [1, 2, 3, 4]) {
+    it.live(`a handler runs at most once per call, under loss, repetition and replay (seed ${seed})`, () =>
+      Effect.gen(function*() {
+        const network = yield* SimulatedNetwork.SimulatedNetwork
+        const runs = new Map<number, number>()
+        yield* server((number) => runs.set(number, (runs.get(number) ?? 0) + 1))
+        // Somebody on the path records all requests, and plays them again for most of the minute that they are remembered.
+        const recorded: Array<SimulatedNetwork.Packet> = []
+        yield* network.set({
+          rule: (packet) => {
+            if (recorded.length < 2000 && Codec.typeOf(packet.payload) === "Request") recorded.push(packet)
+            return packet.payload[5]! < 50 ? [] : packet.payload[5]! < 120 ? [1, 3, 3000] : [2]
+          }
+        }, { to: "10.0.0.1" })
+        const peer = yield* clientAt("10.0.0.2:1000", { retransmit: Schedule.exponential("50 millis") })
+        const calls = yield* Effect.forkChild(Effect.forEach(
+          numbers(400),
+          (number) =>
+            Effect.sleep(number * 10).pipe(
+              Effect.andThen(number % 2 === 0 ? peer.echo(number) : peer.slow(number, number)),
+              Effect.map((answer) => answer === number),
+              Effect.exit
+            ),
+          { concurrency: "unbounded" }
+        ))
+        yield* TestClock.adjust("10 seconds")
+        const ends = yield* Fiber.join(calls)
+        for (let round = 0; round < 5; round++) {
+          for (const packet of recorded) yield* network.forge(packet)
+          yield* TestClock.adjust("8 seconds")
+        }
+        expect(ends.filter((end) => Exit.isSuccess(end) && end.value).length).toBeGreaterThan(300)
+        expect(ends.some((end) => Exit.isSuccess(end) && !end.value)).toBe(false)
+        expect(recorded.length).toBeGreaterThan(500)
+        expect(Math.max(...runs.values())).toBe(1)
+        expect(yield* metrics).toMatchObject({ "rpcudp_requests.success": runs.size })
+      }).pipe(world({ seed, loss: 0.2, delay: [0, 100] })))
+  }
+
+  // broken by `return inFlight < options.maxHandlers` without `ofSender` in src/internal/server.ts: then one flooder has
+  // all the handlers there are
+  it.live("a caller among 50,000 forged senders gets its answers", () =>
+    Effect.gen(function*() {
+      const network = yield* SimulatedNetwork.SimulatedNetwork
+      yield* server()
+      const peer = yield* clientAt("10.0.0.2:1000")
+      globalThis.gc?.()
+      const forged = (i: number) => `10.${1 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}:${1024 + (i % 60_000)}`
+      const calls = yield* Effect.forkChild(Effect.forEach(
+        numbers(1000),
+        (number) =>
+          Effect.andThen(
+            Effect.sleep(number * 5),
+            Effect.exit(number % 2 === 0 ? peer.echo(number) : peer.slow(number, 5))
+          ),
+        { concurrency: "unbounded" }
+      ))
+      // Five seconds of it: each forged sender four times, and one that floods with all its might.
+      let number = 0
+      for (let tick = 0; tick < 500; tick++) {
+        for (let i = 0; i < 400; i++) {
+          const from = forged(number % 50_000)
+          const method = ["echo", "slow", "bytes", "who"][i % 4]!
+          const args = method === "echo" ? [1] : method === "slow" ? [1, 10_000] : [1, 800]
+          yield* network.forge({ from, to: serverAddress, payload: request(number++, method, ...args) })
+        }
+        for (let i = 0; i < 500; i++) {
+          const flood = request(number++, "slow", 1, 10_000)
+          yield* network.forge({ from: "10.0.0.66:1000", to: serverAddress, payload: flood })
+        }
+        yield* TestClock.adjust(10)
+      }
+      yield* TestClock.adjust("20 seconds")
+      const ends = yield* Fiber.join(calls)
+      expect(ends.filter(Exit.isSuccess).length).toBeGreaterThanOrEqual(990)
+      const seen = yield* metrics
+      expect(seen["rpcudp_requests.overloaded"]).toBeGreaterThan(10_000)
+    }).pipe(world({ seed: 1, delay: [0, 10] })))
+
+  // broken by `return true` in `spend` of src/internal/senders.ts
+  for (const seed of [1, 2]) {
+    it.live(`what reaches an address that proves nothing stays within its budget (seed ${seed})`, () =>
+      Effect.gen(function*() {
+        const network = yield* SimulatedNetwork.SimulatedNetwork
+        const reached = new Map<string, Array<{ readonly at: number; readonly bytes: number }>>()
+        yield* network.set({
+          rule: ({ payload, time, to }) => {
+            const host = to.slice(0, to.lastIndexOf(":"))
+            const all = reached.get(host) ?? []
+            all.push({ at: time, bytes: payload.length })
+            reached.set(host, all)
+            return []
+          }
+        }, { from: "10.0.0.1" })
+        const replyBytesPerSecond = 2000
+        yield* server(() => {}, { limits: { replyBytesPerSecond } })
+        const victims = numbers(300).map((i) => `10.0.${1 + (i >> 8)}.${i & 255}`)
+        let number = 0
+        const random = yield* Random.Random
+        const below = (n: number) => Math.floor(random.nextDoubleUnsafe() * n)
+        for (let tick = 0; tick < 200; tick++) {
+          for (let i = 0; i < 60; i++) {
+            // Some are hit hard.
+            const victim = victims[below(below(2) === 0 ? 3 : victims.length)]!
+            const [method, args] = below(3) === 0
+              ? ["who", []] as const
+              : ["bytes", [1, below(3000)]] as const
+            const from = `${victim}:${1000 + below(5)}`
+            yield* network.forge({ from, to: serverAddress, payload: request(number++, method, ...args) })
+          }
+          yield* TestClock.adjust(50)
+        }
+        expect(reached.size).toBeGreaterThan(250)
+        for (const [, datagrams] of reached) {
+          // In every interval that begins with a datagram.
+          for (let first = 0; first < datagrams.length; first++) {
+            let bytes = 0
+            for (let last = first; last < datagrams.length; last++) {
+              bytes += datagrams[last]!.bytes
+              const seconds = (datagrams[last]!.at - datagrams[first]!.at) / 1000
+              expect(bytes).toBeLessThanOrEqual(replyBytesPerSecond * (4 + seconds) + 1e-6)
+            }
+          }
+        }
+        expect((yield* metrics)["rpcudp_replies_withheld"]).toBeGreaterThan(0)
+      }).pipe(world({ seed })))
+  }
+
+  // broken by leaving out `send(datagram, peer)` in `repeat` of src/internal/retransmission.ts
+  it.live("with retransmission, 99.9% of calls are answered within 5 s at a loss of 20% each way", () =>
+    Effect.gen(function*() {
+      yield* server()
+      for (
+        const [name, schedule] of [
+          ["exponential", Schedule.exponential("50 millis")],
+          ["adaptive", Protocol.adaptive]
+        ] as const
+      ) {
+        const peer = yield* clientAt(name === "adaptive" ? "10.0.0.2:1000" : "10.0.0.3:1000", { retransmit: schedule })
+        const calls = yield* Effect.forkChild(Effect.forEach(
+          numbers(20_000),
+          (number) => Effect.andThen(Effect.sleep(number), Effect.exit(peer.echo(number))),
+          { concurrency: "unbounded" }
+        ))
+        yield* TestClock.adjust("30 seconds")
+        const ends = yield* Fiber.join(calls)
+        expect(ends.filter(Exit.isSuccess).length / ends.length, name).toBeGreaterThanOrEqual(0.999)
+      }
+    }).pipe(world({ seed: 1, loss: 0.2, delay: [1, 20] })))
+})
