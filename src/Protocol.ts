@@ -123,7 +123,10 @@ export interface Options {
 export interface Limits {
   /** How many calls may be in flight; over it, they fail with `TooManyCalls`. 131,072 by default. */
   readonly calls?: number | undefined
-  /** How many handlers may run at once; over it, requests are refused as `Overloaded`. 16,384 by default. */
+  /**
+   * How many handlers may run at once; over it, requests are refused as `Overloaded`. 16,384 by default. The last quarter is
+   * for senders that have proven their address: others are challenged then, and may try again.
+   */
   readonly handlers?: number | undefined
   /** How many of them may be for one sender. 1,024 by default. */
   readonly handlersPerSender?: number | undefined

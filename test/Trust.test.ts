@@ -212,6 +212,10 @@ describe("limits", () => {
   const overloaded = { _tag: "Failure", failure: { kind: "Overloaded" } }
   const long = "longer than the frame that refuses it"
 
+  /** Challenges come, too: where no handler may run at all, there is no room for those who have proven nothing. */
+  const refusals = (datagrams: ReadonlyArray<Uint8Array>) =>
+    datagrams.filter((datagram) => Codec.typeOf(datagram) === "Failure")
+
   it.effect("handlers of one sender, whatever its port, leave room for those of another", () =>
     Effect.gen(function*() {
       const { go, peer } = yield* counting({ limits: { handlersPerSender: 2 } })
@@ -227,6 +231,28 @@ describe("limits", () => {
       expect(value((yield* one.ask(request(5, "any", long)))[0])).toMatchObject({ _tag: "Response" })
     }))
 
+  it.effect("the last quarter of the handlers is for senders that have proven their address", () =>
+    Effect.gen(function*() {
+      const { network, peer, protocol, transport } = yield* counting({ limits: { handlers: 8 } })
+      for (let i = 0; i < 8; i++) {
+        network.inject({
+          from: `10.0.1.${i}:1000`,
+          to: NetAddress.formatInet(protocol.address),
+          payload: request(i, "slow")
+        })
+      }
+      yield* settled
+      expect(yield* metrics).toMatchObject({ rpcudp_requests_in_flight: 6, "rpcudp_requests.overloaded": 2 })
+      const stranger = yield* peer("10.0.0.3")
+      expect(refusals(yield* stranger.ask(request(9, "any", long)))).toHaveLength(1)
+      // A caller with this library is refused once, and has proven its address by then.
+      const calling = Context.get(yield* caller(transport("10.0.0.2")), Protocol.Protocol)
+      const call = calling.call(protocol.address, "any", [long])
+      expect(yield* Effect.flip(call)).toMatchObject({ _tag: "Rejected", reason: "Overloaded" })
+      yield* settled
+      expect(yield* call).toBe(1)
+    }).pipe(withMetrics))
+
   it.effect("a refusal that would be longer than the request is not sent", () =>
     Effect.gen(function*() {
       const { peer } = yield* counting({ limits: { handlers: 0 } })
@@ -234,8 +260,8 @@ describe("limits", () => {
       const longer = request(1, "any", "123456")
       const shorter = request(2, "any", "12345")
       expect([longer.length, shorter.length]).toStrictEqual([34, 33])
-      expect(yield* stranger.ask(shorter)).toStrictEqual([])
-      const [answer] = yield* stranger.ask(longer)
+      expect(refusals(yield* stranger.ask(shorter))).toStrictEqual([])
+      const [answer] = refusals(yield* stranger.ask(longer))
       expect(value(answer)).toMatchObject(overloaded)
       expect(answer).toHaveLength(34)
     }))
@@ -283,9 +309,9 @@ describe("limits", () => {
       const { peer } = yield* counting({ limits: { handlers: 0, replyBytesPerSecond: Infinity } })
       const stranger = yield* peer("10.0.0.2")
       const flood = Array.from({ length: 1500 }, (_, i) => request(i, "any", long))
-      expect(yield* stranger.ask(...flood)).toHaveLength(1000)
+      expect(refusals(yield* stranger.ask(...flood))).toHaveLength(1000)
       yield* TestClock.adjust(1000)
-      expect(yield* stranger.ask(...flood)).toHaveLength(1000)
+      expect(refusals(yield* stranger.ask(...flood))).toHaveLength(1000)
     }))
 
   it.effect("IPv6 addresses of one network are one sender", () =>

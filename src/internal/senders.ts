@@ -102,11 +102,13 @@ export class Senders {
   }
 
   /**
-   * The token of a challenge, where one is due: before the sender has had half of what it may have. The challenge itself
-   * is still to be spent for.
+   * The token of a challenge, where one is due: once the sender has had half of what it may have, or at once. The challenge
+   * itself is still to be spent for.
    */
-  challenge(sender: Sender, now: number): Uint8Array | undefined {
-    if (this.#replyBytes.isHalfFull(sender.hash, now) && this.#requests.isHalfFull(sender.hash, now)) return undefined
+  challenge(sender: Sender, now: number, atOnce: boolean): Uint8Array | undefined {
+    if (
+      !atOnce && this.#replyBytes.isHalfFull(sender.hash, now) && this.#requests.isHalfFull(sender.hash, now)
+    ) return undefined
     if (this.#provenAt(sender, now) !== undefined) return undefined
     const challenged = this.#challenges.get(sender.name)
     if (challenged !== undefined) {
@@ -137,6 +139,10 @@ export class Senders {
     this.#proven.delete(name)
     if (this.#proven.size >= maxProven) deleteFirst(this.#proven)
     this.#proven.set(name, { until: now + provenFor, fullAt: known?.fullAt ?? now })
+  }
+
+  isProven(sender: Sender, now: number): boolean {
+    return this.#provenAt(sender, now) !== undefined
   }
 
   #provenAt(sender: Sender, now: number): Proven | undefined {

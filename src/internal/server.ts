@@ -79,6 +79,8 @@ interface Request {
   readonly served: Served
   /** Whether it has been put down among those that take their time. */
   suspended: boolean
+  /** Whether its sender had proven its address then. */
+  proven: boolean
 }
 
 /** What is there as soon as something is served. A node that only calls needs none of it. */
@@ -97,6 +99,9 @@ export const make = (wire: Wire, options: Options): Server => {
   // The requests that take their time. One that is answered at once needs no place here: nothing can repeat it meanwhile.
   const suspended = new Map<number, Request>()
   const suspendedPerSender = new Map<string, number>()
+  // Of senders that have proven nothing: those may all be one's inventions, and do not get the last quarter.
+  let unproven = 0
+  const maxUnproven = Math.ceil(options.maxHandlers * 0.75)
 
   const makeGuard = (): Guard => {
     const { ids, memory, replyBytesPerSecond, requestsPerSecond } = options
@@ -133,10 +138,12 @@ export const make = (wire: Wire, options: Options): Server => {
   }
 
   const suspend = (request: Request) => {
+    const { id, sender } = request
     request.suspended = true
-    const { id, sender: { name } } = request
+    request.proven = guard?.senders.isProven(sender, now()) === true
+    if (!request.proven) unproven++
     suspended.set(keyOf(id), request)
-    suspendedPerSender.set(name, (suspendedPerSender.get(name) ?? 0) + 1)
+    suspendedPerSender.set(sender.name, (suspendedPerSender.get(sender.name) ?? 0) + 1)
   }
 
   const end = (request: Request, outcome: RequestOutcome) => {
@@ -144,6 +151,7 @@ export const make = (wire: Wire, options: Options): Server => {
     metrics.requestEnded(outcome)
     if (request.suspended) {
       const { id, sender: { name } } = request
+      if (!request.proven) unproven--
       suspended.delete(keyOf(id))
       const left = (suspendedPerSender.get(name) ?? 1) - 1
       if (left === 0) suspendedPerSender.delete(name)
@@ -335,7 +343,8 @@ export const make = (wire: Wire, options: Options): Server => {
         return known === forgotten ? undefined : reply(known, from, sender)
       }
 
-      const token = senders.challenge(sender, at)
+      const crowded = unproven >= maxUnproven
+      const token = senders.challenge(sender, at, crowded)
       if (token !== undefined) {
         const challenge = Codec.encodeChallenge(id, token)
         if (senders.spend(sender, challenge.length, at)) {
@@ -360,15 +369,19 @@ export const make = (wire: Wire, options: Options): Server => {
       }
       if (!served.accepting) return metrics.requestRefused("unserved")
       const ofSender = suspended.size === 0 ? 0 : suspendedPerSender.get(sender.name) ?? 0
-      // Two ids of one key cannot both be remembered while they run: about one request in 2^48.
-      if (inFlight >= options.maxHandlers || ofSender >= options.maxHandlersPerSender || running !== undefined) {
+      if (
+        inFlight >= options.maxHandlers || ofSender >= options.maxHandlersPerSender ||
+        (crowded && !senders.isProven(sender, at)) ||
+        // Two ids of one key cannot both be remembered while they run: of honest ids, about one in 2^48.
+        running !== undefined
+      ) {
         metrics.requestRefused("overloaded")
         return refuseOverloaded(id, datagram.length, from, sender)
       }
       inFlight++
       served.inFlight++
       metrics.requestStarted()
-      decodeArgs({ id, bytes: datagram.length, from, sender, handler, served, suspended: false }, args)
+      decodeArgs({ id, bytes: datagram.length, from, sender, handler, served, suspended: false, proven: false }, args)
     },
 
     onProof: (datagram, from) => {

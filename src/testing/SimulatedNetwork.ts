@@ -695,7 +695,10 @@ const draw = (dice: Dice, way: Way, packet: Packet): ReadonlyArray<Copy> => {
   const lost = chance(dice, settings.loss)
   const duplicated = chance(dice, settings.duplicate)
   if (settings.rule !== undefined && settings.rule !== false) {
-    return settings.rule(packet).map((delay) => ({ ...drawCopy(dice, way), delay: nanosOf(delay) }))
+    return settings.rule(packet).map((delay) => {
+      const { at, by, damaged } = drawCopy(dice, way)
+      return { at, by, damaged, delay: nanosOf(delay) }
+    })
   }
   if (lost) return []
   return duplicated ? [drawCopy(dice, way), drawCopy(dice, way)] : [drawCopy(dice, way)]

@@ -49,7 +49,7 @@ const clientAt = (address: string, options?: Protocol.Options) =>
 
 const request = (number: number, method: string, ...args: ReadonlyArray<unknown>): Uint8Array => {
   const id = new Uint8Array(Codec.idBytes)
-  new DataView(id.buffer).setUint32(8, number)
+  new DataView(id.buffer).setUint32(0, number)
   return Result.getOrThrow(Codec.encodeRequest(id, method, args))
 }
 
@@ -109,8 +109,8 @@ describe("on a hostile network", () => {
       }).pipe(world({ seed, loss: 0.2, delay: [0, 100] })))
   }
 
-  // broken by `return inFlight < options.maxHandlers` without `ofSender` in src/internal/server.ts: then one flooder has
-  // all the handlers there are
+  // broken by leaving out `(crowded && ...)`, or `ofSender >= ...`, in `onRequest` of src/internal/server.ts: then those who
+  // are not there, or the one who floods, have all handlers
   it.live("a caller among 50,000 forged senders gets its answers", () =>
     Effect.gen(function*() {
       const network = yield* SimulatedNetwork.SimulatedNetwork
