@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Logger, References, Tracer } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, Metric, References, Tracer } from "effect"
 import { NetAddress } from "effect/net"
 import { Protocol, Transport } from "../src/index.ts"
 import { vectors } from "./vectors/index.ts"
@@ -59,6 +59,17 @@ describe("watching", () => {
         "rpcudp_datagrams_dropped.UnknownId": 1
       })
     }).pipe(quiet, withMetrics))
+
+  it.effect("a series that was taken out of the registry begins anew", () =>
+    Effect.gen(function*() {
+      const { greeter } = yield* pair
+      yield* greeter.poke()
+      yield* greeter.poke()
+      const registry = yield* Metric.MetricRegistry
+      registry.clear()
+      yield* greeter.poke()
+      expect(yield* metrics).toMatchObject({ "rpcudp_calls.success": 1, rpcudp_datagrams_sent: 2 })
+    }).pipe(withMetrics))
 
   it.effect("a drop is logged at debug with its sender and its reason, and not at all above debug", () =>
     Effect.gen(function*() {

@@ -1,5 +1,5 @@
 /** What a protocol counts. One place, so that the names are seen together. */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { Malformed } from "../Codec.ts"
 import type { Unsealed } from "./seal.ts"
@@ -65,33 +65,85 @@ export interface Metrics {
 
 /** `context` says to which registry the metrics belong. */
 export const make = (context: Context.Context<never>): Metrics => {
-  const add = (metric: Metric.Counter<number>, amount: number) => metric.updateUnsafe(amount, context)
+  const series = <Input, State>(metric: Metric.Metric<Input, State>) => new Series(metric, context)
+  const labelled = <Label extends string>(metric: (label: Label) => Metric.Counter<number>) => {
+    const known = new Map<Label, Series<number>>()
+    return (label: Label): Series<number> => {
+      let found = known.get(label)
+      if (found === undefined) known.set(label, found = series(metric(label)))
+      return found
+    }
+  }
+  const inFlight = { calls: series(callsInFlight), requests: series(requestsInFlight) }
+  const sent = { datagrams: series(datagramsSent), bytes: series(bytesSent) }
+  const received = { datagrams: series(datagramsReceived), bytes: series(bytesReceived) }
+  const endedCalls = labelled(calls)
+  const endedRequests = labelled(requests)
+  const dropped = labelled(drops)
+  const resent = series(retransmissions)
+  const withheld = series(repliesWithheld)
+  const forgotten = labelled(forgottenEarly)
+  const challenged = labelled(challenges)
+  const answeredIn = series(roundTrip)
   return {
-    callStarted: () => callsInFlight.modifyUnsafe(1, context),
+    callStarted: () => inFlight.calls.modify(1),
     callEnded: (outcome, elapsedNanos) => {
-      callsInFlight.modifyUnsafe(-1, context)
-      add(calls(outcome), 1)
-      if (elapsedNanos !== undefined) roundTrip.updateUnsafe(elapsedNanos / 1_000_000, context)
+      inFlight.calls.modify(-1)
+      endedCalls(outcome).update(1)
+      if (elapsedNanos !== undefined) answeredIn.update(elapsedNanos / 1_000_000)
     },
-    requestStarted: () => requestsInFlight.modifyUnsafe(1, context),
+    requestStarted: () => inFlight.requests.modify(1),
     requestEnded: (outcome) => {
-      requestsInFlight.modifyUnsafe(-1, context)
-      add(requests(outcome), 1)
+      inFlight.requests.modify(-1)
+      endedRequests(outcome).update(1)
     },
-    requestRefused: (outcome) => add(requests(outcome), 1),
-    retransmitted: () => add(retransmissions, 1),
-    withheld: () => add(repliesWithheld, 1),
-    forgotten: (what) => add(forgottenEarly(what), 1),
-    challenged: (event) => add(challenges(event), 1),
+    requestRefused: (outcome) => endedRequests(outcome).update(1),
+    retransmitted: () => resent.update(1),
+    withheld: () => withheld.update(1),
+    forgotten: (what) => forgotten(what).update(1),
+    challenged: (event) => challenged(event).update(1),
     sent: (bytes) => {
-      add(datagramsSent, 1)
-      add(bytesSent, bytes)
+      sent.datagrams.update(1)
+      sent.bytes.update(bytes)
     },
     received: (bytes) => {
-      add(datagramsReceived, 1)
-      add(bytesReceived, bytes)
+      received.datagrams.update(1)
+      received.bytes.update(bytes)
     },
-    dropped: (reason) => add(drops(reason), 1)
+    dropped: (reason) => dropped(reason).update(1)
+  }
+}
+
+/**
+ * A metric in the registry of one context. Some 15 updates go with each call, and the metric itself finds its registry
+ * and its name there anew for each: 40 ns, against 10 for a name that is known. The registry still owns the series.
+ */
+class Series<in Input> {
+  readonly #metric: Metric.Metric<Input, unknown>
+  readonly #context: Context.Context<never>
+  readonly #registry: Metric.MetricRegistry
+  readonly #key: string
+
+  constructor(metric: Metric.Metric<Input, unknown>, context: Context.Context<never>) {
+    this.#metric = metric
+    this.#context = context
+    this.#registry = Context.get(context, Metric.MetricRegistry)
+    // A registry that is empty tells the name.
+    const empty: Metric.MetricRegistry = new Map()
+    metric.valueUnsafe(Context.add(context, Metric.MetricRegistry, empty))
+    this.#key = empty.keys().next().value!
+  }
+
+  update(input: Input): void {
+    const found = this.#registry.get(this.#key)
+    if (found === undefined) this.#metric.updateUnsafe(input, this.#context)
+    else found.hooks.update(input, this.#context)
+  }
+
+  modify(input: Input): void {
+    const found = this.#registry.get(this.#key)
+    if (found === undefined) this.#metric.modifyUnsafe(input, this.#context)
+    else found.hooks.modify(input, this.#context)
   }
 }
 
@@ -99,16 +151,7 @@ const counter = (name: string, description: string, attributes: Record<string, s
   Metric.counter(name, { description, attributes, incremental: true })
 
 // The values of each label are few and known here: no stranger can make a series.
-const labelled = <Label extends string>(name: string, label: string, description: string) => {
-  const series = new Map<Label, Metric.Counter<number>>()
-  return (value: Label): Metric.Counter<number> => {
-    let metric = series.get(value)
-    if (metric === undefined) series.set(value, metric = counter(name, description, { [label]: value }))
-    return metric
-  }
-}
-
-const calls = labelled<CallOutcome>("rpcudp_calls", "outcome", "Calls that have ended")
+const calls = (outcome: CallOutcome) => counter("rpcudp_calls", "Calls that have ended", { outcome })
 
 const callsInFlight = Metric.gauge("rpcudp_calls_in_flight", { description: "Calls that wait for their answer" })
 
@@ -117,21 +160,18 @@ const roundTrip = Metric.histogram("rpcudp_round_trip_time_ms", {
   boundaries: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000]
 })
 
-const retransmissions = counter("rpcudp_retransmissions", "Requests that were sent again")
+const requests = (outcome: RequestOutcome) => counter("rpcudp_requests", "Requests that have ended", { outcome })
 
-const requests = labelled<RequestOutcome>("rpcudp_requests", "outcome", "Requests that have ended")
+const retransmissions = counter("rpcudp_retransmissions", "Requests that were sent again")
 
 const requestsInFlight = Metric.gauge("rpcudp_requests_in_flight", { description: "Handlers that are running" })
 
 const repliesWithheld = counter("rpcudp_replies_withheld", "Answers that the budget of their receiver had no room for")
 
-const forgottenEarly = labelled<"request" | "answer">(
-  "rpcudp_forgotten",
-  "what",
-  "Requests, or answers to them, that could not be remembered for long enough"
-)
+const forgottenEarly = (what: "request" | "answer") =>
+  counter("rpcudp_forgotten", "Requests, or answers to them, that could not be remembered for long enough", { what })
 
-const challenges = labelled<ChallengeEvent>("rpcudp_challenges", "event", "Challenges to prove an address")
+const challenges = (event: ChallengeEvent) => counter("rpcudp_challenges", "Challenges to prove an address", { event })
 
 const datagramsSent = counter("rpcudp_datagrams_sent", "Datagrams handed to the socket")
 
@@ -141,4 +181,5 @@ const datagramsReceived = counter("rpcudp_datagrams_received", "Datagrams that a
 
 const bytesReceived = counter("rpcudp_bytes_received", "Bytes of the datagrams that arrived")
 
-const drops = labelled<DropReason>("rpcudp_datagrams_dropped", "reason", "Datagrams that arrived and were dropped")
+const drops = (reason: DropReason) =>
+  counter("rpcudp_datagrams_dropped", "Datagrams that arrived and were dropped", { reason })
