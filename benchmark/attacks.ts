@@ -44,7 +44,7 @@ const attacks: ReadonlyArray<readonly [string, (name: Name) => Promise<string>]>
   ["amplification", amplified],
   ["garbage", garbage],
   ["a handler that throws", dying],
-  ["a handler that never answers, 10,000 times", neverAnswering],
+  ["a handler that never answers, 20,000 times", neverAnswering],
   ["work that the wire itself puts off", ownInvitations],
   ["replay", replay]
 ]

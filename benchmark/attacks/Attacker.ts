@@ -65,7 +65,8 @@ export const answers = async (target: Target): Promise<boolean> => {
   const stranger = await Attacker.bind("127.0.4.1")
   try {
     stranger.send(target.wire.request("ping", randomBytes(20)), target)
-    return await stranger.next(1000) !== undefined
+    const answer = await stranger.next(1000)
+    return answer !== undefined && !target.wire.isRefusal(answer)
   } finally {
     stranger.close()
   }
@@ -109,7 +110,7 @@ export const forge = async (
 export interface Flooded {
   readonly sent: number
   readonly answers: number
-  readonly answerBytes: number
+  readonly refusals: number
 }
 
 /** One sender's flood, from a process of its own. It ends by itself. */
@@ -147,7 +148,7 @@ export const polite = async (target: Target, host: string, seconds: number): Pro
   asker.onDatagram = (datagram) => {
     const at = asked.get(target.wire.idOf(datagram))
     const elapsed = at === undefined ? Infinity : performance.now() - at
-    if (elapsed <= 1000) millis.push(elapsed)
+    if (elapsed <= 1000 && !target.wire.isRefusal(datagram)) millis.push(elapsed)
   }
   const times = Math.round(seconds * 50)
   const started = performance.now()

@@ -4,6 +4,7 @@ import { once } from "node:events"
 import { existsSync, readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
+import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import type { Command, Ended, Stats } from "./servers/steer.ts"
 import { dhtRpc, kRpcSocket, rpcudp, type Wire } from "./wires.ts"
@@ -41,7 +42,7 @@ export class Target {
   readonly wire: Wire
   version = ""
   port = 0
-  /** What it wrote to standard error. */
+  /** What it wrote to standard output and standard error. */
   log = ""
   logBytes = 0
   /** How it ended, if it did. */
@@ -62,21 +63,23 @@ export class Target {
     const [command, args] = name === "rpcudp"
       ? ["python3", [server("rpcudp.py")]] as const
       : [process.execPath, ["--expose-gc", "--max-old-space-size=512", server(`${name}.ts`)]] as const
-    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] })
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe", "pipe"] })
     const target = new Target(name, child)
-    child.stderr.on("data", (bytes: Buffer) => {
-      target.logBytes += bytes.length
-      if (target.log.length < 100_000) target.log += bytes.toString()
-    })
+    for (const output of [child.stdout!, child.stderr!]) {
+      output.on("data", (bytes: Buffer) => {
+        target.logBytes += bytes.length
+        if (target.log.length < 100_000) target.log += bytes.toString()
+      })
+    }
     child.on("exit", (code, signal) => {
       if (!target.#stopping) target.died = signal ?? `exit code ${code}`
       for (const resolve of target.#answers.values()) resolve(undefined)
       target.#answers.clear()
     })
-    child.stdin.on("error", () => {})
+    child.stdin!.on("error", () => {})
     const ready = new Promise<void>((resolve, reject) => {
       child.once("exit", () => reject(new Error(`${name} did not start: ${target.log}`)))
-      createInterface({ input: child.stdout }).on("line", (line) => {
+      createInterface({ input: child.stdio[3] as Readable }).on("line", (line) => {
         const message = JSON.parse(line)
         if (message.id === undefined) {
           target.port = message.port
@@ -93,8 +96,9 @@ export class Target {
     return target
   }
 
-  async stats(): Promise<Stats | undefined> {
-    return await this.#order({ do: "stats" }, 20_000) as Stats | undefined
+  async stats(): Promise<(Stats & Usage) | undefined> {
+    const stats = await this.#order({ do: "stats" }, 20_000) as Stats | undefined
+    return stats && { ...stats, ...this.usage() }
   }
 
   /** Undefined where it did not end within half a minute. */

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { answers, Attacker, forge } from "./Attacker.ts"
 import type { Target } from "./Target.ts"
-import { growth, logged, number, withTarget } from "./telling.ts"
+import { counted, growth, logged, memory, withTarget } from "./telling.ts"
 
 /** Somebody else answers a call whose true answer comes a second later. */
 export const forgedAnswer = (name: Target["name"]): Promise<string> =>
@@ -103,16 +103,16 @@ export const lateAndDuplicate = (name: Target["name"]): Promise<string> =>
       `${value === "0" ? "" : ` (NOT: ${value})`}, ${logged(target)}${alive ? "" : "; the node is GONE"}`
   })
 
-/** Ten thousand calls that nobody waits for any more, half of which are answered afterwards. */
+/** Ten thousand calls that nobody waits for any more. Half of those that were cancelled are answered afterwards. */
 export const givenUp = (name: Target["name"]): Promise<string> =>
   withTarget(name, async (target) => {
     const told: Array<string> = []
     for (const how of target.name === "dht-rpc" ? ["cancel", "drop"] as const : ["cancel"] as const) {
       const peer = await Attacker.bind("127.0.6.1")
       const before = (await target.stats())!
-      const { rssMiB } = target.usage()
+      let calls = 0
       peer.onDatagram = (request) => {
-        if (peer.receivedBytes % 2 === 0) peer.send(target.wire.answer(request, "too late"), target)
+        if (how === "cancel" && ++calls % 2 === 0) peer.send(target.wire.answer(request, "too late"), target)
       }
       await target.abandon(how, peer.host, peer.port, 10_000)
       await sleep(500)
@@ -127,11 +127,11 @@ export const givenUp = (name: Target["name"]): Promise<string> =>
       victim.close()
       peer.close()
       told.push(
-        `${how === "cancel" ? "cancelled" : "dropped"}: left at once ${growth(before, at)}; after 8 s ${
+        `${how === "cancel" ? "cancelled" : "not awaited"}: left at once ${growth(before, at)}; after 8 s ${
           growth(before, after)
-        }, RSS ${number(rssMiB)} -> ${number(target.usage().rssMiB)} MiB, ${logged(target)}; its next call: ${
+        }, ${memory(before, after)}, ${logged(target)}; its next call: ${
           own === undefined ? "no end within 30 s" : `${own.value ?? own.outcome} after ${Math.round(ownMillis)} ms`
-        }`
+        }${counted(before, after)}`
       )
     }
     return told.join(". ")

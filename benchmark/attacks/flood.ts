@@ -9,8 +9,10 @@ const [name, from, port, method, rate, seconds] = process.argv.slice(2)
 const wire = wireOf[names.find((known) => known === name)!]
 const attacker = await Attacker.bind(from!)
 let answers = 0
-attacker.onDatagram = () => {
-  answers++
+let refusals = 0
+attacker.onDatagram = (datagram) => {
+  if (wire.isRefusal(datagram)) refusals++
+  else answers++
 }
 
 const template = wire.request(method as Method, Buffer.alloc(20))
@@ -28,5 +30,5 @@ while (sent < total) {
   await sleep(1)
 }
 await sleep(1500)
-process.stdout.write(`${JSON.stringify({ sent, answers, answerBytes: attacker.receivedBytes })}\n`)
+process.stdout.write(`${JSON.stringify({ sent, answers, refusals })}\n`)
 attacker.close()

@@ -14,6 +14,7 @@ interface Verdict {
   readonly end: string | undefined
   readonly hung: boolean
   readonly answers: number
+  readonly refusals: number
   readonly cpuMillis: number
   readonly logBytes: number
 }
@@ -38,7 +39,8 @@ export const garbage = async (name: Target["name"]): Promise<string> => {
       bytes: datagram.length,
       end: target.died === undefined ? undefined : `${target.died}, ${lastWords(target)}`,
       hung: target.died === undefined && !lives,
-      answers: attacker.received.length,
+      answers: attacker.received.filter((answer) => !target.wire.isRefusal(answer)).length,
+      refusals: attacker.received.filter(target.wire.isRefusal).length,
       cpuMillis: 1000 * (target.usage().cpuSeconds - before.cpu) / copies,
       logBytes: (target.logBytes - before.logBytes) / copies
     }
@@ -59,6 +61,7 @@ const tell = (verdicts: ReadonlyArray<Verdict>): string => {
   const dead = verdicts.filter(({ end }) => end !== undefined)
   const hung = verdicts.filter(({ hung }) => hung)
   const answered = verdicts.filter(({ answers }) => answers > 0)
+  const refused = verdicts.filter(({ refusals }) => refusals > 0)
   const dearest = verdicts.filter(({ cpuMillis }) => Number.isFinite(cpuMillis))
     .reduce((most, next) => next.cpuMillis > most.cpuMillis ? next : most)
   const loudest = verdicts.reduce((most, next) => next.logBytes > most.logBytes ? next : most)
@@ -67,9 +70,9 @@ const tell = (verdicts: ReadonlyArray<Verdict>): string => {
   return `${verdicts.length} kinds, each ${copies} times. ` +
     (dead.length === 0 ? "Died of none. " : `**Died of: ${list(dead, ({ end }) => ` (${end})`)}**. `) +
     (hung.length === 0 ? "" : `**Answered nobody after: ${list(hung)}**. `) +
-    `Answered ${answered.length}${answered.length === 0 ? "" : ` (${list(answered)})`}. Dearest: ${dearest.name}, ${
-      dearest.cpuMillis.toFixed(2)
-    } ms of CPU each. Log: ${
+    `Answered ${answered.length}${answered.length === 0 ? "" : ` (${list(answered)})`}, refused ${refused.length}${
+      refused.length === 0 ? "" : ` (${list(refused)})`
+    }. Dearest: ${dearest.name}, ${dearest.cpuMillis.toFixed(2)} ms of CPU each. Log: ${
       loudest.logBytes < 1
         ? "nothing"
         : `up to ${Math.round(loudest.logBytes).toLocaleString("en")} bytes each (${loudest.name})`

@@ -1,9 +1,9 @@
 /** Attacks by requests: repeated, replayed, too many, from everywhere, for a long answer, and for a handler that fails. */
 import { randomBytes } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
-import { answers, Attacker, flood, forge, type Forged, polite } from "./Attacker.ts"
+import { answers, Attacker, flood, forge, type Forged, polite, type Service } from "./Attacker.ts"
 import type { Target } from "./Target.ts"
-import { growth, logged, number, withTarget } from "./telling.ts"
+import { counted, growth, logged, memory, number, withTarget } from "./telling.ts"
 
 const runsOf = async (target: Target, method: string): Promise<number> => (await target.stats())?.runs[method] ?? 0
 
@@ -51,29 +51,31 @@ export const replayed = (seconds: number) => (name: Target["name"]): Promise<str
 export const floodOf = (method: "ping" | "slow", rate: number, seconds: number) => (name: Target["name"]) =>
   withTarget(name, async (target) => {
     const before = (await target.stats())!
-    const calm = target.usage()
     const { done } = await flood(target, "127.0.5.1", method, rate, seconds)
     const asking = polite(target, "127.0.5.2", seconds)
     let peak = 0
     const watch = setInterval(() => {
       peak = Math.max(peak, target.usage().rssMiB)
     }, 50)
-    const { answers: got, sent } = await done
+    const { answers: got, refusals, sent } = await done
     const service = await asking
     clearInterval(watch)
-    const busy = target.usage()
+    const { cpuSeconds } = target.usage()
     const after = await target.stats()
     return `of ${sent.toLocaleString("en")} ${got.toLocaleString("en")} answered` +
+      `${refusals > 0 ? `, ${refusals.toLocaleString("en")} refused` : ""}` +
       `${method === "slow" ? `, at most ${after?.most.toLocaleString("en")} handlers at once` : ""}; CPU ${
-        number(busy.cpuSeconds - calm.cpuSeconds)
-      } s, RSS ${number(calm.rssMiB)} -> ${number(peak)} MiB at most; left: ${
-        growth(before, after)
-      }. The other sender: ${
-        Math.round(100 * service.answered / service.asked)
-      }% of ${service.asked} within 1 s, median ${number(service.medianMillis)} ms, worst ${
-        number(service.worstMillis)
-      } ms; ${logged(target)}`
+        number(cpuSeconds - before.cpuSeconds)
+      } s, ${memory(before, after)}, at most ${number(peak)}; left: ${growth(before, after)}${
+        counted(before, after)
+      }. ` +
+      `The other sender: ${told(service)}; ${logged(target)}`
   })
+
+const told = (service: Service): string =>
+  `${Math.round(100 * service.answered / service.asked)}% of ${service.asked} within 1 s, median ${
+    number(service.medianMillis)
+  } ms, worst ${number(service.worstMillis)} ms`
 
 /** Addresses of 127.0.0.0/8, none twice. */
 function* strangers(
@@ -90,22 +92,19 @@ function* strangers(
 export const floodFromMany = (method: "ping" | "slow", senders: number, rate: number) => (name: Target["name"]) =>
   withTarget(name, async (target) => {
     const before = (await target.stats())!
-    const calm = target.usage()
     const requests = Array.from(strangers(senders, (sender) => target.wire.request(method, randomBytes(20), sender)))
     const { done } = await forge(target, rate, requests)
     const service = await polite(target, "127.0.5.2", senders / rate)
     await done
     await sleep(1500)
-    const busy = target.usage()
+    const { cpuSeconds } = target.usage()
     const after = await target.stats()
-    const ran = after?.runs[method] ?? Number.NaN
-    return `handlers ran ${(ran - (method === "ping" ? service.answered : 0)).toLocaleString("en")} times${
+    const ran = (after?.runs[method] ?? Number.NaN) - (method === "ping" ? service.answered : 0)
+    return `handlers ran ${ran.toLocaleString("en")} times${
       method === "slow" ? `, at most ${after?.most.toLocaleString("en")} at once` : ""
-    }; CPU ${number(busy.cpuSeconds - calm.cpuSeconds)} s, RSS ${number(calm.rssMiB)} -> ${
-      number(busy.rssMiB)
-    } MiB; left: ${growth(before, after)}. The other sender: ${
-      Math.round(100 * service.answered / service.asked)
-    }% of ${service.asked}, median ${number(service.medianMillis)} ms, worst ${number(service.worstMillis)} ms`
+    }; CPU ${number(cpuSeconds - before.cpuSeconds)} s, ${memory(before, after)}; left: ${growth(before, after)}${
+      counted(before, after)
+    }. The other sender: ${told(service)}`
   })
 
 /** How many bytes come back for one, and how many a second reach an address that never asked. */
@@ -171,20 +170,19 @@ export const dying = (name: Target["name"]): Promise<string> =>
       (alive ? "the node lives" : "the node is gone")
   })
 
-/** Ten thousand requests to a handler that never answers, each of its own id. */
+/** Requests to a handler that never answers, each of its own id. */
 export const neverAnswering = (name: Target["name"]): Promise<string> =>
   withTarget(name, async (target) => {
     const before = (await target.stats())!
-    const { rssMiB } = target.usage()
-    const { done } = await flood(target, "127.0.5.1", "never", 5000, 2)
-    const { answers: got } = await done
+    const { done } = await flood(target, "127.0.5.1", "never", 5000, 4)
+    const { refusals } = await done
     const after = await target.stats()
     await sleep(6000)
     const later = await target.stats()
     return `${after?.running.toLocaleString("en")} run, ${later?.running.toLocaleString("en")} after 6 s more, ` +
-      `${got.toLocaleString("en")} refused by an answer; left: ${growth(before, later)}; RSS ${number(rssMiB)} -> ${
-        number(target.usage().rssMiB)
-      } MiB; it ${await answers(target) ? "answers others" : "answers NOBODY"}`
+      `${refusals.toLocaleString("en")} refused; ${memory(before, later)}${counted(before, later)}; it ${
+        await answers(target) ? "answers others" : "answers NOBODY"
+      }`
   })
 
 /** What one kind of node alone invites: work put off, for as long as the stranger says. */
@@ -193,11 +191,8 @@ export const ownInvitations = (name: Target["name"]): Promise<string> =>
     const delayed = target.wire.builtIn["delayed ping"]
     if (delayed === undefined) return "-"
     const before = (await target.stats())!
-    const { rssMiB } = target.usage()
     await (await forge(target, 20_000, Array.from(strangers(100_000, () => delayed)))).done
     await sleep(200)
     const after = await target.stats()
-    return `100,000 pings to be answered in 10 s: ${growth(before, after)}, RSS ${number(rssMiB)} -> ${
-      number(target.usage().rssMiB)
-    } MiB`
+    return `100,000 pings to be answered in 10 s: ${growth(before, after)}, ${memory(before, after)}`
   })

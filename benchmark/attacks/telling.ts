@@ -1,6 +1,6 @@
 /** How figures are put. */
 import type { Stats } from "./servers/steer.ts"
-import { type Name, Target } from "./Target.ts"
+import { type Name, Target, type Usage } from "./Target.ts"
 
 export const withTarget = async (name: Name, attack: (target: Target) => Promise<string>): Promise<string> => {
   const target = await Target.start(name)
@@ -21,6 +21,24 @@ export const logged = (target: Target): string =>
 export const lastWords = (target: Target): string =>
   target.log.split("\n").find((line) => /^(\w*Error|FATAL|RangeError|\w+Exception)\b.*/.test(line))?.slice(0, 160) ??
     "no error logged"
+
+/** What it has counted since, if it counts: bytes and datagrams apart, which say no more than the rest. */
+export const counted = (before: Stats, after: Stats | undefined): string => {
+  const more = Object.entries(after?.counted ?? {})
+    .map(([name, count]) => [name, count - (before.counted?.[name] ?? 0)] as const)
+    .filter(([name, more]) => more > 0 && /requests|dropped|calls/.test(name))
+  return more.length === 0
+    ? ""
+    : ` (counted: ${more.map(([name, more]) => `${more.toLocaleString("en")} ${name}`).join(", ")})`
+}
+
+export const memory = (before: Stats & Usage, after: (Stats & Usage) | undefined): string => {
+  if (after === undefined) return "memory unknown"
+  const heap = before.heapMiB === undefined || after.heapMiB === undefined
+    ? ""
+    : `heap ${number(before.heapMiB)} -> ${number(after.heapMiB)}, `
+  return `${heap}RSS ${number(before.rssMiB)} -> ${number(after.rssMiB)} MiB`
+}
 
 /** What is kept more than before. */
 export const growth = (before: Stats, after: Stats | undefined): string => {

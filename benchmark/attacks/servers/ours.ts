@@ -43,13 +43,13 @@ const runtime = ManagedRuntime.make(
 
 const { address, call } = await runtime.runPromise(Protocol.Protocol)
 
-// Whatever gauges and drops there are, or will be.
-const kept = (): Record<string, number> => {
+// Whatever gauges and counters there are, or will be.
+const metrics = (wanted: "Gauge" | "Counter"): Record<string, number> => {
   const found: Record<string, number> = {}
   for (const { attributes, id, state, type } of runtime.runSync(Metric.snapshot)) {
     const name = [id.replace("rpcudp_", ""), ...Object.values(attributes ?? {})].join(" ")
-    if (type === "Gauge") found[name] = Number(state.value)
-    if (type === "Counter" && (id.includes("dropped") || id.includes("requests"))) found[name] = Number(state.count)
+    if (type === "Gauge" && wanted === type) found[name] = Number(state.value)
+    if (type === "Counter" && wanted === type) found[name] = Number(state.count)
   }
   return found
 }
@@ -59,7 +59,8 @@ const { version } = JSON.parse(readFileSync(new URL("../../../package.json", imp
 steer({
   version: `effect-rpcudp ${version}`,
   port: address.port,
-  kept,
+  kept: () => metrics("Gauge"),
+  counted: () => metrics("Counter"),
   call: (host, port) =>
     runtime.runPromise(
       call(`${host}:${port}`, "ping", []).pipe(

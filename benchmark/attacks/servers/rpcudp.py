@@ -1,4 +1,4 @@
-"""A node of Python's rpcudp, steered by lines of JSON on its standard input."""
+"""A node of Python's rpcudp, steered by lines of JSON on its standard input. It answers on descriptor 3."""
 
 import asyncio
 import gc
@@ -89,8 +89,10 @@ async def main():
     commands = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
 
+    answers = os.fdopen(3, "w")
+
     def say(message):
-        print(json.dumps(message), flush=True)
+        print(json.dumps(message), file=answers, flush=True)
 
     version = f"rpcudp {rpcudp.__version__}, u-msgpack {umsgpack.__version__}, Python {sys.version.split()[0]}"
     say({"port": transport.get_extra_info("sockname")[1], "version": version})

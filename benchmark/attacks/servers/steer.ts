@@ -1,5 +1,5 @@
-/** How a node under attack is steered: lines of JSON on its standard input, answers on its standard output. */
-import { readFileSync } from "node:fs"
+/** How a node under attack is steered: lines of JSON on its standard input, answers on descriptor 3. The rest is its log. */
+import { readFileSync, writeSync } from "node:fs"
 import { createInterface } from "node:readline"
 
 /** What a node is told to do. */
@@ -24,6 +24,10 @@ export interface Stats {
   readonly most: number
   /** What the library keeps, by its own names. */
   readonly kept: Record<string, number>
+  /** What it has counted, if it counts. */
+  readonly counted?: Record<string, number> | undefined
+  /** After a collection, where there is one heap to speak of. */
+  readonly heapMiB?: number | undefined
 }
 
 export interface Ended {
@@ -36,6 +40,7 @@ export interface Node {
   readonly version: string
   readonly port: number
   readonly kept: () => Record<string, number>
+  readonly counted?: () => Record<string, number>
   readonly call: (host: string, port: number) => Promise<Ended>
   readonly abandon: (host: string, port: number, count: number, cancel: boolean) => void
 }
@@ -66,7 +71,8 @@ const obey = async (node: Node, command: Command): Promise<object> => {
     case "stats": {
       globalThis.gc?.()
       const timers = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
-      return { runs, running, most, kept: { ...node.kept(), timers } }
+      const heapMiB = process.memoryUsage().heapUsed / 1_048_576
+      return { runs, running, most, kept: { ...node.kept(), timers }, counted: node.counted?.(), heapMiB }
     }
     case "call":
       return node.call(...command.to)
@@ -77,7 +83,7 @@ const obey = async (node: Node, command: Command): Promise<object> => {
 }
 
 export const steer = (node: Node): void => {
-  const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`)
+  const say = (message: object) => writeSync(3, `${JSON.stringify(message)}\n`)
   say({ port: node.port, version: `${node.version}, Node ${process.versions.node}` })
   const lines = createInterface({ input: process.stdin })
   lines.on("line", async (line) => {
