@@ -7,12 +7,16 @@ import { lastWords, number } from "./telling.ts"
 
 const copies = 100
 
+/** How long a node may be busy with what came before it counts as hung. */
+const patienceMillis = 15_000
+
 /** What became of the node, and what it cost. */
 interface Verdict {
   readonly name: string
   readonly bytes: number
   readonly end: string | undefined
-  readonly hung: boolean
+  /** How long nobody else was answered. Infinite where that did not end while we waited. */
+  readonly busyMillis: number
   readonly answers: number
   readonly refusals: number
   readonly cpuMillis: number
@@ -33,12 +37,12 @@ export const garbage = async (name: Target["name"]): Promise<string> => {
       if (datagram.length > 10_000 || i % 20 === 19) await sleep(10)
     }
     await sleep(300)
-    const lives = await answers(target) || await answers(target)
+    const busyMillis = await untilAnswered(target)
     const verdict: Verdict = {
       name: what,
       bytes: datagram.length,
       end: target.died === undefined ? undefined : `${target.died}, ${lastWords(target)}`,
-      hung: target.died === undefined && !lives,
+      busyMillis,
       answers: attacker.received.filter((answer) => !target.wire.isRefusal(answer)).length,
       refusals: attacker.received.filter(target.wire.isRefusal).length,
       cpuMillis: 1000 * (target.usage().cpuSeconds - before.cpu) / copies,
@@ -47,7 +51,7 @@ export const garbage = async (name: Target["name"]): Promise<string> => {
     verdicts.push(verdict)
     attacker.close()
     if (process.env["ATTACKS_VERBOSE"] !== undefined) console.error(name, verdict)
-    if (lives) continue
+    if (busyMillis < Infinity) continue
     // Nothing that hangs may go on growing.
     await target.stop()
     target = await Target.start(name)
@@ -57,9 +61,18 @@ export const garbage = async (name: Target["name"]): Promise<string> => {
   return tell(verdicts) + forgedTold
 }
 
+const untilAnswered = async (target: Target): Promise<number> => {
+  const started = performance.now()
+  while (target.died === undefined && performance.now() - started < patienceMillis) {
+    if (await answers(target)) return performance.now() - started
+  }
+  return Infinity
+}
+
 const tell = (verdicts: ReadonlyArray<Verdict>): string => {
   const dead = verdicts.filter(({ end }) => end !== undefined)
-  const hung = verdicts.filter(({ hung }) => hung)
+  const hung = verdicts.filter(({ busyMillis, end }) => end === undefined && busyMillis === Infinity)
+  const busy = verdicts.filter(({ busyMillis }) => busyMillis > 500 && busyMillis < Infinity)
   const answered = verdicts.filter(({ answers }) => answers > 0)
   const refused = verdicts.filter(({ refusals }) => refusals > 0)
   const dearest = verdicts.filter(({ cpuMillis }) => Number.isFinite(cpuMillis))
@@ -69,7 +82,10 @@ const tell = (verdicts: ReadonlyArray<Verdict>): string => {
     of.map((verdict) => `${verdict.name}${more(verdict)}`).join("; ")
   return `${verdicts.length} kinds, each ${copies} times. ` +
     (dead.length === 0 ? "Died of none. " : `**Died of: ${list(dead, ({ end }) => ` (${end})`)}**. `) +
-    (hung.length === 0 ? "" : `**Answered nobody after: ${list(hung)}**. `) +
+    (hung.length === 0 ? "" : `**Answered nobody any more after: ${list(hung)}**. `) +
+    (busy.length === 0
+      ? ""
+      : `Answered nobody for a while after: ${list(busy, ({ busyMillis }) => ` (${number(busyMillis / 1000)} s)`)}. `) +
     `Answered ${answered.length}${answered.length === 0 ? "" : ` (${list(answered)})`}, refused ${refused.length}${
       refused.length === 0 ? "" : ` (${list(refused)})`
     }. Dearest: ${dearest.name}, ${dearest.cpuMillis.toFixed(2)} ms of CPU each. Log: ${

@@ -115,7 +115,7 @@ const judge = (kind: Kind, number: number, exit: Exit.Exit<unknown, unknown>): V
   }
   if (examples.length < 10) {
     examples.push(kind.name)
-    process.stderr.write(`wrong: ${kind.name} ${number}: ${String(exit)}\n`)
+    process.stderr.write(`wrong: ${kind.name} ${number}: ${String(exit).slice(0, 200)}\n`)
   }
   return "wrong"
 }
