@@ -486,6 +486,23 @@ describe("no amplifier", () => {
     }).pipe(withMetrics))
 })
 
+describe("logs", () => {
+  it.effect("of handlers that die, 100 a second are logged, and all are counted", () =>
+    Effect.gen(function*() {
+      let logged = 0
+      yield* Effect.gen(function*() {
+        const { peer } = yield* counting()
+        const stranger = yield* peer("10.0.0.2")
+        yield* stranger.ask(...Array.from({ length: 150 }, (_, i) => request(i, "die")))
+        expect(logged).toBe(100)
+        yield* TestClock.adjust(1000)
+        yield* stranger.ask(request(1000, "die"))
+        expect(logged).toBe(101)
+      }).pipe(Effect.provide(Logger.layer([Logger.make(() => void logged++)])))
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.defect": 151 })
+    }).pipe(withMetrics))
+})
+
 describe("odd senders", () => {
   it.effect("a request from port 0 is not run: nothing could be sent there", () =>
     Effect.gen(function*() {

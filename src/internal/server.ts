@@ -94,7 +94,8 @@ export const make = (wire: Wire, options: Options): Server => {
   const methods = new Map<string, Served>()
   let inFlight = 0
   let guard: Guard | undefined
-  const refusals = { second: -Infinity, count: 0 }
+  const refusals = new PerSecond(1000)
+  const deaths = new PerSecond(100)
 
   // The requests that take their time. One that is answered at once needs no place here: nothing can repeat it meanwhile.
   const suspended = new Map<number, Request>()
@@ -127,13 +128,7 @@ export const make = (wire: Wire, options: Options): Server => {
 
   /** Says that there is no room, if that costs less than the request did. A flood is not worth a datagram each. */
   const refuseOverloaded = (id: Uint8Array, bytes: number, from: Peer, sender: Limited) => {
-    const second = Math.floor(now() / 1_000_000_000)
-    if (refusals.second !== second) {
-      refusals.second = second
-      refusals.count = 0
-    }
-    if (bytes < overloadedBytes || refusals.count >= maxRefusalsPerSecond) return
-    refusals.count++
+    if (bytes < overloadedBytes || !refusals.allows(now())) return
     refuse(id, bytes, from, sender, { kind: "Overloaded" })
   }
 
@@ -177,10 +172,13 @@ export const make = (wire: Wire, options: Options): Server => {
   }
 
   const die = (request: Request, cause: Cause.Cause<unknown>) => {
-    logDefect(context, "rpcudp: a handler died", cause, {
-      method: request.handler.procedure.method,
-      sender: request.from
-    })
+    // Whoever finds a request that a handler dies of must not fill the disk with it.
+    if (deaths.allows(now())) {
+      logDefect(context, "rpcudp: a handler died", cause, {
+        method: request.handler.procedure.method,
+        sender: request.from
+      })
+    }
     fail(request, "defect", { kind: "Defect" })
   }
 
@@ -395,10 +393,28 @@ export const make = (wire: Wire, options: Options): Server => {
   }
 }
 
+/** Allows so many in each second. */
+class PerSecond {
+  readonly #most: number
+  #second = -Infinity
+  #count = 0
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  allows(now: number): boolean {
+    const second = Math.floor(now / 1_000_000_000)
+    if (this.#second !== second) {
+      this.#second = second
+      this.#count = 0
+    }
+    return this.#count++ < this.#most
+  }
+}
+
 // The length of a failure frame that says so.
 const overloadedBytes = 34
-
-const maxRefusalsPerSecond = 1000
 
 /** Whose request it is, port included, in 32 bits: the id that goes with it has 160. */
 const originOf = (sender: Limited, from: Peer): number => Math.imul(sender.hash, 0x9e3779b1) ^ from.address.port
