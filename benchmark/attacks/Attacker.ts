@@ -146,6 +146,9 @@ export const polite = async (target: Target, host: string, seconds: number): Pro
   const asked = new Map<string, number>()
   const millis: Array<number> = []
   asker.onDatagram = (datagram) => {
+    // As a node of the kind that is asked would.
+    const proof = target.wire.proofOf?.(datagram)
+    if (proof !== undefined) asker.send(proof, target)
     const at = asked.get(target.wire.idOf(datagram))
     const elapsed = at === undefined ? Infinity : performance.now() - at
     if (elapsed <= 1000 && !target.wire.isRefusal(datagram)) millis.push(elapsed)

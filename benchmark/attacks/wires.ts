@@ -18,8 +18,10 @@ export interface Wire {
   readonly idOf: (datagram: Uint8Array) => string
   /** The id that this request's sender will use next, if that can be told. */
   readonly next: ((request: Uint8Array) => Uint8Array) | undefined
-  /** Whether an answer says no. */
+  /** Whether an answer says no, or asks for something first. */
   readonly isRefusal: (answer: Uint8Array) => boolean
+  /** What a node says of itself when it is asked whether a request came from it. */
+  readonly proofOf?: (challenge: Uint8Array) => Buffer | undefined
   /** A request as sent, under an id of one's own. */
   readonly withId: (request: Uint8Array, id: Uint8Array) => Buffer
   /** `n` ids to guess with: all there are, where there are no more than that. */
@@ -73,7 +75,9 @@ export const rpcudp: Wire = {
   idOf: (datagram) => Buffer.from(datagram.subarray(1, 21)).toString("hex"),
   next: undefined,
   // Python sends none of these.
-  isRefusal: (answer) => answer[0] === 2,
+  isRefusal: (answer) => answer[0] !== 1,
+  proofOf: (challenge) =>
+    challenge[0] === 3 ? Buffer.concat([Buffer.of(4), challenge.subarray(23, 43), Buffer.of(0xc0)]) : undefined,
   withId: (request, id) => replaceAt(request, 1, id.subarray(0, 20)),
   guess: () => randomBytes(20),
   builtIn: {},
