@@ -1,0 +1,280 @@
+/**
+ * The contacts of a node in a tree of k-buckets, dense near its own id and sparse far away (sections 2.2, 2.4 and 4.1 of
+ * the paper). No network; time is told by its callers, in milliseconds.
+ */
+import type { Contact } from "./Contact.ts"
+import { sameAddress } from "./Contact.ts"
+import * as Id from "./Id.ts"
+
+export interface Options {
+  readonly self: Id.Id
+  /** How many contacts a bucket holds, and its replacement cache. */
+  readonly k: number
+  /**
+   * A bucket away from the own id splits until its depth is a multiple of this many bits (section 4.2: more contacts,
+   * fewer hops). 1 is the plain table; Python's is 5.
+   */
+  readonly bits: number
+  /** After how many calls in a row without an answer a contact may be replaced. The paper has 5. */
+  readonly staleAfter: number
+}
+
+/** What became of a contact that was heard from. */
+export type Seen =
+  | "added"
+  /** It was there, and is now the most recently seen. */
+  | "known"
+  /** Its bucket is full: it waits in the replacement cache. */
+  | "cached"
+  /** Its id is known at another address. */
+  | "elsewhere"
+  | "self"
+
+export interface Entry {
+  readonly contact: Contact
+  lastSeen: number
+  /** Calls in a row that it has not answered. */
+  failures: number
+}
+
+export interface Bucket {
+  readonly _tag: "Bucket"
+  /** How many leading bits its ids share: those of `prefix`. */
+  readonly depth: number
+  readonly prefix: Id.Id
+  /** The least recently seen first. */
+  entries: Array<Entry>
+  /** Contacts that wait for a place, the least recently seen first. */
+  cache: Array<Entry>
+  /** When an id of its range was last looked up. */
+  lookedUp: number
+}
+
+interface Branch {
+  readonly _tag: "Branch"
+  readonly depth: number
+  readonly children: [Tree, Tree]
+}
+
+type Tree = Bucket | Branch
+
+export class RoutingTable {
+  readonly options: Options
+  #root: Tree
+  #size = 0
+
+  constructor(options: Options, now: number) {
+    this.options = options
+    this.#root = { _tag: "Bucket", depth: 0, prefix: options.self, entries: [], cache: [], lookedUp: now }
+  }
+
+  /** How many contacts have a place. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** From the smallest ids to the largest. */
+  get buckets(): ReadonlyArray<Bucket> {
+    return bucketsOf(this.#root)
+  }
+
+  get contacts(): ReadonlyArray<Contact> {
+    return this.buckets.flatMap(({ entries }) => entries.map(({ contact }) => contact))
+  }
+
+  find(id: Id.Id): Entry | undefined {
+    return this.bucketOf(id).entries.find(({ contact }) => contact.id === id)
+  }
+
+  /** The bucket whose range holds an id. */
+  bucketOf(id: Id.Id): Bucket {
+    let tree = this.#root
+    while (tree._tag === "Branch") tree = tree.children[Id.bit(id, tree.depth)]
+    return tree
+  }
+
+  /** Up to `count` contacts, the closest to `target` first. `unless` leaves some out. */
+  closest(target: Id.Id, count: number, unless?: (entry: Entry) => boolean): Array<Contact> {
+    const found: Array<Contact> = []
+    const order = Id.byDistance(target)
+    // All ids on the target's side of a branch are closer to it than any on the other.
+    const collect = (tree: Tree): void => {
+      if (tree._tag === "Branch") {
+        const near = Id.bit(target, tree.depth)
+        collect(tree.children[near])
+        if (found.length < count) collect(tree.children[near === 0 ? 1 : 0])
+        return
+      }
+      const entries = unless === undefined ? tree.entries : tree.entries.filter((entry) => !unless(entry))
+      const contacts = entries.map(({ contact }) => contact).sort((a, b) => order(a.id, b.id))
+      for (const contact of contacts) {
+        if (found.length === count) return
+        found.push(contact)
+      }
+    }
+    collect(this.#root)
+    return found
+  }
+
+  /** How many contacts are closer to `target` than `id` is. */
+  countCloser(target: Id.Id, id: Id.Id): number {
+    let count = 0
+    for (const { entries } of this.buckets) {
+      for (const { contact } of entries) {
+        if (Id.isCloser(target, contact.id, id)) count++
+      }
+    }
+    return count
+  }
+
+  /** Whether a contact of this id, were it seen, would get a place at once, or must wait in the cache. */
+  hasRoom(id: Id.Id): boolean {
+    if (id === this.options.self) return false
+    const bucket = this.bucketOf(id)
+    return bucket.entries.length < this.options.k || this.#maySplit(bucket) || this.#stale(bucket) !== -1
+  }
+
+  /** Takes note of a contact that was heard from. */
+  seen(contact: Contact, now: number): Seen {
+    if (contact.id === this.options.self) return "self"
+    while (true) {
+      const bucket = this.bucketOf(contact.id)
+      const { cache, entries } = bucket
+      const index = indexOf(entries, contact.id)
+      if (index !== -1) {
+        const entry = entries[index]!
+        if (!sameAddress(entry.contact.address, contact.address)) return "elsewhere"
+        entries.splice(index, 1)
+        entry.lastSeen = now
+        entry.failures = 0
+        entries.push(entry)
+        return "known"
+      }
+      const waiting = indexOf(cache, contact.id)
+      if (waiting !== -1) cache.splice(waiting, 1)
+      const entry: Entry = { contact, lastSeen: now, failures: 0 }
+      if (entries.length < this.options.k) {
+        entries.push(entry)
+        this.#size++
+        return "added"
+      }
+      if (this.#maySplit(bucket)) {
+        this.#split(bucket)
+        continue
+      }
+      const stale = this.#stale(bucket)
+      if (stale !== -1) {
+        entries.splice(stale, 1)
+        entries.push(entry)
+        return "added"
+      }
+      cache.push(entry)
+      if (cache.length > this.options.k) cache.shift()
+      return "cached"
+    }
+  }
+
+  /**
+   * Takes note of a call that was not answered. A contact that has failed too often makes way for the one of the cache
+   * that was seen last, which is answered; where none waits it stays, so that a node that loses its own network for a
+   * while does not lose its table.
+   */
+  failed(id: Id.Id): Contact | undefined {
+    const bucket = this.bucketOf(id)
+    const index = indexOf(bucket.entries, id)
+    if (index === -1) {
+      const waiting = indexOf(bucket.cache, id)
+      if (waiting !== -1) bucket.cache.splice(waiting, 1)
+      return undefined
+    }
+    const entry = bucket.entries[index]!
+    entry.failures++
+    return entry.failures >= this.options.staleAfter && bucket.cache.length > 0 ? this.evict(id) : undefined
+  }
+
+  /** Takes a contact out. The one of its bucket's cache that was seen last takes its place, and is answered. */
+  evict(id: Id.Id): Contact | undefined {
+    const { cache, entries } = this.bucketOf(id)
+    const index = indexOf(entries, id)
+    if (index === -1) return undefined
+    entries.splice(index, 1)
+    const next = cache.pop()
+    if (next === undefined) {
+      this.#size--
+      return undefined
+    }
+    entries.push(next)
+    return next.contact
+  }
+
+  /**
+   * Whom to ping so that a contact of the cache may have its place: one that did not answer last time, or else the least
+   * recently seen, if that is longer ago than `since`.
+   */
+  questionable(id: Id.Id, since: number): Contact | undefined {
+    const { entries } = this.bucketOf(id)
+    const failing = entries.find(({ failures }) => failures > 0)
+    if (failing !== undefined) return failing.contact
+    const oldest = entries[0]
+    return oldest !== undefined && oldest.lastSeen <= since ? oldest.contact : undefined
+  }
+
+  /** Takes note of a lookup: the bucket of its target needs no refresh. */
+  lookedUp(target: Id.Id, now: number): void {
+    this.bucketOf(target).lookedUp = now
+  }
+
+  #maySplit(bucket: Bucket): boolean {
+    if (bucket.depth === Id.bits - 1) return false
+    const { bits, self } = this.options
+    return bucket.depth % bits !== 0 || Id.sharedBits(bucket.prefix, self) >= bucket.depth
+  }
+
+  #split(bucket: Bucket): void {
+    const { cache, depth, entries, lookedUp, prefix } = bucket
+    const half = (side: 0 | 1): Bucket => ({
+      _tag: "Bucket",
+      depth: depth + 1,
+      prefix: Id.bit(prefix, depth) === side ? prefix : Id.flip(prefix, depth),
+      entries: entries.filter(({ contact }) => Id.bit(contact.id, depth) === side),
+      cache: cache.filter(({ contact }) => Id.bit(contact.id, depth) === side),
+      lookedUp
+    })
+    const children: [Bucket, Bucket] = [half(0), half(1)]
+    for (const child of children) {
+      while (child.entries.length < this.options.k && child.cache.length > 0) {
+        child.entries.push(child.cache.pop()!)
+        this.#size++
+      }
+      child.entries.sort((a, b) => a.lastSeen - b.lastSeen)
+    }
+    this.#replace(bucket, { _tag: "Branch", depth, children })
+  }
+
+  #replace(bucket: Bucket, by: Branch): void {
+    if (this.#root === bucket) {
+      this.#root = by
+      return
+    }
+    let parent = this.#root
+    while (parent._tag === "Branch") {
+      const side = Id.bit(bucket.prefix, parent.depth)
+      const child = parent.children[side]
+      if (child === bucket) {
+        parent.children[side] = by
+        return
+      }
+      parent = child
+    }
+  }
+
+  #stale({ entries }: Bucket): number {
+    return entries.findIndex(({ failures }) => failures >= this.options.staleAfter)
+  }
+}
+
+const bucketsOf = (tree: Tree): Array<Bucket> =>
+  tree._tag === "Bucket" ? [tree] : [...bucketsOf(tree.children[0]), ...bucketsOf(tree.children[1])]
+
+const indexOf = (entries: ReadonlyArray<Entry>, id: Id.Id): number =>
+  entries.findIndex(({ contact }) => contact.id === id)

@@ -1,0 +1,120 @@
+/** What a lookup knows: whom it has heard of, asked, and heard from. No network, no clock. */
+import type { Contact } from "./Contact.ts"
+import { format } from "./Contact.ts"
+import * as Id from "./Id.ts"
+
+export interface Candidate {
+  readonly contact: Contact
+  /** How many nodes were asked one after the other to get here, this one included. */
+  readonly hop: number
+  state: "heard of" | "asked" | "answered" | "failed"
+}
+
+export interface Options {
+  readonly target: Id.Id
+  /** How many of the closest are to be found. */
+  readonly k: number
+  /** How many are asked at once. */
+  readonly alpha: number
+}
+
+// A lookup asks k nodes and a few more. It gives up at this many times k.
+const maxRounds = 8
+
+export class Shortlist {
+  readonly #options: Options
+  readonly #order: (a: Id.Id, b: Id.Id) => number
+  /** The closest first. */
+  #candidates: Array<Candidate> = []
+  /** Ids and addresses of all that ever stood here: nobody is asked twice, whatever names others give them. */
+  readonly #known = new Set<string>()
+  #asked = 0
+  #inFlight = 0
+  /** How many answers in a row brought nothing closer. */
+  #fruitless = 0
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#order = Id.byDistance(options.target)
+  }
+
+  /** Contacts that a node named which was asked at `hop`, or that the own table holds, at hop 0. */
+  add(contacts: ReadonlyArray<Contact>, hop: number): void {
+    const before = this.#candidates[0]?.contact.id
+    // Of a list however long, no more counts than an honest one would hold.
+    for (const contact of contacts.slice(0, this.#options.k)) {
+      if (this.#known.has(contact.id)) continue
+      const index = this.#indexFor(contact.id)
+      if (index >= this.#limit) continue
+      const address = format(contact)
+      if (this.#known.has(address)) continue
+      this.#known.add(contact.id).add(address)
+      this.#candidates.splice(index, 0, { contact, hop: hop + 1, state: "heard of" })
+      if (this.#candidates.length > this.#limit) this.#candidates.pop()
+    }
+    const closest = this.#candidates[0]?.contact.id
+    this.#fruitless = closest === before ? this.#fruitless + 1 : 0
+  }
+
+  /**
+   * Whom to ask now, if anybody: the closest that were not asked yet, of the k closest that have not failed. `alpha` at
+   * once; when that many answers in a row brought nobody closer, all of the k at once.
+   */
+  next(): Candidate | undefined {
+    const { alpha, k } = this.#options
+    // Nodes that name ever closer ones that do not exist would keep it going for ever.
+    if (this.#asked === maxRounds * k) return undefined
+    if (this.#inFlight >= (this.#fruitless >= alpha ? k : alpha)) return undefined
+    const candidate = this.#closest().find(({ state }) => state === "heard of")
+    if (candidate === undefined) return undefined
+    candidate.state = "asked"
+    this.#asked++
+    this.#inFlight++
+    return candidate
+  }
+
+  answered(candidate: Candidate): void {
+    candidate.state = "answered"
+    this.#inFlight--
+  }
+
+  failed(candidate: Candidate): void {
+    candidate.state = "failed"
+    this.#inFlight--
+    this.#candidates = this.#candidates.filter((other) => other !== candidate)
+  }
+
+  get isIdle(): boolean {
+    return this.#inFlight === 0
+  }
+
+  /** How many nodes were asked. */
+  get asked(): number {
+    return this.#asked
+  }
+
+  /** The closest that have answered, at most k. */
+  get answers(): ReadonlyArray<Candidate> {
+    return this.#closest().filter(({ state }) => state === "answered")
+  }
+
+  #closest(): ReadonlyArray<Candidate> {
+    return this.#candidates.slice(0, this.#options.k)
+  }
+
+  // Those behind the k closest take the places of those that fail.
+  get #limit(): number {
+    return 3 * this.#options.k
+  }
+
+  #indexFor(id: Id.Id): number {
+    let low = 0
+    let high = this.#candidates.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#order(this.#candidates[middle]!.contact.id, id) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
