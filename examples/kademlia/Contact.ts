@@ -1,55 +1,87 @@
 /** Where a node is, and whether a stranger's word for that is worth following. No network, no clock. */
-import { Option, Result, Schema, SchemaTransformation } from "effect"
+import { Effect, Option, Result, Schema, SchemaTransformation } from "effect"
 import { NetAddress } from "effect/net"
 import * as Id from "./Id.ts"
 
 /** A node: its id and where it answers. */
-export interface Contact {
+export class Contact {
   readonly id: Id.Id
   readonly address: NetAddress.InetAddress
+  /** The address as people write it: `127.0.0.1:8468`. Two are the same where this is. */
+  readonly name: string
+  #wire: readonly [Uint8Array, string, number] | undefined
+
+  constructor(id: Id.Id, address: NetAddress.InetAddress, name: string = NetAddress.formatInet(address)) {
+    this.id = id
+    this.address = address
+    this.name = name
+  }
+
+  /** As it travels. Most contacts are sent again and again. */
+  get wire(): readonly [id: Uint8Array, ip: string, port: number] {
+    return this.#wire ??= [encodeId(this.id), NetAddress.formatIp(this.address.address), this.address.port]
+  }
 }
 
-const Wire = Schema.Tuple([Id.Id, Schema.String, Schema.Int])
+const encodeId = Schema.encodeSync(Id.Id)
+
+const Wire = Schema.Tuple([
+  Id.Id,
+  Schema.String,
+  Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))
+])
 
 const decodeWire = Schema.decodeUnknownOption(Wire)
-
-const encodeId = Schema.encodeSync(Id.Id)
 
 /**
  * The contacts that a peer names: `[id, ip, port]` each, as Python sends them. One that is none (a host name, port 0, a
  * short id) is left out, and the others count.
  */
-export const Contacts = Schema.Array(Schema.Unknown).pipe(
+export const Contacts = Schema.Unknown.check(Schema.makeFilter(Array.isArray, { expected: "a list" })).pipe(
   Schema.decodeTo(
-    Schema.Array(Schema.declare((u): u is Contact => typeof u === "object" && u !== null && "address" in u)),
-    SchemaTransformation.transform<ReadonlyArray<Contact>, ReadonlyArray<unknown>>({
-      decode: (list) =>
-        list.flatMap((item) =>
-          Option.match(Option.flatMap(decodeWire(item), fromWire), { onNone: () => [], onSome: (contact) => [contact] })
-        ),
-      encode: (contacts) =>
-        contacts.map(({ address, id }) => [encodeId(id), NetAddress.formatIp(address.address), address.port])
+    Schema.declare<ReadonlyArray<Contact>>((u): u is ReadonlyArray<Contact> =>
+      Array.isArray(u) && u.every((contact) => contact instanceof Contact)
+    ),
+    SchemaTransformation.transformEffect<ReadonlyArray<Contact>, unknown>({
+      decode: (list) => Effect.succeed(Array.isArray(list) ? contactsOf(list) : []),
+      encode: (contacts) => Effect.succeed(contacts.map(({ wire }) => wire))
     })
   )
 )
 
-const fromWire = ([id, ip, port]: typeof Wire.Type): Option.Option<Contact> => {
-  if (port === 0) return Option.none()
-  return Option.map(
-    Result.getSuccess(NetAddress.inetAddressFromIpString(ip, port)),
-    (address) => ({ id, address: NetAddress.toCanonical(address) })
-  )
+const contactsOf = (list: ReadonlyArray<unknown>): ReadonlyArray<Contact> => {
+  const contacts: Array<Contact> = []
+  for (const item of list) {
+    const contact = contactOf(item)
+    if (contact !== undefined) contacts.push(contact)
+  }
+  return contacts
 }
 
-/** As people write it: `127.0.0.1:8468`. */
-export const format = (contact: Contact): string => NetAddress.formatInet(contact.address)
+// Neighbours name the same contacts over and over: parsing one takes ten times as long as finding it here.
+const named = new Map<string, Contact>()
 
-/** An IP address alone, as it travels. */
-export const formatIp = NetAddress.formatIp
+const maxNamed = 65_536
 
-/** Whether two contacts are at the same address and port. */
-export const sameAddress = (a: NetAddress.InetAddress, b: NetAddress.InetAddress): boolean =>
-  a === b || NetAddress.formatInet(a) === NetAddress.formatInet(b)
+const contactOf = (item: unknown): Contact | undefined => {
+  if (!Array.isArray(item) || !(item[0] instanceof Uint8Array)) return undefined
+  const key = `${Buffer.from(item[0].buffer, item[0].byteOffset, item[0].byteLength).toString("hex")} ${item[1]}:${
+    item[2]
+  }`
+  const known = named.get(key)
+  if (known !== undefined) return known
+  const contact = Option.getOrUndefined(Option.flatMap(decodeWire(item), fromWire))
+  if (contact === undefined) return undefined
+  if (named.size === maxNamed) named.clear()
+  named.set(key, contact)
+  return contact
+}
+
+const fromWire = ([id, ip, port]: typeof Wire.Type): Option.Option<Contact> =>
+  Option.map(
+    Result.getSuccess(NetAddress.inetAddressFromIpString(ip, port)),
+    (address) => new Contact(id, NetAddress.toCanonical(address))
+  )
 
 /**
  * Whether `sender` may send us to `address`. Nobody may name what is no host's address; and whoever is on the public

@@ -1,8 +1,8 @@
 /** A Kademlia node: finds the nodes that are closest to an id, keeps what is stored near its own, and hands it on. */
 import { Clock, Context, Duration, Effect, Layer, Option, PubSub, Random, Schedule, Stream } from "effect"
 import { Handlers, Protocol } from "effect-rpcudp"
-import type { NetAddress } from "effect/net"
-import * as Contact from "./Contact.ts"
+import { NetAddress } from "effect/net"
+import { Contact, mayName } from "./Contact.ts"
 import type { Event } from "./Event.ts"
 import * as Id from "./Id.ts"
 import * as Lookup from "./Lookup.ts"
@@ -33,11 +33,11 @@ export class Node extends Context.Service<Node, {
   /** The value of a key, if it can be found. */
   readonly get: (key: string) => Effect.Effect<Option.Option<Value>>
 
+  /** As `get`, and answers what it took, too. */
+  readonly find: (key: string) => Effect.Effect<Search>
+
   /** The nodes closest to an id. */
   readonly lookup: (target: Id.Id) => Effect.Effect<Lookup.Result>
-
-  /** As `lookup`, but it ends where the value of that key is found. What this node keeps itself it does not look at. */
-  readonly lookupValue: (target: Id.Id) => Effect.Effect<Lookup.Result>
 
   /** The contacts that it has, by bucket, as they are now. */
   readonly buckets: Effect.Effect<ReadonlyArray<Bucket>>
@@ -45,6 +45,15 @@ export class Node extends Context.Service<Node, {
   /** What happens from now on, to whoever reads it. */
   readonly events: Stream.Stream<Event>
 }>()("example/kademlia/Node") {}
+
+/** What looking for a value came to. */
+export interface Search {
+  readonly value: Option.Option<Value>
+  /** How many nodes were asked one after the other; 0 if this one had it. */
+  readonly hops: number
+  /** How many nodes were asked in all. */
+  readonly asked: number
+}
 
 export interface Options {
   /** Chance chooses one, if there is none yet. */
@@ -57,7 +66,7 @@ export interface Options {
   readonly bits?: number | undefined
   /** After how many calls in a row without an answer a contact may be replaced. 5 by default, as in the paper. */
   readonly staleAfter?: number | undefined
-  /** When a contact whose place others want is asked whether it is still there: if it was silent for so long. */
+  /** How long a contact whose place others want is silent before it is asked whether it is there: 15 minutes. */
   readonly questionAfter?: Duration.Input | undefined
   /** When a bucket is refreshed that no lookup went to: after an hour. */
   readonly refreshAfter?: Duration.Input | undefined
@@ -109,43 +118,46 @@ const make = Effect.fnUntraced(function*(options: Options) {
     { self, k, bits: options.bits ?? 1, staleAfter: options.staleAfter ?? 5 },
     clock.currentTimeMillisUnsafe()
   )
-  const ownAddresses = new Set([Contact.format({ id: self, address: protocol.address })])
+  const ownAddresses = new Set([NetAddress.formatInet(protocol.address)])
   const pinging = new Set<string>()
   let seeds: ReadonlyArray<NetAddress.InetAddress> = []
   let lookups = 0
+  let watchers = 0
 
   const now = () => clock.currentTimeMillisUnsafe()
-  const emit = (event: Event) => PubSub.publishUnsafe(pubsub, event)
+  // Most nodes are watched by nobody.
+  const emit = (event: () => Event) => {
+    if (watchers > 0) PubSub.publishUnsafe(pubsub, event())
+  }
   const inBackground = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkIn(effect, scope, { startImmediately: true })
-  const peerOf = (contact: Contact.Contact) => ({ id: contact.id, address: Contact.format(contact) })
+  const peerOf = (contact: Contact) => ({ id: contact.id, address: contact.name })
 
   // -------------------------------------------------------------------------------------------------------------------
   // contacts
   // -------------------------------------------------------------------------------------------------------------------
 
   /** Takes note of a node that called, or answered a call. Its id is its own word, or somebody's, until a ping tells. */
-  const heard = (contact: Contact.Contact): Effect.Effect<void> =>
+  const heard = (contact: Contact): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (contact.id === self) return Effect.void
       const known = table.find(contact.id)
       if (known !== undefined) {
-        if (Contact.sameAddress(known.contact.address, contact.address)) table.seen(contact, now())
+        if (known.contact.name === contact.name) table.seen(contact, now())
         // Somebody else goes by its id, or it has moved: it shall tell itself.
         else return question(known.contact)
         return Effect.void
       }
       if (table.hasRoom(contact.id)) return admit(contact)
       table.seen(contact, now())
-      const other = table.questionable(contact.id, now() - questionAfter)
+      const other = table.questionable(contact.id, now(), questionAfter)
       return other === undefined ? Effect.void : question(other)
     })
 
   /** Gives a contact a place if it answers at its address with its id. */
-  const admit = (contact: Contact.Contact) =>
-    ping(contact, (answer) => answer === contact.id ? place(contact) : Effect.void)
+  const admit = (contact: Contact) => ping(contact, (answer) => answer === contact.id ? place(contact) : Effect.void)
 
   /** Takes a contact's place away unless it answers with its id. */
-  const question = (contact: Contact.Contact) =>
+  const question = (contact: Contact) =>
     ping(contact, (answer) =>
       Effect.suspend(() => {
         if (answer !== contact.id) return remove(contact, table.evict(contact.id))
@@ -153,33 +165,33 @@ const make = Effect.fnUntraced(function*(options: Options) {
         return Effect.void
       }))
 
-  const lost = (contact: Contact.Contact, method: string): Effect.Effect<void> =>
+  const lost = (contact: Contact, method: string): Effect.Effect<void> =>
     Effect.suspend(() => {
-      emit({ _tag: "CallLost", method, address: Contact.format(contact) })
+      emit(() => ({ _tag: "CallLost", method, address: contact.name }))
       const next = table.failed(contact.id)
       return next === undefined ? Effect.void : remove(contact, next)
     })
 
   /** One that waited takes the place, and has to show that it is there. */
-  const remove = (contact: Contact.Contact, next: Contact.Contact | undefined): Effect.Effect<void> =>
+  const remove = (contact: Contact, next: Contact | undefined): Effect.Effect<void> =>
     Effect.suspend(() => {
-      emit({ _tag: "ContactRemoved", ...peerOf(contact) })
+      emit(() => ({ _tag: "ContactRemoved", ...peerOf(contact) }))
       if (next === undefined) return Effect.void
-      emit({ _tag: "ContactAdded", ...peerOf(next) })
+      emit(() => ({ _tag: "ContactAdded", ...peerOf(next) }))
       return question(next)
     })
 
   /** Pings in the background, each address once at a time. */
-  const ping = (contact: Contact.Contact, then: (answer: Id.Id | undefined) => Effect.Effect<void>) =>
+  const ping = (contact: Contact, then: (answer: Id.Id | undefined) => Effect.Effect<void>) =>
     Effect.suspend(() => {
-      const address = Contact.format(contact)
+      const address = contact.name
       if (pinging.has(address) || pinging.size >= maxPings) return Effect.void
       pinging.add(address)
       return client(contact.address).ping(self).pipe(
         Effect.matchEffect({
           onSuccess: then,
           onFailure: () => {
-            emit({ _tag: "CallLost", method: "ping", address })
+            emit(() => ({ _tag: "CallLost", method: "ping", address }))
             return then(undefined)
           }
         }),
@@ -189,18 +201,18 @@ const make = Effect.fnUntraced(function*(options: Options) {
     })
 
   /** A contact that has answered with its id gets its place, and what it is to keep. */
-  const place = (contact: Contact.Contact) =>
+  const place = (contact: Contact) =>
     Effect.suspend(() => {
       if (table.seen(contact, now()) !== "added") return Effect.void
-      emit({ _tag: "ContactAdded", ...peerOf(contact) })
+      emit(() => ({ _tag: "ContactAdded", ...peerOf(contact) }))
       return handOver(contact)
     })
 
   /** The contacts of a stranger's list that may be called. */
-  const callable = (from: Contact.Contact, contacts: ReadonlyArray<Contact.Contact>) =>
+  const callable = (from: Contact, contacts: ReadonlyArray<Contact>) =>
     contacts.filter((contact) =>
-      contact.id !== self && Contact.mayName(from.address, contact.address) &&
-      !ownAddresses.has(Contact.format(contact))
+      contact.id !== self && mayName(from.address, contact.address) &&
+      !ownAddresses.has(contact.name)
     )
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -210,7 +222,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const lookup = Effect.fnUntraced(function*(kind: "node" | "value", target: Id.Id) {
     const number = ++lookups
     table.lookedUp(target, now())
-    emit({ _tag: "LookupStarted", lookup: number, kind, target })
+    emit(() => ({ _tag: "LookupStarted", lookup: number, kind, target }))
     const method = kind === "node" ? "find_node" : "find_value"
     const result = yield* Lookup.run({
       target,
@@ -219,7 +231,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       from: startingPoints(target),
       scope,
       ask: ({ contact, hop }) => {
-        emit({ _tag: "Asked", lookup: number, ...peerOf(contact), hop })
+        emit(() => ({ _tag: "Asked", lookup: number, ...peerOf(contact), hop }))
         return client(contact.address)[method](self, target).pipe(
           Effect.matchEffect({
             onSuccess: (answer) => {
@@ -228,7 +240,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
                 : { _tag: "Contacts", contacts: callable(contact, answer) }
               const found = told._tag === "Value"
               const contacts = told._tag === "Contacts" ? told.contacts.length : 0
-              emit({ _tag: "Answered", lookup: number, ...peerOf(contact), hop, contacts, found })
+              emit(() => ({ _tag: "Answered", lookup: number, ...peerOf(contact), hop, contacts, found }))
               return Effect.as(heard(contact), told)
             },
             onFailure: (): Effect.Effect<Lookup.Answer> => Effect.as(lost(contact, method), { _tag: "Lost" })
@@ -237,7 +249,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       }
     })
     const { asked, closest, hops, value } = result
-    emit({
+    emit(() => ({
       _tag: "LookupEnded",
       lookup: number,
       target,
@@ -245,7 +257,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       hops,
       asked,
       closest: closest.map(({ id }) => id)
-    })
+    }))
     return result
   })
 
@@ -263,11 +275,11 @@ const make = Effect.fnUntraced(function*(options: Options) {
   // values
   // -------------------------------------------------------------------------------------------------------------------
 
-  const storeAt = (contact: Contact.Contact, key: Id.Id, value: Value) =>
+  const storeAt = (contact: Contact, key: Id.Id, value: Value) =>
     client(contact.address).store(self, key, value).pipe(
       Effect.matchEffect({
         onSuccess: (taken) => {
-          if (taken) emit({ _tag: "Stored", ...peerOf(contact), key })
+          if (taken) emit(() => ({ _tag: "Stored", ...peerOf(contact), key }))
           return Effect.as(heard(contact), taken)
         },
         onFailure: () => Effect.as(lost(contact, "store"), false)
@@ -294,16 +306,15 @@ const make = Effect.fnUntraced(function*(options: Options) {
     return yield* spread(id, value)
   })
 
-  const get = Effect.fnUntraced(function*(key: string) {
+  const find = Effect.fnUntraced(function*(key: string): Effect.fn.Return<Search> {
     const id = Id.ofKey(key)
     const kept = yield* keptFor(id)
-    if (kept !== undefined) return Option.some(kept.value)
-    const { closest, value } = yield* lookup("value", id)
-    if (value === undefined) return Option.none()
-    // Whoever looks for it next meets it earlier (section 2.3).
+    if (kept !== undefined) return { value: Option.some(kept.value), hops: 0, asked: 0 }
+    const { asked, closest, hops, value } = yield* lookup("value", id)
     const nearest = closest[0]
-    if (nearest !== undefined) yield* inBackground(storeAt(nearest, id, value))
-    return Option.some(value)
+    // Whoever looks for it next meets it earlier (section 2.3).
+    if (value !== undefined && nearest !== undefined) yield* inBackground(storeAt(nearest, id, value))
+    return { value: Option.fromUndefinedOr(value), hops, asked }
   })
 
   const keptFor = (key: Id.Id) =>
@@ -328,7 +339,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       expiresAt: isCopy ? kept.expiresAt : now() + lifeOf(key),
       republishAt: now() + (yield* jittered(republishAfter))
     })
-    if (taken) emit({ _tag: "Kept", key, from })
+    if (taken) emit(() => ({ _tag: "Kept", key, from }))
     return taken
   })
 
@@ -342,7 +353,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const jittered = (duration: number) => Effect.map(Random.next, (random) => duration * (1 + random / 4))
 
   /** Hands the pairs to a new contact that it is to keep, if no other node is closer to them than this (section 2.5). */
-  const handOver = Effect.fnUntraced(function*(contact: Contact.Contact) {
+  const handOver = Effect.fnUntraced(function*(contact: Contact) {
     for (const [key, entry] of yield* storage.all) {
       if (entry.expiresAt <= now()) continue
       const closest = table.closest(key, k)
@@ -367,7 +378,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const renew = Effect.fnUntraced(function*(key: Id.Id, entry: Entry) {
     if (entry.expiresAt <= now()) {
       yield* storage.remove(key)
-      emit({ _tag: "Expired", key })
+      emit(() => ({ _tag: "Expired", key }))
       return
     }
     if (entry.republishAt > now()) return
@@ -407,7 +418,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       const peer = client(address)
       const id = yield* peer.ping(self).pipe(Effect.retry({ times: 2, while: (error) => error._tag === "NoResponse" }))
       if (id === self) return false
-      yield* place({ id, address })
+      yield* place(new Contact(id, address))
       // Behind a NAT, and on a socket for all addresses, only others know where they see this node.
       const seenAt = yield* Effect.option(peer.stun())
       if (Option.isSome(seenAt)) {
@@ -421,9 +432,9 @@ const make = Effect.fnUntraced(function*(options: Options) {
   // serving
   // -------------------------------------------------------------------------------------------------------------------
 
-  const caller = (id: Id.Id) => Effect.map(Handlers.Sender, (address): Contact.Contact => ({ id, address }))
+  const caller = (id: Id.Id) => Effect.map(Handlers.Sender, (address) => new Contact(id, address))
 
-  const neighbours = (contact: Contact.Contact, target: Id.Id) =>
+  const neighbours = (contact: Contact, target: Id.Id) =>
     table.closest(target, k, (entry) => hasFailed(entry) || entry.contact.id === contact.id)
 
   const handlers = Kademlia.of({
@@ -431,7 +442,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       yield* heard(yield* caller(id))
       return self
     }),
-    stun: () => Effect.map(Handlers.Sender, ({ address, port }) => [Contact.formatIp(address), port] as const),
+    stun: () => Effect.map(Handlers.Sender, ({ address, port }) => [NetAddress.formatIp(address), port] as const),
     store: Effect.fnUntraced(function*(id, key, value) {
       yield* heard(yield* caller(id))
       return yield* keep(key, value, id)
@@ -463,11 +474,16 @@ const make = Effect.fnUntraced(function*(options: Options) {
     address: protocol.address,
     bootstrap,
     set,
-    get,
+    get: (key) => Effect.map(find(key), ({ value }) => value),
+    find,
     lookup: (target) => lookup("node", target),
-    lookupValue: (target) => lookup("value", target),
     buckets: Effect.sync(() => table.buckets),
-    events: Stream.fromPubSub(pubsub)
+    events: Stream.unwrap(
+      Effect.as(
+        Effect.acquireRelease(Effect.sync(() => watchers++), () => Effect.sync(() => watchers--)),
+        Stream.fromPubSub(pubsub)
+      )
+    )
   })
 })
 

@@ -3,7 +3,6 @@
  * the paper). No network; time is told by its callers, in milliseconds.
  */
 import type { Contact } from "./Contact.ts"
-import { sameAddress } from "./Contact.ts"
 import * as Id from "./Id.ts"
 
 export interface Options {
@@ -48,6 +47,8 @@ export interface Bucket {
   cache: Array<Entry>
   /** When an id of its range was last looked up. */
   lookedUp: number
+  /** When its least recently seen contact was last asked whether it is still there. */
+  questioned: number
 }
 
 interface Branch {
@@ -65,7 +66,15 @@ export class RoutingTable {
 
   constructor(options: Options, now: number) {
     this.options = options
-    this.#root = { _tag: "Bucket", depth: 0, prefix: options.self, entries: [], cache: [], lookedUp: now }
+    this.#root = {
+      _tag: "Bucket",
+      depth: 0,
+      prefix: options.self,
+      entries: [],
+      cache: [],
+      lookedUp: now,
+      questioned: -Infinity
+    }
   }
 
   /** How many contacts have a place. */
@@ -143,7 +152,7 @@ export class RoutingTable {
       const index = indexOf(entries, contact.id)
       if (index !== -1) {
         const entry = entries[index]!
-        if (!sameAddress(entry.contact.address, contact.address)) return "elsewhere"
+        if (entry.contact.name !== contact.name) return "elsewhere"
         entries.splice(index, 1)
         entry.lastSeen = now
         entry.failures = 0
@@ -209,14 +218,16 @@ export class RoutingTable {
 
   /**
    * Whom to ping so that a contact of the cache may have its place: one that did not answer last time, or else the least
-   * recently seen, if that is longer ago than `since`.
+   * recently seen, if it was silent for `silence` and nobody of its bucket was pinged for as long.
    */
-  questionable(id: Id.Id, since: number): Contact | undefined {
-    const { entries } = this.bucketOf(id)
-    const failing = entries.find(({ failures }) => failures > 0)
+  questionable(id: Id.Id, now: number, silence: number): Contact | undefined {
+    const bucket = this.bucketOf(id)
+    const failing = bucket.entries.find(({ failures }) => failures > 0)
     if (failing !== undefined) return failing.contact
-    const oldest = entries[0]
-    return oldest !== undefined && oldest.lastSeen <= since ? oldest.contact : undefined
+    const oldest = bucket.entries[0]
+    if (oldest === undefined || oldest.lastSeen > now - silence || bucket.questioned > now - silence) return undefined
+    bucket.questioned = now
+    return oldest.contact
   }
 
   /** Takes note of a lookup: the bucket of its target needs no refresh. */
@@ -231,14 +242,15 @@ export class RoutingTable {
   }
 
   #split(bucket: Bucket): void {
-    const { cache, depth, entries, lookedUp, prefix } = bucket
+    const { cache, depth, entries, lookedUp, prefix, questioned } = bucket
     const half = (side: 0 | 1): Bucket => ({
       _tag: "Bucket",
       depth: depth + 1,
       prefix: Id.bit(prefix, depth) === side ? prefix : Id.flip(prefix, depth),
       entries: entries.filter(({ contact }) => Id.bit(contact.id, depth) === side),
       cache: cache.filter(({ contact }) => Id.bit(contact.id, depth) === side),
-      lookedUp
+      lookedUp,
+      questioned
     })
     const children: [Bucket, Bucket] = [half(0), half(1)]
     for (const child of children) {

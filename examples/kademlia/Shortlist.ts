@@ -1,6 +1,5 @@
 /** What a lookup knows: whom it has heard of, asked, and heard from. No network, no clock. */
 import type { Contact } from "./Contact.ts"
-import { format } from "./Contact.ts"
 import * as Id from "./Id.ts"
 
 export interface Candidate {
@@ -46,9 +45,8 @@ export class Shortlist {
       if (this.#known.has(contact.id)) continue
       const index = this.#indexFor(contact.id)
       if (index >= this.#limit) continue
-      const address = format(contact)
-      if (this.#known.has(address)) continue
-      this.#known.add(contact.id).add(address)
+      if (this.#known.has(contact.name)) continue
+      this.#known.add(contact.id).add(contact.name)
       this.#candidates.splice(index, 0, { contact, hop: hop + 1, state: "heard of" })
       if (this.#candidates.length > this.#limit) this.#candidates.pop()
     }

@@ -1,0 +1,232 @@
+/** A network of nodes that come and go, on a simulated network under TestClock: what becomes of lookups, and what it costs. */
+import { Clock, Context, Effect, Exit, Layer, Logger, Metric, Option, Random, Scope } from "effect"
+import { Protocol, Transport } from "effect-rpcudp"
+import { SimulatedNetwork } from "effect-rpcudp/testing"
+import { TestClock } from "effect/testing"
+import type { Id } from "./Id.ts"
+import * as Node from "./Node.ts"
+import * as Storage from "./Storage.ts"
+
+export interface Options {
+  readonly nodes: number
+  readonly hours: number
+  readonly seed: number
+  /** How long a node stays, in the mean: exponentially distributed. Another takes its place. */
+  readonly sessionHours: number
+  /** The probability that a datagram is lost, 0 to 1. */
+  readonly loss: number
+  /** How many values each node looks for in an hour, in the mean. */
+  readonly lookupsPerHour: number
+  readonly k: number
+  readonly alpha: number
+  readonly bits: number
+  readonly staleAfter: number
+  /** Told now and then how much is done, 0 to 1. */
+  readonly progress: (done: number, note: string) => void
+}
+
+export interface Figures {
+  readonly nodes: number
+  readonly hours: number
+  readonly loss: number
+  /** How many nodes left, without a word. */
+  readonly left: number
+  readonly keys: number
+  readonly lookups: {
+    readonly made: number
+    readonly found: number
+    /** Of those found, how many were not what was published. */
+    readonly wrong: number
+    readonly medianMillis: number
+    readonly p99Millis: number
+  }
+  /** Of the lookups that found their value. */
+  readonly hops: { readonly mean: number; readonly median: number; readonly p99: number }
+  readonly messages: { readonly perNodeHour: number }
+  /** At the end. `dead` is the share of contacts whose nodes have left. */
+  readonly table: { readonly mean: number; readonly max: number; readonly buckets: number; readonly dead: number }
+  readonly realSeconds: number
+  readonly heapMiB: number
+}
+
+interface Member {
+  readonly node: Node.Node["Service"]
+  readonly close: Effect.Effect<void>
+}
+
+const hour = 3_600_000
+
+// All have joined by then, and the measurement begins.
+const rampHours = 1
+
+// How far time goes at once.
+const step = 60_000
+
+// Whatever happens happens at multiples of this many milliseconds: what is due at once shares a wake-up.
+const tick = 25
+
+export const simulate = (options: Options): Promise<Figures> =>
+  Effect.runPromise(
+    run(options).pipe(
+      Effect.scoped,
+      Effect.provide(
+        SimulatedNetwork.layer({
+          seed: options.seed,
+          loss: options.loss,
+          tick,
+          delay: { median: "40 millis", p99: "250 millis" }
+        })
+      ),
+      Effect.provideService(Metric.MetricRegistry, new Map()),
+      Effect.provide([TestClock.layer({ warningDelay: "1 hour" }), Logger.layer([])])
+    )
+  )
+
+const run = Effect.fnUntraced(function*(options: Options) {
+  const started = performance.now()
+  const network = yield* SimulatedNetwork.SimulatedNetwork
+  const random = yield* Random.Random
+  const clock = yield* Clock.Clock
+  const scope = yield* Effect.scope
+  const below = (n: number) => Math.floor(random.nextDoubleUnsafe() * n)
+  const upTo = (millis: number) => tick * below(millis / tick)
+  const exponential = (mean: number) => tick * Math.ceil(-mean / tick * Math.log(1 - random.nextDoubleUnsafe()))
+
+  const members: Array<Member> = []
+  const live = new Set<Id>()
+  let addresses = 0
+  let left = 0
+
+  const start = Effect.fnUntraced(function*() {
+    const number = addresses++
+    const address = `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}:8468`
+    const child = yield* Scope.fork(scope)
+    const { alpha, bits, k, staleAfter } = options
+    const context = yield* Layer.buildWithMemoMap(
+      Node.layer({ k, alpha, bits, staleAfter, every: "5 minutes" }).pipe(
+        Layer.provide(Storage.layerMemory()),
+        Layer.provide(Protocol.layer({ timeout: "1 second" })),
+        Layer.provide(Transport.layerSocket()),
+        Layer.provide(SimulatedNetwork.socket(address))
+      ),
+      Layer.makeMemoMapUnsafe(),
+      child
+    ).pipe(Effect.orDie)
+    const node = Context.get(context, Node.Node)
+    live.add(node.id)
+    return { node, close: Effect.andThen(Effect.sync(() => live.delete(node.id)), Scope.close(child, Exit.void)) }
+  })
+
+  /** Joins by way of a node that is there. */
+  const join = Effect.fnUntraced(function*() {
+    const gates = Array.from(
+      { length: Math.min(3, members.length) },
+      () => members[below(members.length)]!.node.address
+    )
+    const member = yield* start()
+    if (gates.length > 0) yield* member.node.bootstrap(gates)
+    return member
+  })
+
+  /** A place in the network: a node that stays for a while, then another. */
+  const place = Effect.fnUntraced(function*() {
+    yield* Effect.sleep(upTo(rampHours * 0.5 * hour))
+    const index = members.length
+    members.push(yield* start())
+    if (index > 0) yield* members[index]!.node.bootstrap([members[below(index)]!.node.address])
+    while (true) {
+      yield* Effect.sleep(exponential(options.sessionHours * hour))
+      yield* members[index]!.close
+      left++
+      members[index] = yield* join()
+    }
+  })
+
+  const advance = Effect.fnUntraced(function*(from: number, hours: number) {
+    const steps = hours * hour / step
+    for (let i = 0; i < steps; i++) {
+      yield* TestClock.adjust(step)
+      options.progress(
+        (from + (i + 1) / steps * hours) / (rampHours + options.hours),
+        `${(from + (i + 1) / steps * hours - rampHours).toFixed(1)} h, ${members.length} nodes`
+      )
+    }
+  })
+
+  for (let i = 0; i < options.nodes; i++) yield* Effect.forkChild(place())
+  yield* advance(0, rampHours)
+
+  // Each key is published once, within the first half hour of the measurement.
+  const keys = Math.max(20, Math.round(options.nodes / 4))
+  const published: Array<string> = []
+  const publish = Effect.fnUntraced(function*(key: string) {
+    yield* Effect.sleep(upTo(0.5 * hour))
+    if ((yield* members[below(members.length)]!.node.set(key, `value of ${key}`)) > 0) published.push(key)
+  })
+  for (let i = 0; i < keys; i++) yield* Effect.forkChild(publish(`key ${i}`))
+
+  const times: Array<number> = []
+  const hops: Array<number> = []
+  let made = 0
+  let wrong = 0
+  const search = Effect.fnUntraced(function*() {
+    const key = published[below(published.length)]
+    if (key === undefined) return
+    const { node } = members[below(members.length)]!
+    const began = clock.currentTimeMillisUnsafe()
+    const found = yield* node.find(key)
+    // It has left meanwhile.
+    if (!live.has(node.id)) return
+    made++
+    if (Option.isNone(found.value)) return
+    if (found.value.value !== `value of ${key}`) wrong++
+    times.push(clock.currentTimeMillisUnsafe() - began)
+    hops.push(found.hops)
+  })
+  const searches = Effect.gen(function*() {
+    yield* Effect.sleep(hour)
+    while (true) {
+      yield* Effect.sleep(exponential(hour / (options.lookupsPerHour * options.nodes)))
+      yield* Effect.forkChild(search())
+    }
+  })
+  yield* Effect.forkChild(searches)
+
+  const before = yield* network.stats
+  yield* advance(rampHours, options.hours)
+  const after = yield* network.stats
+
+  const tables = yield* Effect.forEach(members, ({ node }) => node.buckets)
+  const sizes = tables.map((buckets) => buckets.reduce((sum, { entries }) => sum + entries.length, 0))
+  const contacts = tables.flat().flatMap(({ entries }) => entries)
+  const mean = (numbers: ReadonlyArray<number>) => numbers.reduce((a, b) => a + b, 0) / numbers.length
+  times.sort((a, b) => a - b)
+  hops.sort((a, b) => a - b)
+  const at = (sorted: ReadonlyArray<number>, share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+  globalThis.gc?.()
+  return {
+    nodes: options.nodes,
+    hours: options.hours,
+    loss: options.loss,
+    left,
+    keys: published.length,
+    lookups: {
+      made,
+      found: hops.length,
+      wrong,
+      medianMillis: Math.round(at(times, 0.5)),
+      p99Millis: Math.round(at(times, 0.99))
+    },
+    hops: { mean: mean(hops), median: at(hops, 0.5), p99: at(hops, 0.99) },
+    messages: { perNodeHour: (after.sent - before.sent) / options.nodes / options.hours },
+    table: {
+      mean: mean(sizes),
+      max: Math.max(...sizes),
+      buckets: mean(tables.map((buckets) => buckets.length)),
+      dead: contacts.filter(({ contact }) => !live.has(contact.id)).length / contacts.length
+    },
+    realSeconds: (performance.now() - started) / 1000,
+    heapMiB: process.memoryUsage().heapUsed / 1_048_576
+  } satisfies Figures
+})
