@@ -35,6 +35,10 @@ const examples: ReadonlyArray<Example> = [
     ]
   },
   {
+    file: "kademlia/loopback.ts",
+    prints: ["9 nodes took the value", /^Hello, after [01] hops?$/, "no such key"]
+  },
+  {
     file: "python.ts",
     prints: [
       "Python calls the greeter:",

@@ -1,0 +1,68 @@
+/** What a node keeps, in a directory: LevelDB, embedded by way of classic-level. */
+import { ClassicLevel } from "classic-level"
+import { Effect, Layer, Option, Schema } from "effect"
+import { deserialize, serialize } from "node:v8"
+import { Hex } from "./Id.ts"
+import type { Options } from "./Storage.ts"
+import { defaultMaxKeys, Entry, Storage } from "./Storage.ts"
+
+export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()("StorageUnavailable", {
+  directory: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return `nothing can be kept in ${this.directory}: is another node using it?`
+  }
+}
+
+/** Keeps what it is told across restarts. The directory belongs to one node at a time. */
+export const layer = (directory: string, options?: Options): Layer.Layer<Storage, StorageUnavailable> =>
+  Layer.effect(
+    Storage,
+    Effect.gen(function*() {
+      const maxKeys = options?.maxKeys ?? defaultMaxKeys
+      const level = yield* open(directory)
+      const keys = new Set(yield* Effect.promise(() => level.keys().all()))
+      return {
+        get: (key) =>
+          Effect.map(Effect.promise(() => level.get(key)), (bytes) => Option.fromUndefinedOr(entryOf(bytes))),
+        put: (key, entry) =>
+          Effect.suspend(() => {
+            if (keys.size >= maxKeys && !keys.has(key)) return Effect.succeed(false)
+            keys.add(key)
+            return Effect.as(Effect.promise(() => level.put(key, serialize(entry))), true)
+          }),
+        remove: (key) =>
+          Effect.suspend(() => {
+            keys.delete(key)
+            return Effect.promise(() => level.del(key))
+          }),
+        all: Effect.map(Effect.promise(() => level.iterator().all()), (pairs) =>
+          pairs.flatMap(([key, bytes]) => {
+            const entry = entryOf(bytes)
+            return entry === undefined || !isId(key) ? [] : [[key, entry] as const]
+          }))
+      }
+    })
+  )
+
+const open = (directory: string) =>
+  Effect.acquireRelease(
+    Effect.tryPromise({
+      try: async () => {
+        const level = new ClassicLevel<string, Uint8Array>(directory, { valueEncoding: "view" })
+        await level.open()
+        return level
+      },
+      catch: (cause) => new StorageUnavailable({ directory, cause })
+    }),
+    (level) => Effect.promise(() => level.close())
+  )
+
+const isId = Schema.is(Hex)
+
+const decode = Schema.decodeUnknownOption(Entry)
+
+// JSON would not tell a bigint or bytes from a string.
+const entryOf = (bytes: Uint8Array | undefined): Entry | undefined =>
+  bytes === undefined ? undefined : Option.getOrUndefined(decode(deserialize(bytes)))

@@ -1,0 +1,173 @@
+/** The commands: `node` stays up, `set` and `get` join a network, do it, and leave. Values go to stdout, all else to stderr. */
+import { NodeAddressResolver, NodeDns, NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Console, Effect, Layer, Option, References, Schedule, Schema, Stdio, Stream } from "effect"
+import { Protocol, Transport } from "effect-rpcudp"
+import { Argument, CliError, Command, Flag } from "effect/cli"
+import { AddressResolver, NetAddress } from "effect/net"
+import type { Value } from "./Messages.ts"
+import * as Node from "./Node.ts"
+import * as State from "./State.ts"
+import * as Storage from "./Storage.ts"
+import * as StorageLevel from "./StorageLevel.ts"
+
+/** What a user is told when a command fails. */
+class Failed extends Schema.TaggedError<Failed>()("Failed", { message: Schema.String }) {
+  override get [CliError.userMessage]() {
+    return this.message
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// node
+// ---------------------------------------------------------------------------------------------------------------------
+
+const port = Flag.Int("port").pipe(
+  Flag.withDescription("The UDP port; 0 lets the system choose"),
+  Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })))
+)
+
+const address = Flag.String("address").pipe(
+  Flag.withDescription("The address of this machine to bind; :: is every one of both families"),
+  Flag.withDefault("0.0.0.0")
+)
+
+const gate = Flag.String("bootstrap").pipe(
+  Flag.withDescription("HOST:PORT of a node of the network to join")
+)
+
+const node = Command.make(
+  "node",
+  {
+    port: port.pipe(Flag.withDefault(8468)),
+    address,
+    bootstrap: gate.pipe(Flag.atLeast(0)),
+    state: Flag.String("state").pipe(
+      Flag.withDescription("A file for the node's id and contacts, with which it comes back"),
+      Flag.optional
+    ),
+    data: Flag.String("data").pipe(
+      Flag.withDescription("A directory for what it keeps, which is else in memory"),
+      Flag.optional
+    )
+  },
+  Effect.fn(function*({ address, bootstrap, data, port, state }) {
+    const saved = Option.isSome(state) ? yield* State.load(state.value) : Option.none()
+    const gates = [
+      ...yield* resolve(bootstrap),
+      ...Option.match(saved, { onNone: () => [], onSome: State.addressesOf })
+    ]
+    const keeping = Option.match(state, { onNone: () => Layer.empty, onSome: (file) => State.layer(file) })
+    const storage = Option.match(data, {
+      onNone: () => Storage.layerMemory(),
+      onSome: (directory) => StorageLevel.layer(directory)
+    })
+    const live = keeping.pipe(
+      Layer.provideMerge(nodeOn({ address, port }, storage, Option.getOrUndefined(saved)?.id))
+    )
+    yield* run(gates).pipe(Effect.provide(live))
+  })
+).pipe(Command.withDescription("Runs a node until it is told to stop, and shows its table now and then"))
+
+const run = Effect.fnUntraced(function*(gates: ReadonlyArray<NetAddress.InetAddress>) {
+  const node = yield* Node.Node
+  yield* Console.log(`node ${node.id} on ${NetAddress.formatInet(node.address)}`)
+  if (gates.length > 0 && (yield* node.bootstrap(gates)) === 0) {
+    yield* Console.error("nobody to join has answered; the node goes on trying")
+  }
+  let shown = ""
+  yield* Effect.gen(function*() {
+    const table = describe(yield* node.buckets)
+    if (table === shown) return
+    shown = table
+    yield* Console.log(table)
+  }).pipe(Effect.repeat(Schedule.spaced("10 seconds")))
+})
+
+/** One line: how many contacts, and how many bits of the own id those of each bucket share. */
+const describe = (buckets: Effect.Success<Node.Node["Service"]["buckets"]>): string => {
+  const contacts = buckets.reduce((sum, { entries }) => sum + entries.length, 0)
+  const waiting = buckets.reduce((sum, { cache }) => sum + cache.length, 0)
+  const each = buckets.map(({ depth, entries }) => `${entries.length} at depth ${depth}`).join(", ")
+  return `${contacts} contacts and ${waiting} that wait; ${buckets.length} buckets: ${each}`
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// set and get
+// ---------------------------------------------------------------------------------------------------------------------
+
+const key = Argument.String("key").pipe(Argument.withDescription("The key, any text"))
+
+const set = Command.make(
+  "set",
+  { key, value: Argument.String("value").pipe(Argument.withDescription("The value, as text")), bootstrap: gate },
+  Effect.fn(function*({ bootstrap, key, value }) {
+    const taken = yield* visit(bootstrap, (node) => node.set(key, value))
+    if (taken === 0) return yield* new Failed({ message: "no node took the value" })
+    yield* Console.error(`${taken} nodes took the value`)
+  })
+).pipe(Command.withDescription("Stores a value"))
+
+const get = Command.make(
+  "get",
+  { key, bootstrap: gate },
+  Effect.fn(function*({ bootstrap, key }) {
+    const value = yield* visit(bootstrap, (node) => node.get(key))
+    if (Option.isNone(value)) return yield* new Failed({ message: "there is no such key" })
+    yield* print(value.value)
+  })
+).pipe(Command.withDescription("Prints a value, and nothing else on stdout; exits with 1 if there is none"))
+
+/** Text in a line of its own; bytes as they are. */
+const print = Effect.fnUntraced(function*(value: Value) {
+  const { stdout } = yield* Stdio.Stdio
+  yield* Stream.make(value instanceof Uint8Array ? value : `${value}\n`).pipe(Stream.run(stdout()))
+})
+
+/** Joins the network as a node of its own, for as long as it takes. */
+const visit = Effect.fnUntraced(function*<A>(gate: string, visitor: (node: Node.Node["Service"]) => Effect.Effect<A>) {
+  const gates = yield* resolve([gate])
+  return yield* Effect.gen(function*() {
+    const node = yield* Node.Node
+    if ((yield* node.bootstrap(gates)) === 0) return yield* new Failed({ message: `${gate} does not answer` })
+    return yield* visitor(node)
+  }).pipe(Effect.provide(nodeOn({ address: bindFor(gates), port: 0 }, Storage.layerMemory(), undefined)))
+})
+
+// Who speaks to this machine alone need not be heard by others.
+const bindFor = (gates: ReadonlyArray<NetAddress.InetAddress>): string => {
+  const gate = gates[0]?.address
+  if (gate === undefined || NetAddress.isIpv4Address(gate)) {
+    return gate !== undefined && NetAddress.isLoopback(gate) ? "127.0.0.1" : "0.0.0.0"
+  }
+  return NetAddress.isLoopback(gate) ? "::1" : "::"
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// both
+// ---------------------------------------------------------------------------------------------------------------------
+
+const nodeOn = <E>(
+  options: Transport.Options,
+  storage: Layer.Layer<Storage.Storage, E>,
+  id: Node.Options["id"]
+) =>
+  Node.layer({ id }).pipe(
+    Layer.provide(storage),
+    Layer.provide(Protocol.layer({ timeout: "2 seconds" })),
+    Layer.provide(Transport.layer(options))
+  )
+
+const resolve = (hosts: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const resolver = yield* AddressResolver.AddressResolver
+    return (yield* Effect.forEach(hosts, (host) => resolver.resolve(host))).map(([first]) => first)
+  }).pipe(Effect.mapError((error) => new Failed({ message: error.message })))
+
+Command.make("kademlia").pipe(
+  Command.withDescription("A node of a Kademlia network, and what can be asked of one"),
+  Command.withSubcommands([node, set, get]),
+  Command.run({ version: "0.1.0" }),
+  Effect.provide([NodeServices.layer, Layer.provide(NodeAddressResolver.layer, NodeDns.layer)]),
+  Effect.provideService(References.LogToStderr, true),
+  NodeRuntime.runMain
+)
