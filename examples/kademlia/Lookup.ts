@@ -47,7 +47,7 @@ export const run = Effect.fnUntraced(function*({ alpha, ask, from, k, scope, tar
         Effect.forkIn(scope, { startImmediately: true })
       )
     }
-    if (shortlist.isIdle) return resultOf(target, shortlist, undefined)
+    if (shortlist.isIdle) return resultOf({ target, k }, shortlist, undefined)
     const [candidate, answer] = yield* Queue.take(answers)
     switch (answer._tag) {
       case "Contacts":
@@ -58,13 +58,13 @@ export const run = Effect.fnUntraced(function*({ alpha, ask, from, k, scope, tar
         shortlist.failed(candidate)
         break
       case "Value":
-        return resultOf(target, shortlist, { value: answer.value, hop: candidate.hop })
+        return resultOf({ target, k }, shortlist, { value: answer.value, hop: candidate.hop })
     }
   }
 })
 
 const resultOf = (
-  target: Id,
+  { k, target }: Pick<Options, "target" | "k">,
   shortlist: Shortlist,
   found: { readonly value: Value; readonly hop: number } | undefined
 ): Result => {
@@ -72,7 +72,7 @@ const resultOf = (
   return {
     target,
     value: found?.value,
-    closest: answers.map(({ contact }) => contact),
+    closest: answers.slice(0, k).map(({ contact }) => contact),
     hops: found?.hop ?? answers[0]?.hop ?? 0,
     asked
   }

@@ -91,9 +91,9 @@ export class Shortlist {
     return this.#asked
   }
 
-  /** The closest that have answered, at most k. */
+  /** Those that have answered, the closest first. */
   get answers(): ReadonlyArray<Candidate> {
-    return this.#closest().filter(({ state }) => state === "answered")
+    return this.#candidates.filter(({ state }) => state === "answered")
   }
 
   #closest(): ReadonlyArray<Candidate> {

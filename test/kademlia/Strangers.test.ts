@@ -1,0 +1,295 @@
+/** Bad neighbours: what they say and do harms neither the node nor, beyond what the paper allows, its table. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Layer, Option, Schema } from "effect"
+import { Handlers, Protocol, Transport } from "effect-rpcudp"
+import { SimulatedNetwork } from "effect-rpcudp/testing"
+import { mayName } from "../../examples/kademlia/Contact.ts"
+import { Id } from "../../examples/kademlia/index.ts"
+import { Kademlia } from "../../examples/kademlia/Messages.ts"
+import { addressOf, contactsOf, inet, inTime, join, network, start } from "./nodes.ts"
+
+/** The methods, with whatever answers a stranger likes. */
+class Anything extends Handlers.Service<Anything>()("example/Kademlia", {
+  ping: { args: [Schema.Unknown], success: Schema.Unknown },
+  stun: { success: Schema.Unknown },
+  store: { args: [Schema.Unknown, Schema.Unknown, Schema.Unknown], success: Schema.Unknown },
+  find_node: { args: [Schema.Unknown, Schema.Unknown], success: Schema.Unknown },
+  find_value: { args: [Schema.Unknown, Schema.Unknown], success: Schema.Unknown }
+}) {}
+
+interface Answers {
+  readonly ping?: Effect.Effect<unknown, never, Handlers.Sender>
+  readonly find?: (target: unknown) => Effect.Effect<unknown>
+}
+
+const strangerId = Id.ofKey("stranger")
+
+const bytes = (id: string) => Buffer.from(id, "hex")
+
+/** A stranger at an address, who answers as told, and counts what it is asked to find. */
+const stranger = Effect.fnUntraced(function*(address: string, { find = () => Effect.succeed([]), ping }: Answers) {
+  const asked: Array<unknown> = []
+  const look = (_id: unknown, target: unknown) => {
+    asked.push(target)
+    return find(target)
+  }
+  const live = Protocol.serve(Anything).pipe(
+    Layer.provide(
+      Anything.toLayer({
+        ping: () => ping ?? Effect.succeed(bytes(strangerId)),
+        stun: () => Effect.succeed(["127.0.0.1", 1]),
+        store: () => Effect.succeed(true),
+        find_node: look,
+        find_value: look
+      })
+    ),
+    Layer.provideMerge(Protocol.layer({ timeout: "1 second" })),
+    Layer.provide(Transport.layerSocket()),
+    Layer.provide(SimulatedNetwork.socket(address))
+  )
+  const context = yield* Layer.buildWithMemoMap(live, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
+  const call = yield* Effect.provideContext(Protocol.client(Kademlia), context)
+  const raw = yield* Effect.provideContext(Protocol.client(Anything), context)
+  return { address: inet(address), asked, call: call(addressOf(1)), raw: raw(addressOf(1)) }
+})
+
+const on = Effect.provide(SimulatedNetwork.layer({ delay: "20 millis", tick: 5, seed: 1 }))
+
+const at = "10.1.0.1:1"
+
+describe("a stranger", () => {
+  it.effect("is known by the id that it answers with, not by the one that it calls with", () =>
+    Effect.gen(function*() {
+      const [node] = yield* network(3)
+      const { call } = yield* stranger(at, {})
+      yield* inTime(call.ping(Id.ofKey("somebody else")))
+      yield* inTime(Effect.sleep("5 seconds"))
+      expect(yield* contactsOf(node!)).toHaveLength(2)
+      yield* inTime(call.ping(strangerId))
+      yield* inTime(Effect.sleep("5 seconds"))
+      expect((yield* contactsOf(node!)).map(({ id }) => id)).toContain(strangerId)
+    }).pipe(on))
+
+  it.effect("cannot take the place of a node that is there", () =>
+    Effect.gen(function*() {
+      const [node, other] = yield* network(3)
+      const { call } = yield* stranger(at, { ping: Effect.succeed(bytes(other!.node.id)) })
+      yield* inTime(call.ping(other!.node.id))
+      yield* inTime(Effect.sleep("5 seconds"))
+      const found = (yield* contactsOf(node!)).find(({ id }) => id === other!.node.id)
+      expect(found?.name).toBe(addressOf(2))
+    }).pipe(on))
+
+  it.effect("that has moved is found again once its old place is silent", () =>
+    Effect.gen(function*() {
+      const [node, other] = yield* network(3)
+      yield* other!.close
+      const { call } = yield* stranger(at, { ping: Effect.succeed(bytes(other!.node.id)) })
+      for (let i = 0; i < 2; i++) {
+        yield* inTime(call.ping(other!.node.id))
+        yield* inTime(Effect.sleep("5 seconds"))
+      }
+      const found = (yield* contactsOf(node!)).find(({ id }) => id === other!.node.id)
+      expect(found?.name).toBe(at)
+    }).pipe(on))
+
+  it.effect("with an id of another length is told so", () =>
+    Effect.gen(function*() {
+      yield* network(1)
+      const { raw } = yield* stranger(at, {})
+      for (const id of [new Uint8Array(), new Uint8Array(19), new Uint8Array(21), "x".repeat(20), 7, null]) {
+        const error = yield* inTime(Effect.flip(raw.ping(id)))
+        expect(error).toMatchObject({ _tag: "Rejected", reason: "InvalidArguments" })
+      }
+    }).pipe(on))
+
+  it.effect("cannot have anything kept but values", () =>
+    Effect.gen(function*() {
+      const [node] = yield* network(1)
+      const { raw } = yield* stranger(at, {})
+      for (const value of [null, [1], { a: 1 }, new Map([[1, 2]])]) {
+        const error = yield* inTime(Effect.flip(raw.store(bytes(strangerId), bytes(strangerId), value)))
+        expect(error).toMatchObject({ _tag: "Rejected", reason: "InvalidArguments" })
+      }
+      expect(yield* node!.storage.all).toStrictEqual([])
+    }).pipe(on))
+})
+
+describe("a list of contacts", () => {
+  const contact = (key: string, host: string, port: number) => [bytes(Id.ofKey(key)), host, port]
+
+  it.effect("may hold what is none: those are not called, and the others are", () =>
+    Effect.gen(function*() {
+      const [node, other] = yield* network(2)
+      const honest = [bytes(other!.node.id), "10.0.0.2", 8468]
+      yield* stranger(at, {
+        find: () =>
+          Effect.succeed([
+            contact("a", "10.7.0.1", 0),
+            contact("b", "10.7.0.1", 65_536),
+            contact("c", "10.7.0.1", 1.5),
+            contact("d", "example.org", 1),
+            contact("e", "0.0.0.0", 1),
+            contact("f", "255.255.255.255", 1),
+            contact("g", "224.0.0.1", 1),
+            contact("h", "127.0.0.1", 1),
+            [bytes(node!.node.id), "10.7.0.1", 1],
+            contact("own", "10.0.0.1", 8468),
+            [new Uint8Array(3), "10.7.0.1", 1],
+            "no contact",
+            null,
+            honest
+          ])
+      })
+      yield* inTime(node!.node.bootstrap([inet(at)]))
+      yield* node!.events
+      yield* inTime(node!.node.lookup(Id.ofKey("target")))
+      const asked = (yield* node!.events).filter((event) => event._tag === "Asked").map(({ address }) => address)
+      expect(asked.sort()).toStrictEqual([addressOf(2), at])
+    }).pipe(on))
+
+  it("may name what its sender can reach, and no more", () => {
+    const may = (sender: string, address: string) => mayName(inet(`${sender}:1`), inet(`${address}:1`))
+    expect(may("8.8.8.8", "9.9.9.9")).toBe(true)
+    for (
+      const inside of [
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.0.1",
+        "127.0.0.1",
+        "169.254.0.1",
+        "[::1]",
+        "[fd00::1]",
+        "[fe80::1]"
+      ]
+    ) {
+      expect(may("8.8.8.8", inside)).toBe(false)
+    }
+    expect(may("192.168.0.1", "192.168.0.2")).toBe(true)
+    expect(may("192.168.0.1", "9.9.9.9")).toBe(true)
+    expect(may("192.168.0.1", "127.0.0.1")).toBe(false)
+    expect(may("127.0.0.1", "127.0.0.2")).toBe(true)
+    expect(may("127.0.0.1", "0.0.0.0")).toBe(false)
+  })
+
+  it.effect("however long counts for k", () =>
+    Effect.gen(function*() {
+      const [node] = yield* network(1, { k: 4 })
+      yield* stranger(at, {
+        find: () => Effect.succeed(Array.from({ length: 150 }, (_, i) => contact(`${i}`, "10.7.0.1", i + 1)))
+      })
+      yield* inTime(node!.node.bootstrap([inet(at)]))
+      const { asked } = yield* inTime(node!.node.lookup(Id.ofKey("target")))
+      expect(asked).toBe(5)
+    }).pipe(on))
+
+  it.effect("that names ever closer nodes does not keep a lookup going for ever", () =>
+    Effect.gen(function*() {
+      const [node] = yield* network(1, { k: 4 })
+      let port = 0
+      const target = Id.ofKey("target")
+      // Each answers, and names four that are closer by a bit.
+      const closer = Effect.sync(() =>
+        Array.from({ length: 4 }, () => {
+          port++
+          return [bytes(Id.withPrefix(target, Math.min(159, port), Id.ofKey(`${port}`))), "10.1.0.1", port]
+        })
+      )
+      for (let i = 1; i < 300; i++) yield* stranger(`10.1.0.1:${i}`, { find: () => closer })
+      yield* inTime(node!.node.bootstrap([inet(at)]))
+      const { asked } = yield* inTime(node!.node.lookup(target))
+      expect(asked).toBeLessThanOrEqual(8 * 4)
+    }).pipe(on))
+
+  it.effect("that gives one address many names has it asked once", () =>
+    Effect.gen(function*() {
+      const [node] = yield* network(1)
+      const { asked } = yield* stranger(at, {
+        find: () => Effect.succeed(Array.from({ length: 20 }, (_, i) => contact(`${i}`, "10.1.0.1", 1)))
+      })
+      yield* inTime(node!.node.bootstrap([inet(at)]))
+      asked.length = 0
+      yield* inTime(node!.node.lookup(Id.ofKey("target")))
+      expect(asked).toHaveLength(1)
+      expect((yield* contactsOf(node!)).map(({ id }) => id)).toStrictEqual([strangerId])
+    }).pipe(on))
+
+  it.effect("does not bring those into the table who do not answer with those ids", () =>
+    Effect.gen(function*() {
+      const members = yield* network(4)
+      const liar = yield* stranger(at, {
+        find: () => Effect.succeed([1, 2, 3, 4].map((i) => [bytes(Id.ofKey(`wrong ${i}`)), `10.0.0.${i}`, 8468]))
+      })
+      yield* inTime(members[0]!.node.bootstrap([liar.address]))
+      yield* inTime(members[0]!.node.lookup(Id.ofKey("target")))
+      yield* inTime(Effect.sleep("5 seconds"))
+      const ids = (yield* contactsOf(members[0]!)).map(({ id }) => id)
+      expect(ids.toSorted()).toStrictEqual(
+        [strangerId, ...members.slice(1).map(({ node }) => node.id)].toSorted()
+      )
+    }).pipe(on))
+})
+
+describe("a node that answers", () => {
+  for (
+    const [what, find] of [
+      ["nothing", () => Effect.never],
+      ["text", () => Effect.succeed("garbage")],
+      ["a number", () => Effect.succeed(7)],
+      ["nil", () => Effect.succeed(null)],
+      ["a map that is none of ours", () => Effect.succeed({ values: 1 })],
+      ["a value that is none", () => Effect.succeed({ value: null })],
+      ["lists in lists", () => Effect.succeed([[[[]]], [[]], []])]
+    ] as const
+  ) {
+    it.effect(`${what} does not keep others from being found`, () =>
+      Effect.gen(function*() {
+        const members = yield* network(6, { k: 8 })
+        for (let i = 1; i <= 3; i++) {
+          const bad = yield* stranger(`10.1.0.${i}:1`, { find, ping: Effect.succeed(bytes(Id.ofKey(`bad ${i}`))) })
+          yield* inTime(bad.call.ping(Id.ofKey(`bad ${i}`)))
+          yield* inTime(members[2]!.node.bootstrap([bad.address]))
+        }
+        yield* inTime(members[1]!.node.set("key", "value"))
+        const late = yield* join(7, { k: 8 })
+        expect(yield* inTime(late.node.get("key"))).toStrictEqual(Option.some("value"))
+        expect(yield* inTime(members[2]!.node.get("missing"))).toStrictEqual(Option.none())
+      }).pipe(on))
+  }
+
+  it.effect("with damaged datagrams neither", () =>
+    Effect.gen(function*() {
+      const members = yield* network(12, { k: 6 })
+      const net = yield* SimulatedNetwork.SimulatedNetwork
+      yield* net.set({ corrupt: 0.2, duplicate: 0.2, loss: 0.05 })
+      yield* inTime(members[4]!.node.set("key", "value"))
+      const found = yield* inTime(Effect.forEach(members, ({ node }) => node.get("key"), { concurrency: "unbounded" }))
+      // A byte of the value itself may be the damaged one: datagrams carry no checksum but UDP's.
+      expect(found.filter(Option.isSome).length).toBe(12)
+    }).pipe(on))
+})
+
+describe("what strangers make a node do", () => {
+  it.effect("has a bound: pings to those who want a place", () =>
+    Effect.gen(function*() {
+      const { node } = yield* start(addressOf(1))
+      const { raw } = yield* stranger(at, { ping: Effect.never })
+      const net = yield* SimulatedNetwork.SimulatedNetwork
+      // Each request from another port, under another id.
+      let from = at
+      for (let i = 1; i <= 500; i++) {
+        const to = `10.1.0.1:${1000 + i}`
+        yield* net.rebind(from, to)
+        from = to
+        yield* Effect.forkChild(Effect.exit(raw.find_node(bytes(Id.ofKey(`${i}`)), bytes(node.id))), {
+          startImmediately: true
+        })
+      }
+      const { sent } = yield* net.stats
+      yield* inTime(Effect.sleep("100 millis"))
+      const { sent: after } = yield* net.stats
+      expect(sent).toBe(500)
+      // An answer to each, and the pings.
+      expect(after - sent).toBeLessThanOrEqual(500 + 64)
+    }).pipe(on))
+})

@@ -1,0 +1,183 @@
+/** Ids, their distance, and the table of contacts: against the plainest model of each. */
+import { describe, expect, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { Contact } from "../../examples/kademlia/Contact.ts"
+import { Id, RoutingTable } from "../../examples/kademlia/index.ts"
+import { inet } from "./nodes.ts"
+
+const Byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
+
+// The first byte from all, and few kinds of others: such ids share many bits, and fill deep buckets.
+const AnyId = Schema.Tuple([Byte, Byte, Schema.Literals([0, 1, 128]), Schema.Literals([0, 7])])
+
+const idOf = ([first, second, third, last]: typeof AnyId.Type): Id.Id =>
+  Id.Hex.make(Buffer.from([first, second, third, ...Array.from({ length: 16 }, () => 0), last]).toString("hex"))
+
+const number = (id: Id.Id) => BigInt(`0x${id}`)
+
+const distance = (a: Id.Id, b: Id.Id) => number(a) ^ number(b)
+
+const contact = (id: Id.Id) => new Contact(id, inet(`10.1.2.3:${1 + parseInt(id.slice(0, 4), 16) % 65_535}`))
+
+describe("ids", () => {
+  it.prop("are as far from each other as their exclusive or is great", [AnyId, AnyId, AnyId], (ids) => {
+    const [target, a, b] = ids.map(idOf) as [Id.Id, Id.Id, Id.Id]
+    const [to, than] = [distance(target, a), distance(target, b)]
+    expect(Math.sign(Id.byDistance(target)(a, b))).toBe(to < than ? -1 : to > than ? 1 : 0)
+    expect(Id.isCloser(target, a, b)).toBe(to < than)
+  })
+
+  it.prop("share the leading bits of their distance that are 0", [AnyId, AnyId], (ids) => {
+    const [a, b] = ids.map(idOf) as [Id.Id, Id.Id]
+    const differing = distance(a, b)
+    expect(Id.sharedBits(a, b)).toBe(160 - (differing === 0n ? 0 : differing.toString(2).length))
+  })
+
+  it.prop(
+    "take any prefix of another",
+    [AnyId, AnyId, Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 160 }))],
+    ([a, b, length]) => {
+      const [prefix, rest] = [idOf(a), idOf(b)]
+      const low = 2n ** BigInt(160 - length) - 1n
+      const expected = (number(prefix) & ~low) | (number(rest) & low)
+      expect(number(Id.withPrefix(prefix, length, rest))).toBe(expected)
+    }
+  )
+
+  it.prop(
+    "have bits that can be turned over",
+    [AnyId, Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 159 }))],
+    ([a, index]) => {
+      const id = idOf(a)
+      const turned = Id.flip(id, index)
+      expect(Id.bit(turned, index)).toBe(1 - Id.bit(id, index))
+      expect(distance(id, turned)).toBe(2n ** BigInt(159 - index))
+    }
+  )
+
+  it("of keys are Python's", () => {
+    // hashlib.sha1("Grüße 世界".encode()).hexdigest()
+    expect(Id.ofKey("Grüße 世界")).toBe("f74c8694da55036458c3a839433bfa5174d63f31")
+  })
+})
+
+const Step = Schema.Union([
+  Schema.Struct({ do: Schema.Literals(["seen", "seen", "seen", "failed", "evict"]), id: AnyId })
+])
+
+const k = 3
+
+const play = (bits: number, steps: ReadonlyArray<typeof Step.Type>) => {
+  const self = idOf([0b1010_0000, 1, 0, 0])
+  const table = new RoutingTable.RoutingTable({ self, k, bits, staleAfter: 2 }, 0)
+  const ever = new Set<Id.Id>()
+  let now = 0
+  for (const step of steps) {
+    const id = idOf(step.id)
+    now++
+    if (step.do === "seen") {
+      ever.add(id)
+      table.seen(contact(id), now)
+    } else table[step.do](id)
+  }
+  return { self, table, ever }
+}
+
+describe("the table", () => {
+  for (const bits of [1, 5]) {
+    it.prop(`keeps its laws, whatever is seen, fails and goes, ${bits} bits a hop`, [Schema.Array(Step)], ([steps]) => {
+      const { ever, self, table } = play(bits, steps)
+      const ids = table.contacts.map(({ id }) => id)
+      expect(new Set(ids).size).toBe(ids.length)
+      expect(table.size).toBe(ids.length)
+      expect(ids).not.toContain(self)
+      for (const id of ids) expect(ever.has(id)).toBe(true)
+      let end = 0n
+      for (const bucket of table.buckets) {
+        const { cache, depth, entries, prefix } = bucket
+        // Buckets lie side by side and cover all ids.
+        const width = 2n ** BigInt(160 - depth)
+        expect(number(prefix) / width * width).toBe(end)
+        end += width
+        expect(entries.length).toBeLessThanOrEqual(k)
+        expect(cache.length).toBeLessThanOrEqual(k)
+        // Nobody waits where there is room.
+        if (entries.length < k) expect(cache).toStrictEqual([])
+        for (const { contact } of [...entries, ...cache]) {
+          expect(Id.sharedBits(contact.id, prefix)).toBeGreaterThanOrEqual(depth)
+        }
+      }
+      expect(end).toBe(2n ** 160n)
+    })
+
+    it.prop(
+      `answers the closest contacts, the closest first, ${bits} bits a hop`,
+      [Schema.Array(Step), AnyId],
+      (given) => {
+        const target = idOf(given[1])
+        const { table } = play(bits, given[0])
+        const sorted = table.contacts.map(({ id }) => id)
+          .sort((a, b) => distance(a, target) < distance(b, target) ? -1 : 1)
+        expect(table.closest(target, 5).map(({ id }) => id)).toStrictEqual(sorted.slice(0, 5))
+        expect(table.countCloser(target, sorted.at(-1) ?? target)).toBe(Math.max(0, sorted.length - 1))
+      }
+    )
+  }
+
+  const self = idOf([0, 0, 0, 0])
+  const far = (n: number) => contact(idOf([128 + n, 0, 0, 0]))
+  const full = () => {
+    const table = new RoutingTable.RoutingTable({ self, k, bits: 1, staleAfter: 2 }, 0)
+    for (let n = 0; n < 5; n++) table.seen(far(n), n)
+    return table
+  }
+  const ids = (table: RoutingTable.RoutingTable) => table.contacts.map(({ id }) => id)
+
+  it("prefers those it has known for long: others wait", () => {
+    const table = full()
+    expect(ids(table)).toStrictEqual([0, 1, 2].map((n) => far(n).id))
+    expect(table.seen(far(9), 9)).toBe("cached")
+    expect(table.hasRoom(far(8).id)).toBe(false)
+    // On the side of its own id there is room.
+    expect(table.hasRoom(idOf([1, 0, 0, 0]))).toBe(true)
+  })
+
+  it("replaces a contact that fails too often by the one that was seen last", () => {
+    const table = full()
+    expect(table.failed(far(1).id)).toBe(undefined)
+    expect(table.failed(far(1).id)?.id).toBe(far(4).id)
+    expect(ids(table)).toStrictEqual([0, 2, 4].map((n) => far(n).id))
+  })
+
+  it("forgets the failures of a contact that is heard from", () => {
+    const table = full()
+    table.failed(far(1).id)
+    table.seen(far(1), 10)
+    expect(table.failed(far(1).id)).toBe(undefined)
+  })
+
+  it("keeps contacts that fail while no other waits: its own network may be down", () => {
+    const table = new RoutingTable.RoutingTable({ self, k, bits: 1, staleAfter: 2 }, 0)
+    table.seen(far(0), 0)
+    for (let n = 0; n < 10; n++) table.failed(far(0).id)
+    expect(ids(table)).toStrictEqual([far(0).id])
+    // They are the first to go.
+    for (let n = 1; n <= 3; n++) table.seen(far(n), n)
+    expect(ids(table)).toStrictEqual([1, 2, 3].map((n) => far(n).id))
+  })
+
+  it("questions the least recently seen, once it was silent, and then nobody for as long", () => {
+    const table = full()
+    expect(table.questionable(far(9).id, 99, 100)).toBe(undefined)
+    expect(table.questionable(far(9).id, 100, 100)?.id).toBe(far(0).id)
+    expect(table.questionable(far(9).id, 101, 100)).toBe(undefined)
+    table.failed(far(2).id)
+    expect(table.questionable(far(9).id, 102, 100)?.id).toBe(far(2).id)
+  })
+
+  it("does not let an id move to another address by the word of who is there", () => {
+    const table = full()
+    expect(table.seen(new Contact(far(1).id, inet("10.9.9.9:9")), 10)).toBe("elsewhere")
+    expect(table.find(far(1).id)?.contact.name).toBe(far(1).name)
+  })
+})
