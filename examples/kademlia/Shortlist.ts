@@ -48,7 +48,7 @@ export class Shortlist {
       if (this.#known.has(contact.name)) continue
       this.#known.add(contact.id).add(contact.name)
       this.#candidates.splice(index, 0, { contact, hop: hop + 1, state: "heard of" })
-      if (this.#candidates.length > this.#limit) this.#candidates.pop()
+      if (this.#candidates.length > this.#limit) this.#forgetFurthest()
     }
     const closest = this.#candidates[0]?.contact.id
     this.#fruitless = closest === before ? this.#fruitless + 1 : 0
@@ -103,6 +103,11 @@ export class Shortlist {
   // Those behind the k closest take the places of those that fail.
   get #limit(): number {
     return 3 * this.#options.k
+  }
+
+  #forgetFurthest(): void {
+    const index = this.#candidates.findLastIndex(({ state }) => state === "heard of")
+    if (index !== -1) this.#candidates.splice(index, 1)
   }
 
   #indexFor(id: Id.Id): number {
