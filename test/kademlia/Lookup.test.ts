@@ -111,10 +111,12 @@ describe("a value", () => {
       for (const member of members) {
         yield* member.events
         const { asked } = yield* inTime(member.node.find("key"))
-        const steps = (yield* member.events).filter((event) =>
+        // Calls that were under way when the value was found end later, and count for nothing.
+        const events = yield* member.events
+        const steps = events.filter((event) =>
           event._tag === "Answered"
         )
-        const without = steps.filter(({ found }) => !found)
+        const without = steps.slice(0, steps.findIndex(({ found }) => found))
         if (asked === 0 || without.length === 0) continue
         yield* inTime(Effect.sleep("1 second"))
         const nearest = without.map(({ id }) => id).sort(Id.byDistance(Id.ofKey("key")))[0]!
