@@ -78,6 +78,11 @@ export interface Options {
   readonly expireAfter?: Duration.Input | undefined
   /** How often the node looks what is due: every minute. */
   readonly every?: Duration.Input | undefined
+  /**
+   * Whether it answers others. True by default; false is for who asks and soon leaves: those that check whom they take
+   * into their tables do not take it.
+   */
+  readonly serve?: boolean | undefined
 }
 
 /**
@@ -462,7 +467,9 @@ const make = Effect.fnUntraced(function*(options: Options) {
     })
   })
 
-  yield* Layer.build(Protocol.serve(Kademlia).pipe(Layer.provide(Kademlia.toLayer(handlers))))
+  if (options.serve !== false) {
+    yield* Layer.build(Protocol.serve(Kademlia).pipe(Layer.provide(Kademlia.toLayer(handlers))))
+  }
   yield* maintain.pipe(
     Effect.catchCause((cause) => Effect.logError("kademlia: what is due could not be done", cause)),
     Effect.schedule(Schedule.spaced(options.every ?? "1 minute")),

@@ -1,5 +1,9 @@
 /** The commands: `node` stays up, `set` and `get` join a network, do it, and leave. Values go to stdout, all else to stderr. */
-import { NodeAddressResolver, NodeDns, NodeRuntime, NodeServices } from "@effect/platform-node"
+// One by one: all of the package would load Redis, HTTP and more, for a command that shall be quick.
+import * as NodeAddressResolver from "@effect/platform-node/NodeAddressResolver"
+import * as NodeDns from "@effect/platform-node/NodeDns"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer, Option, References, Schedule, Schema, Stdio, Stream } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { Argument, CliError, Command, Flag } from "effect/cli"
@@ -16,6 +20,9 @@ class Failed extends Schema.TaggedError<Failed>()("Failed", { message: Schema.St
     return this.message
   }
 }
+
+const asFailed = <A, E extends Error, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, Failed, R> =>
+  Effect.mapError(effect, (error) => error instanceof Failed ? error : new Failed({ message: error.message }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // node
@@ -62,10 +69,10 @@ const node = Command.make(
       onSome: (directory) => StorageLevel.layer(directory)
     })
     const live = keeping.pipe(
-      Layer.provideMerge(nodeOn({ address, port }, storage, Option.getOrUndefined(saved)?.id))
+      Layer.provideMerge(nodeOn({ address, port }, storage, { id: Option.getOrUndefined(saved)?.id }))
     )
     yield* run(gates).pipe(Effect.provide(live))
-  })
+  }, asFailed)
 ).pipe(Command.withDescription("Runs a node until it is told to stop, and shows its table now and then"))
 
 const run = Effect.fnUntraced(function*(gates: ReadonlyArray<NetAddress.InetAddress>) {
@@ -104,7 +111,7 @@ const set = Command.make(
     const taken = yield* visit(bootstrap, (node) => node.set(key, value))
     if (taken === 0) return yield* new Failed({ message: "no node took the value" })
     yield* Console.error(`${taken} nodes took the value`)
-  })
+  }, asFailed)
 ).pipe(Command.withDescription("Stores a value"))
 
 const get = Command.make(
@@ -114,7 +121,7 @@ const get = Command.make(
     const value = yield* visit(bootstrap, (node) => node.get(key))
     if (Option.isNone(value)) return yield* new Failed({ message: "there is no such key" })
     yield* print(value.value)
-  })
+  }, asFailed)
 ).pipe(Command.withDescription("Prints a value, and nothing else on stdout; exits with 1 if there is none"))
 
 /** Text in a line of its own; bytes as they are. */
@@ -123,14 +130,14 @@ const print = Effect.fnUntraced(function*(value: Value) {
   yield* Stream.make(value instanceof Uint8Array ? value : `${value}\n`).pipe(Stream.run(stdout()))
 })
 
-/** Joins the network as a node of its own, for as long as it takes. */
+/** Joins the network for as long as it takes, as one who asks only: nobody is to miss it afterwards. */
 const visit = Effect.fnUntraced(function*<A>(gate: string, visitor: (node: Node.Node["Service"]) => Effect.Effect<A>) {
   const gates = yield* resolve([gate])
   return yield* Effect.gen(function*() {
     const node = yield* Node.Node
     if ((yield* node.bootstrap(gates)) === 0) return yield* new Failed({ message: `${gate} does not answer` })
     return yield* visitor(node)
-  }).pipe(Effect.provide(nodeOn({ address: bindFor(gates), port: 0 }, Storage.layerMemory(), undefined)))
+  }).pipe(Effect.provide(nodeOn({ address: bindFor(gates), port: 0 }, Storage.layerMemory(), { serve: false })))
 })
 
 // Who speaks to this machine alone need not be heard by others.
@@ -149,25 +156,31 @@ const bindFor = (gates: ReadonlyArray<NetAddress.InetAddress>): string => {
 const nodeOn = <E>(
   options: Transport.Options,
   storage: Layer.Layer<Storage.Storage, E>,
-  id: Node.Options["id"]
+  settings: Node.Options
 ) =>
-  Node.layer({ id }).pipe(
+  Node.layer(settings).pipe(
     Layer.provide(storage),
     Layer.provide(Protocol.layer({ timeout: "2 seconds" })),
     Layer.provide(Transport.layer(options))
   )
 
 const resolve = (hosts: ReadonlyArray<string>) =>
-  Effect.gen(function*() {
-    const resolver = yield* AddressResolver.AddressResolver
-    return (yield* Effect.forEach(hosts, (host) => resolver.resolve(host))).map(([first]) => first)
-  }).pipe(Effect.mapError((error) => new Failed({ message: error.message })))
+  Effect.forEach(
+    hosts,
+    (host) =>
+      Effect.flatMap(AddressResolver.AddressResolver, (resolver) => resolver.resolve(host)).pipe(
+        Effect.map(([first]) => first),
+        Effect.mapError((error) => new Failed({ message: `${host}: ${error.message}` }))
+      )
+  )
 
 Command.make("kademlia").pipe(
   Command.withDescription("A node of a Kademlia network, and what can be asked of one"),
   Command.withSubcommands([node, set, get]),
   Command.run({ version: "0.1.0" }),
+  Effect.tapDefect((defect) => Effect.logError(defect)),
   Effect.provide([NodeServices.layer, Layer.provide(NodeAddressResolver.layer, NodeDns.layer)]),
   Effect.provideService(References.LogToStderr, true),
-  NodeRuntime.runMain
+  // It would report on stdout, and everything has been reported by now.
+  NodeRuntime.runMain({ disableErrorReporting: true })
 )

@@ -1,0 +1,114 @@
+/** The commands, each a process, over UDP on loopback. */
+import { NodeServices } from "@effect/platform-node"
+import { describe, expect, layer } from "@effect/vitest"
+import { Effect, FileSystem, Stream } from "effect"
+import { ChildProcess } from "effect/process"
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+const main = `${root}examples/kademlia/main.ts`
+
+// The processes run the built library, and it shall be this one.
+const built = spawnSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", "tsconfig.build.json"], {
+  cwd: root,
+  encoding: "utf8"
+})
+
+/** Runs a command to its end. */
+const kademlia = Effect.fnUntraced(
+  function*(args: ReadonlyArray<string>) {
+    const child = yield* ChildProcess.make(process.execPath, [main, ...args], { stdin: "ignore", detached: false })
+    const [exitCode, stdout, stderr] = yield* Effect.all([
+      child.exitCode,
+      child.stdout.pipe(Stream.decodeText(), Stream.mkString),
+      child.stderr.pipe(Stream.decodeText(), Stream.mkString)
+    ], { concurrency: "unbounded" })
+    return { exitCode: Number(exitCode), stdout, stderr }
+  },
+  Effect.scoped
+)
+
+/** Starts a node, and answers where it is once it has joined. */
+const startNode = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+  const child = yield* ChildProcess.make(
+    process.execPath,
+    [main, "node", "--port", "0", "--address", "127.0.0.1", ...args],
+    { stdin: "ignore", stderr: "inherit", detached: false, forceKillAfter: "5 seconds" }
+  )
+  const lines = yield* child.stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.take(2), Stream.runCollect)
+  const [, id, address] = /^node ([0-9a-f]{40}) on (127\.0\.0\.1:\d+)$/.exec(lines[0] ?? "") ?? []
+  return { child, id, address: address ?? "nowhere", table: lines[1] }
+})
+
+describe("kademlia", () => {
+  layer(NodeServices.layer, { excludeTestServices: true })((it) => {
+    it.effect("node, set and get", () =>
+      Effect.gen(function*() {
+        expect(built.stdout + built.stderr).toBe("")
+        const first = yield* startNode()
+        expect(first.table).toBe("0 contacts and 0 that wait; 1 buckets: 0 at depth 0")
+        const second = yield* startNode("--bootstrap", first.address)
+        expect(second.table).toBe("1 contacts and 0 that wait; 1 buckets: 1 at depth 0")
+        const set = yield* kademlia(["set", "Schlüssel", "a value, and no more", "--bootstrap", first.address])
+        expect(set).toStrictEqual({ exitCode: 0, stdout: "", stderr: "2 nodes took the value\n" })
+        for (const node of [first, second]) {
+          const get = yield* kademlia(["get", "Schlüssel", "--bootstrap", node.address])
+          expect(get).toStrictEqual({ exitCode: 0, stdout: "a value, and no more\n", stderr: "" })
+        }
+        const missing = yield* kademlia(["get", "missing", "--bootstrap", first.address])
+        expect(missing).toMatchObject({ exitCode: 1, stdout: "" })
+        expect(missing.stderr).toContain("there is no such key")
+      }))
+
+    it.effect("say what is wrong, on stderr alone, and exit with 1", () =>
+      Effect.gen(function*() {
+        const first = yield* startNode()
+        const cases: ReadonlyArray<readonly [args: ReadonlyArray<string>, message: string]> = [
+          // Nobody listens at the discard port.
+          [["get", "key", "--bootstrap", "127.0.0.1:9"], "127.0.0.1:9 does not answer"],
+          [["get", "key", "--bootstrap", "nowhere"], "nowhere"],
+          [["get", "key"], "--bootstrap"],
+          [["node", "--port", "65536"], "port"],
+          [["node", "--port", first.address.split(":")[1]!, "--address", "127.0.0.1"], "EADDRINUSE"]
+        ]
+        for (const [args, message] of cases) {
+          const { exitCode, stderr, stdout } = yield* kademlia(args)
+          expect(exitCode).toBe(1)
+          expect(stderr).toContain(message)
+          // Usage may go there, but no value.
+          if (args[0] === "get" && args.length === 4) expect(stdout).toBe("")
+        }
+      }))
+
+    it.effect("a node that is told to stop comes back as itself, with what it kept", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const directory = yield* fs.makeTempDirectoryScoped()
+        const state = ["--state", `${directory}/state.json`, "--data", `${directory}/data`]
+        const first = yield* startNode()
+        const second = yield* startNode("--bootstrap", first.address, ...state)
+        yield* kademlia(["set", "key", "value", "--bootstrap", second.address])
+        yield* second.child.kill({ killSignal: "SIGTERM" })
+        const again = yield* startNode(...state)
+        expect(again.id).toBe(second.id)
+        // It has found the network by the contacts that it had.
+        expect(again.table).toMatch(/^[1-9]\d* contacts/)
+        yield* first.child.kill({ killSignal: "SIGTERM" })
+        const get = yield* kademlia(["get", "key", "--bootstrap", again.address])
+        expect(get.stdout).toBe("value\n")
+      }))
+
+    it.effect("two nodes do not share a directory", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const directory = yield* fs.makeTempDirectoryScoped()
+        const data = ["--data", `${directory}/data`]
+        yield* startNode(...data)
+        const { exitCode, stderr } = yield* kademlia(["node", "--port", "0", "--address", "127.0.0.1", ...data])
+        expect(exitCode).toBe(1)
+        expect(stderr).toContain("is another node using it?")
+      }))
+  })
+})

@@ -1,0 +1,124 @@
+/** What both storages do, and what the one in a directory does more; the file of a node's state. */
+import { NodeFileSystem } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, FileSystem, Layer, Option } from "effect"
+import { SimulatedNetwork } from "effect-rpcudp/testing"
+import type { Messages } from "../../examples/kademlia/index.ts"
+import { Id, Node, Storage } from "../../examples/kademlia/index.ts"
+import * as State from "../../examples/kademlia/State.ts"
+import * as StorageLevel from "../../examples/kademlia/StorageLevel.ts"
+import { addressOf, network } from "./nodes.ts"
+
+const entry = (value: Messages.Value): Storage.Entry => ({
+  value,
+  own: false,
+  from: Id.ofKey("from"),
+  expiresAt: Infinity,
+  republishAt: 5
+})
+
+const values: ReadonlyArray<Messages.Value> = ["text", "", Uint8Array.of(0, 255), true, false, 0, -1.5, 2n ** 60n]
+
+const temporary = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
+
+const kinds = {
+  memory: (options?: Storage.Options) => Storage.layerMemory(options),
+  "a directory": (options?: Storage.Options) =>
+    Layer.unwrap(Effect.map(temporary, (directory) => StorageLevel.layer(directory, options)))
+}
+
+for (const [kind, storage] of Object.entries(kinds)) {
+  const using = (options?: Storage.Options) => <A, E>(test: Effect.Effect<A, E, Storage.Storage>) =>
+    test.pipe(Effect.provide(Layer.provide(storage(options), NodeFileSystem.layer)), Effect.scoped)
+
+  describe(`a storage in ${kind}`, () => {
+    it.effect("gives back what it was given", () =>
+      Effect.gen(function*() {
+        const { all, get, put, remove } = yield* Storage.Storage
+        for (const [i, value] of values.entries()) {
+          const key = Id.ofKey(`${i}`)
+          expect(yield* get(key)).toStrictEqual(Option.none())
+          expect(yield* put(key, entry("another"))).toBe(true)
+          expect(yield* put(key, entry(value))).toBe(true)
+          const found = Option.getOrThrow(yield* get(key))
+          expect({ ...found, value: plain(found.value) }).toStrictEqual({ ...entry(value), value: plain(value) })
+        }
+        expect(new Map(yield* all).size).toBe(values.length)
+        yield* remove(Id.ofKey("0"))
+        expect(yield* get(Id.ofKey("0"))).toStrictEqual(Option.none())
+        expect((yield* all).map(([key]) => key)).not.toContain(Id.ofKey("0"))
+      }).pipe(using()))
+
+    it.effect("has room for so many keys, and no more", () =>
+      Effect.gen(function*() {
+        const { put, remove } = yield* Storage.Storage
+        const [a, b, c] = ["a", "b", "c"].map(Id.ofKey) as [Id.Id, Id.Id, Id.Id]
+        expect([yield* put(a, entry(1)), yield* put(b, entry(2)), yield* put(c, entry(3))]).toStrictEqual([
+          true,
+          true,
+          false
+        ])
+        expect(yield* put(b, entry(4))).toBe(true)
+        yield* remove(a)
+        expect(yield* put(c, entry(3))).toBe(true)
+      }).pipe(using({ maxKeys: 2 })))
+  })
+}
+
+const plain = (value: Messages.Value) => value instanceof Uint8Array ? Array.from(value) : value
+
+describe("a storage in a directory", () => {
+  it.effect("has it still when it is opened again, and is open once", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary
+      const key = Id.ofKey("key")
+      yield* Effect.flatMap(Storage.Storage, ({ put }) => put(key, entry("value"))).pipe(
+        Effect.provide(StorageLevel.layer(directory))
+      )
+      const again = Effect.flatMap(Storage.Storage, ({ get }) => get(key)).pipe(
+        Effect.provide(StorageLevel.layer(directory))
+      )
+      expect(yield* again).toStrictEqual(Option.some(entry("value")))
+      const error = yield* again.pipe(Effect.flip, Effect.provide(StorageLevel.layer(directory)))
+      expect(error).toMatchObject({ _tag: "StorageUnavailable", directory })
+    }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
+})
+
+describe("the state of a node", () => {
+  it.effect("is its id and whom it knows, the closest first; what is damaged is none", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const file = `${yield* temporary}/state.json`
+      const members = yield* network(5)
+      const { node } = members[2]!
+      expect(yield* State.load(file)).toStrictEqual(Option.none())
+      yield* Layer.build(State.layer(file).pipe(Layer.provide(Layer.succeed(Node.Node, node)))).pipe(Effect.scoped)
+      const state = Option.getOrThrow(yield* State.load(file))
+      expect(state.id).toBe(node.id)
+      const others = members.filter((member) => member.node !== node).map((member) => member.node)
+      others.sort((a, b) => Id.byDistance(node.id)(a.id, b.id))
+      expect(State.addressesOf(state)).toStrictEqual(others.map(({ address }) => address))
+      for (const text of ["", "{}", `{"id":"x","contacts":[]}`, "\u0000"]) {
+        yield* fs.writeFileString(file, text)
+        expect(yield* State.load(file)).toStrictEqual(Option.none())
+      }
+      expect(State.addressesOf({ id: node.id, contacts: ["nonsense", addressOf(1)] })).toHaveLength(1)
+    }).pipe(
+      Effect.provide([NodeFileSystem.layer, SimulatedNetwork.layer({ delay: "20 millis", tick: 5 })]),
+      Effect.scoped
+    ))
+
+  it.effect("is not overwritten by that of a node that knows nobody", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const file = `${yield* temporary}/state.json`
+      const [alone] = yield* network(1)
+      yield* Layer.build(State.layer(file).pipe(Layer.provide(Layer.succeed(Node.Node, alone!.node)))).pipe(
+        Effect.scoped
+      )
+      expect(yield* fs.exists(file)).toBe(false)
+    }).pipe(
+      Effect.provide([NodeFileSystem.layer, SimulatedNetwork.layer()]),
+      Effect.scoped
+    ))
+})
