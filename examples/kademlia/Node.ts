@@ -186,21 +186,19 @@ const make = Effect.fnUntraced(function*(options: Options) {
       return question(next)
     })
 
-  /** Pings in the background, each address once at a time. */
+  /** Pings in the background, each address once at a time, and once more if the first is lost. */
   const ping = (contact: Contact, then: (answer: Id.Id | undefined) => Effect.Effect<void>) =>
     Effect.suspend(() => {
       const address = contact.name
       if (pinging.has(address) || pinging.size >= maxPings) return Effect.void
       pinging.add(address)
+      const lost = Effect.sync(() => emit(() => ({ _tag: "CallLost", method: "ping", address })))
       return client(contact.address).ping(self).pipe(
-        Effect.matchEffect({
-          onSuccess: then,
-          onFailure: () => {
-            emit(() => ({ _tag: "CallLost", method: "ping", address }))
-            return then(undefined)
-          }
-        }),
+        Effect.tapError(() => lost),
+        Effect.retry({ times: 1, while: ({ _tag }) => _tag === "NoResponse" }),
+        Effect.orElseSucceed(() => undefined),
         Effect.ensuring(Effect.sync(() => pinging.delete(address))),
+        Effect.flatMap(then),
         inBackground
       )
     })
