@@ -20,7 +20,7 @@ const start = Effect.gen(function*() {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const live = Node.layer().pipe(
     Layer.provide(Storage.layerMemory()),
-    Layer.provide(Protocol.layer({ timeout: "1 second" })),
+    Layer.provide(Protocol.layer({ timeout: "1 second", gracePeriod: 0 })),
     Layer.provide(Transport.layer({ address: "127.0.0.1" }))
   )
   const context = yield* Layer.buildWithMemoMap(live, Layer.makeMemoMapUnsafe(), scope)

@@ -43,7 +43,7 @@ const stranger = Effect.fnUntraced(function*(address: string, { find = () => Eff
         find_value: look
       })
     ),
-    Layer.provideMerge(Protocol.layer({ timeout: "1 second" })),
+    Layer.provideMerge(Protocol.layer({ timeout: "1 second", gracePeriod: 0 })),
     Layer.provide(Transport.layerSocket()),
     Layer.provide(SimulatedNetwork.socket(address))
   )

@@ -22,7 +22,7 @@ export const start = Effect.fnUntraced(function*(address: string, options?: Node
   const scope = yield* Scope.fork(yield* Effect.scope)
   const live = Node.layer(options).pipe(
     Layer.provideMerge(Storage.layerMemory()),
-    Layer.provide(Protocol.layer({ timeout: "1 second" })),
+    Layer.provide(Protocol.layer({ timeout: "1 second", gracePeriod: 0 })),
     Layer.provide(Transport.layerSocket()),
     Layer.provide(SimulatedNetwork.socket(address))
   )
