@@ -72,6 +72,8 @@ interface Served {
 /** A request in the hands of its handler. */
 interface Request {
   readonly id: Uint8Array
+  /** When it came. */
+  readonly at: number
   readonly bytes: number
   readonly from: Peer
   readonly sender: Limited
@@ -114,8 +116,8 @@ export const make = (wire: Wire, options: Options): Server => {
   }
 
   /** Sends what its receiver's budget has room for. */
-  const reply = (datagram: Uint8Array, to: Peer, sender: Limited) => {
-    if (guard?.senders.spend(sender, datagram.length, now()) === false) return metrics.withheld()
+  const reply = (datagram: Uint8Array, to: Peer, sender: Limited, at: number) => {
+    if (guard?.senders.spend(sender, datagram.length, at) === false) return metrics.withheld()
     // A refused send is the caller's time-out: nobody here could do more about it.
     wire.send(datagram, to)
   }
@@ -123,7 +125,7 @@ export const make = (wire: Wire, options: Options): Server => {
   /** Answers a request that was not run. */
   const refuse = (id: Uint8Array, bytes: number, from: Peer, sender: Limited, failure: Codec.FailureReason) => {
     const encoded = Codec.encodeFailure(id, failure, bytes)
-    if (Result.isSuccess(encoded)) reply(encoded.success, from, sender)
+    if (Result.isSuccess(encoded)) reply(encoded.success, from, sender, now())
   }
 
   /** Says that there is no room, if that costs less than the request did. A flood is not worth a datagram each. */
@@ -160,8 +162,10 @@ export const make = (wire: Wire, options: Options): Server => {
   /** The handler has run: a repeated request gets the same answer. */
   const conclude = (request: Request, outcome: RequestOutcome, datagram: Uint8Array) => {
     const { from, id, sender, served } = request
-    if (!served.idempotent) guard?.answers?.add(id, originOf(sender, from), datagram, now())
-    reply(datagram, from, sender)
+    // A request that is answered at once is answered when it came: the clock costs as much as all that follows here.
+    const at = request.suspended ? now() : request.at
+    if (!served.idempotent) guard?.answers?.add(id, originOf(sender, from), datagram, at)
+    reply(datagram, from, sender, at)
     end(request, outcome)
   }
 
@@ -338,7 +342,7 @@ export const make = (wire: Wire, options: Options): Server => {
       const known = answers?.find(id, originOf(sender, from), at)
       if (known !== undefined) {
         metrics.requestRefused("repeated")
-        return known === forgotten ? undefined : reply(known, from, sender)
+        return known === forgotten ? undefined : reply(known, from, sender, at)
       }
 
       const crowded = unproven >= maxUnproven
@@ -379,7 +383,10 @@ export const make = (wire: Wire, options: Options): Server => {
       inFlight++
       served.inFlight++
       metrics.requestStarted()
-      decodeArgs({ id, bytes: datagram.length, from, sender, handler, served, suspended: false, proven: false }, args)
+      decodeArgs(
+        { id, at, bytes: datagram.length, from, sender, handler, served, suspended: false, proven: false },
+        args
+      )
     },
 
     onProof: (datagram, from) => {
