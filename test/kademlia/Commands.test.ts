@@ -53,11 +53,14 @@ describe("kademlia", () => {
         expect(second.table).toBe("1 contacts and 0 that wait; 1 buckets: 1 at depth 0")
         const set = yield* kademlia(["set", "Schlüssel", "a value, and no more", "--bootstrap", first.address])
         expect(set).toStrictEqual({ exitCode: 0, stdout: "", stderr: "2 nodes took the value\n" })
-        for (const node of [first, second]) {
-          const get = yield* kademlia(["get", "Schlüssel", "--bootstrap", node.address])
+        const [here, there, missing] = yield* Effect.all([
+          kademlia(["get", "Schlüssel", "--bootstrap", first.address]),
+          kademlia(["get", "Schlüssel", "--bootstrap", second.address]),
+          kademlia(["get", "missing", "--bootstrap", first.address])
+        ], { concurrency: "unbounded" })
+        for (const get of [here, there]) {
           expect(get).toStrictEqual({ exitCode: 0, stdout: "a value, and no more\n", stderr: "" })
         }
-        const missing = yield* kademlia(["get", "missing", "--bootstrap", first.address])
         expect(missing).toMatchObject({ exitCode: 1, stdout: "" })
         expect(missing.stderr).toContain("there is no such key")
       }))
@@ -73,8 +76,9 @@ describe("kademlia", () => {
           [["node", "--port", "65536"], "port"],
           [["node", "--port", first.address.split(":")[1]!, "--address", "127.0.0.1"], "EADDRINUSE"]
         ]
-        for (const [args, message] of cases) {
-          const { exitCode, stderr, stdout } = yield* kademlia(args)
+        const outcomes = yield* Effect.forEach(cases, ([args]) => kademlia(args), { concurrency: "unbounded" })
+        for (const [i, { exitCode, stderr, stdout }] of outcomes.entries()) {
+          const [args, message] = cases[i]!
           expect(exitCode).toBe(1)
           expect(stderr).toContain(message)
           // Usage may go there, but no value.

@@ -1,0 +1,41 @@
+/** The simulation in small: that it runs, that it is the same twice, and what holds of any of its networks. */
+import { expect, it } from "@effect/vitest"
+import { simulate } from "../../examples/kademlia/simulation.ts"
+
+const options = {
+  nodes: 16,
+  hours: 2,
+  sessionHours: 1,
+  loss: 0.02,
+  lookupsPerHour: 2,
+  k: 6,
+  alpha: 3,
+  bits: 1,
+  staleAfter: 5
+}
+
+it("a seed decides what happens, and values outlive those that published them", async () => {
+  const progress: Array<number> = []
+  const run = async (seed: number) => {
+    const { heapMiB, realSeconds, ...figures } = await simulate({
+      ...options,
+      seed,
+      progress: (done) => progress.push(done)
+    })
+    expect(heapMiB).toBeGreaterThan(0)
+    expect(realSeconds).toBeGreaterThan(0)
+    return figures
+  }
+  const [first, again, other] = [await run(1), await run(1), await run(2)]
+  expect(again).toStrictEqual(first)
+  expect(other).not.toStrictEqual(first)
+  expect(progress.at(-1)).toBeCloseTo(1)
+  for (const { hops, left, lookups, table } of [first, other]) {
+    expect(left).toBeGreaterThan(16)
+    expect(lookups.made).toBeGreaterThan(10)
+    expect(lookups.wrong).toBe(0)
+    expect(lookups.found / lookups.made).toBeGreaterThan(0.9)
+    expect(hops.p99).toBeLessThanOrEqual(Math.log2(16) + 1)
+    expect(table.max).toBeLessThan(16 + left)
+  }
+})
