@@ -95,7 +95,7 @@ const describe = (buckets: Effect.Success<Node.Node["Service"]["buckets"]>): str
   const contacts = buckets.reduce((sum, { entries }) => sum + entries.length, 0)
   const waiting = buckets.reduce((sum, { cache }) => sum + cache.length, 0)
   const each = buckets.map(({ depth, entries }) => `${entries.length} at depth ${depth}`).join(", ")
-  return `${contacts} contacts and ${waiting} that wait; ${buckets.length} buckets: ${each}`
+  return `${counted(contacts, "contact")} and ${waiting} that wait; ${counted(buckets.length, "bucket")}: ${each}`
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ const set = Command.make(
   Effect.fn(function*({ bootstrap, key, value }) {
     const taken = yield* visit(bootstrap, (node) => node.set(key, value))
     if (taken === 0) return yield* new Failed({ message: "no node took the value" })
-    yield* Console.error(`${taken} nodes took the value`)
+    yield* Console.error(`${counted(taken, "node")} took the value`)
   }, asFailed)
 ).pipe(Command.withDescription("Stores a value"))
 
@@ -152,6 +152,8 @@ const bindFor = (gates: ReadonlyArray<NetAddress.InetAddress>): string => {
 // ---------------------------------------------------------------------------------------------------------------------
 // both
 // ---------------------------------------------------------------------------------------------------------------------
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`
 
 const nodeOn = <E>(
   options: Transport.Options,

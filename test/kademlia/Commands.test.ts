@@ -48,9 +48,9 @@ describe("kademlia", () => {
       Effect.gen(function*() {
         expect(built.stdout + built.stderr).toBe("")
         const first = yield* startNode()
-        expect(first.table).toBe("0 contacts and 0 that wait; 1 buckets: 0 at depth 0")
+        expect(first.table).toBe("0 contacts and 0 that wait; 1 bucket: 0 at depth 0")
         const second = yield* startNode("--bootstrap", first.address)
-        expect(second.table).toBe("1 contacts and 0 that wait; 1 buckets: 1 at depth 0")
+        expect(second.table).toBe("1 contact and 0 that wait; 1 bucket: 1 at depth 0")
         const set = yield* kademlia(["set", "Schlüssel", "a value, and no more", "--bootstrap", first.address])
         expect(set).toStrictEqual({ exitCode: 0, stdout: "", stderr: "2 nodes took the value\n" })
         const [here, there, missing] = yield* Effect.all([
@@ -98,7 +98,7 @@ describe("kademlia", () => {
         const again = yield* startNode(...state)
         expect(again.id).toBe(second.id)
         // It has found the network by the contacts that it had.
-        expect(again.table).toMatch(/^[1-9]\d* contacts/)
+        expect(again.table).toMatch(/^[1-9]\d* contacts?/)
         yield* first.child.kill({ killSignal: "SIGTERM" })
         const get = yield* kademlia(["get", "key", "--bootstrap", again.address])
         expect(get.stdout).toBe("value\n")
