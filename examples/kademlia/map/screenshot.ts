@@ -15,7 +15,7 @@ const program = Effect.gen(function*() {
   const network = yield* Network.Network
   const browser = yield* Browser.launch(Browser.path.value)
   const page = yield* Browser.open(browser, `http://127.0.0.1:${address.port}`, {
-    viewport: { width: Number(width), height: 980 },
+    viewport: { width: Number(width), height: 1060 },
     colorScheme: scheme === "dark" ? "dark" : "light"
   })
   yield* Browser.attempt(() => page.locator(".node").first().waitFor())
