@@ -50,7 +50,7 @@ export const make = (receiveBufferBytes?: number): Contender => {
   }
 }
 
-const ids = () => {
+export const ids = () => {
   const pool = Buffer.allocUnsafe(512 * idBytes)
   let offset = pool.length
   return () => {

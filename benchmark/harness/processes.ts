@@ -73,8 +73,11 @@ export class Process {
     }
   }
 
+  /** It ends by itself when nobody speaks to it any more, or is ended. */
   async end(): Promise<void> {
-    this.#child.kill("SIGKILL")
+    this.#child.stdin!.end()
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), 2000)
     await this.#ended
+    clearTimeout(late)
   }
 }

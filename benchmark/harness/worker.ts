@@ -23,6 +23,8 @@ const say = (line: string) => process.stdout.write(`${line}\n`)
 
 if (role === "serve") {
   say(`port ${await contender.serve()}`)
+  // Ends with whoever started it.
+  process.stdin.resume().on("end", () => process.exit())
 } else {
   const load = new Load(await contender.connect(Number(port)))
   await load.first()

@@ -1,0 +1,31 @@
+/** k-rpc-socket, BitTorrent's DHT: bencoded. */
+// @ts-expect-error It has no types.
+import krpc from "k-rpc-socket"
+import { callbacks } from "../harness/load.ts"
+import type { Contender } from "../harness/worker.ts"
+import { argumentBytes, replyBytes } from "./workload.ts"
+
+const open = async () => {
+  const socket = krpc()
+  await new Promise<void>((resolve) => {
+    socket.bind(0, resolve)
+  })
+  return socket
+}
+
+export const contender: Contender = {
+  serve: async () => {
+    const socket = await open()
+    socket.on("query", (query: unknown, peer: unknown) => socket.response(peer, query, { v: replyBytes }))
+    return socket.address().port
+  },
+  connect: async (port) => {
+    const socket = await open()
+    const peer = { host: "127.0.0.1", port }
+    return callbacks((done) => {
+      socket.query(peer, { q: "forty", a: { v: argumentBytes } }, (error: unknown) => {
+        if (error === null) done()
+      })
+    })
+  }
+}
