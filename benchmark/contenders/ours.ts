@@ -12,7 +12,7 @@ class Forty extends Handlers.Service<Forty>()("benchmark/Forty", {
 const FortyLive = Forty.toLayer({ forty: (argument) => Effect.succeed(replyTo(argument)) })
 
 /** `node` is the layer of a socket that calls and serves. */
-export const make = (node: () => Layer.Layer<Protocol.Protocol, unknown>): Contender => {
+export const make = (node: (options?: Protocol.Options) => Layer.Layer<Protocol.Protocol, unknown>): Contender => {
   const build = <A>(layer: Layer.Layer<A, unknown>) =>
     Effect.runPromise(Layer.buildWithScope(layer, Scope.makeUnsafe()))
   return {
@@ -23,12 +23,14 @@ export const make = (node: () => Layer.Layer<Protocol.Protocol, unknown>): Conte
       const { address } = await Effect.runPromiseWith(context)(Protocol.Protocol)
       return address.port
     },
-    connect: async (port) => {
-      const context = await build(node())
+    connect: async (port, patience) => {
+      const context = await build(node(patience))
       const forty = await Effect.runPromiseWith(context)(Protocol.client(Forty))
       return effects(forty(`127.0.0.1:${port}`).forty(argument), Effect.runForkWith(context))
     }
   }
 }
 
-export const contender = make(() => Protocol.layer().pipe(Layer.provide(Transport.layer({ address: "127.0.0.1" }))))
+export const contender = make((options) =>
+  Protocol.layer(options).pipe(Layer.provide(Transport.layer({ address: "127.0.0.1" })))
+)

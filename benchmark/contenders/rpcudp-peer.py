@@ -1,10 +1,15 @@
 """Python's rpcudp itself, which is not part of this repository. It speaks to the harness as worker.ts does.
 
-rpcudp-peer.py <asyncio|uvloop> serve, or rpcudp-peer.py <asyncio|uvloop> call <port>
+rpcudp-peer.py <asyncio|uvloop> serve
+rpcudp-peer.py <asyncio|uvloop> call <port>
+rpcudp-peer.py <asyncio|uvloop> wait <port> <calls>
 """
 
 import asyncio
+import gc
 import logging
+import os
+import resource
 import sys
 import time
 
@@ -93,9 +98,33 @@ async def call(port):
         await phase(protocol, peer, int(in_flight), warm_up / 1000, measure / 1000)
 
 
+def resident():
+    gc.collect()
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize()
+
+
+async def wait(port, calls):
+    _, protocol = await open_socket()
+    protocol._wait_timeout = 60
+    peer = ("127.0.0.1", port)
+    before = resident()
+    begin = time.perf_counter()
+    outstanding = [asyncio.ensure_future(worker(protocol, peer)) for _ in range(calls)]
+    await asyncio.sleep(0)
+    millis = 1000 * (time.perf_counter() - begin)
+    say(f"outstanding {millis} nan {(resident() - before) / len(outstanding)}")
+    os._exit(0)
+
+
+async def worker(protocol, peer):
+    await protocol.forty(peer, ARGUMENT)
+
+
 def main():
     loop, role, *rest = sys.argv[1:]
-    program = serve() if role == "serve" else call(int(rest[0]))
+    roles = {"serve": serve, "call": call, "wait": wait}
+    program = roles[role](*map(int, rest))
     if loop == "uvloop":
         import uvloop
 

@@ -35,5 +35,10 @@ export const python = (loop: "asyncio" | "uvloop"): Found => {
   }
   if (loop === "uvloop" && !has(python, "uvloop")) return { name, missing: "its module uvloop" }
   const command = [python, at("contenders/rpcudp-peer.py"), loop]
-  return { name, serve: [...command, "serve"], call: (port) => [...command, "call", port] }
+  return {
+    name,
+    serve: [...command, "serve"],
+    call: (port) => [...command, "call", port],
+    wait: (port, calls) => [...command, "wait", port, String(calls)]
+  }
 }

@@ -13,6 +13,13 @@ export interface Figures {
   readonly lost: number
 }
 
+/** Calls that wait: how long it took to issue them, and what one of them occupies. */
+export interface Outstanding {
+  readonly millis: number
+  readonly heapBytes: number
+  readonly rssBytes: number
+}
+
 /** One of the calls that are in flight at a time. */
 export interface Slot {
   /** Undefined between two calls. */
@@ -21,6 +28,8 @@ export interface Slot {
 
 /** Calls again as soon as it is answered, while the load is running. */
 export interface Driver {
+  /** A call whose answer nobody waits for but the caller itself. */
+  readonly once: () => void
   readonly start: (slot: Slot, load: Load) => void
 }
 
@@ -36,7 +45,7 @@ export const callbacks = (call: (done: () => void) => void): Driver => {
       if (load.running) start(slot, load)
     })
   }
-  return { start }
+  return { start, once: () => call(() => {}) }
 }
 
 /** Calls that answer a promise. */
@@ -49,8 +58,11 @@ export const promises = (call: () => Promise<unknown>): Driver =>
 /** Calls that are Effects: a fiber makes one after the other. */
 export const effects = <R>(
   call: Effect.Effect<unknown, unknown, R>,
-  fork: (fiber: Effect.Effect<void, unknown, R>) => unknown
+  fork: (fiber: Effect.Effect<unknown, unknown, R>) => unknown
 ): Driver => ({
+  once: () => {
+    fork(call)
+  },
   start: (slot, load) => {
     fork(Effect.gen(function*() {
       let startedAt = slot.startedAt = performance.now()
@@ -124,6 +136,16 @@ export class Load {
     return { calls, seconds, p50: quantile(0.5), p99: quantile(0.99), lost: this.#lost }
   }
 
+  /** Issues calls that nobody answers, and tells what they occupy: `--expose-gc` must be on. Does not end them. */
+  async outstanding(calls: number): Promise<Outstanding> {
+    const before = await settledMemory()
+    const begin = performance.now()
+    for (let i = 0; i < calls; i++) this.#driver.once()
+    const millis = performance.now() - begin
+    const after = await settledMemory()
+    return { millis, heapBytes: (after.heap - before.heap) / calls, rssBytes: (after.rss - before.rss) / calls }
+  }
+
   #sweep(slots: ReadonlyArray<Slot>): void {
     const before = performance.now() - lostAfter
     for (const slot of slots) {
@@ -137,5 +159,13 @@ export class Load {
 const isBusy = (slot: Slot): boolean => slot.startedAt !== undefined
 
 const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+/** Once what is queued has run, and what is garbage has gone. */
+const settledMemory = async () => {
+  for (let i = 0; i < 10; i++) await soon()
+  for (let i = 0; i < 3; i++) globalThis.gc?.()
+  const { arrayBuffers, heapUsed, rss } = process.memoryUsage()
+  return { heap: heapUsed + arrayBuffers, rss }
+}
 
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

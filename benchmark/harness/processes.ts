@@ -22,9 +22,9 @@ export class Process {
   readonly #ended: Promise<unknown>
   #errors = ""
 
-  constructor(command: ReadonlyArray<string>, core: number) {
+  constructor(command: ReadonlyArray<string>, core: number, env: Readonly<Record<string, string>> = {}) {
     const [program, ...args] = canPin ? ["taskset", "-c", String(core), ...command] : command
-    const child = spawn(program!, args, { stdio: ["pipe", "pipe", "pipe"] })
+    const child = spawn(program!, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } })
     running.add(child)
     this.#child = child
     this.#ended = new Promise((resolve) => {

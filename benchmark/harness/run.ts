@@ -1,4 +1,5 @@
 /** One run: a fresh server and a fresh client of a contender, under each load in turn. */
+import { createSocket } from "node:dgram"
 import { fileURLToPath } from "node:url"
 import { Process } from "./processes.ts"
 
@@ -6,6 +7,9 @@ export interface Contender {
   readonly name: string
   readonly serve: ReadonlyArray<string>
   readonly call: (port: string) => ReadonlyArray<string>
+  /** Makes calls to a peer that never answers; missing where the contender cannot be asked for that. */
+  readonly wait?: (port: string, calls: number) => ReadonlyArray<string>
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Mode {
@@ -48,9 +52,22 @@ export interface Run {
 }
 
 /** A contender whose processes run on Node. */
-export const node = (name: string, file: string, flags: ReadonlyArray<string> = []): Contender => {
-  const command = [process.execPath, ...flags, worker, `../contenders/${file}`]
-  return { name, serve: [...command, "serve"], call: (port) => [...command, "call", port] }
+export const node = (
+  name: string,
+  file: string,
+  { env = {}, flags = [] }: {
+    readonly env?: Readonly<Record<string, string>>
+    readonly flags?: ReadonlyArray<string>
+  } = {}
+): Contender => {
+  const command = (...flags: ReadonlyArray<string>) => [process.execPath, ...flags, worker, `../contenders/${file}`]
+  return {
+    name,
+    serve: [...command(...flags), "serve"],
+    call: (port) => [...command(...flags), "call", port],
+    wait: (port, calls) => [...command("--expose-gc"), "wait", port, String(calls)],
+    env
+  }
 }
 
 const worker = fileURLToPath(new URL("worker.ts", import.meta.url))
@@ -62,11 +79,11 @@ export const run = async (
   modes: ReadonlyArray<Mode>,
   { measure, settle, warmUp }: Durations
 ): Promise<Run> => {
-  const server = new Process(contender.serve, serverCore)
+  const server = new Process(contender.serve, serverCore, contender.env)
   try {
     const [port] = await server.expect("port")
     const started = performance.now()
-    const client = new Process(contender.call(port!), clientCore)
+    const client = new Process(contender.call(port!), clientCore, contender.env)
     try {
       await client.expect("connected")
       const firstCall = performance.now() - started
@@ -93,5 +110,29 @@ export const run = async (
     }
   } finally {
     await server.end()
+  }
+}
+
+/** In milliseconds, and in bytes a call: heap where there is one to ask, and memory that the system has given. */
+export interface Waiting {
+  readonly millis: number
+  readonly heapBytes: number | undefined
+  readonly rssBytes: number
+}
+
+/** Calls outstanding to a peer that takes datagrams and answers none. */
+export const runWaiting = async (contender: Contender, calls: number): Promise<Waiting | undefined> => {
+  if (contender.wait === undefined) return undefined
+  const mute = createSocket("udp4")
+  await new Promise<void>((resolve) => {
+    mute.bind(0, "127.0.0.1", resolve)
+  })
+  const client = new Process(contender.wait(String(mute.address().port), calls), clientCore, contender.env)
+  try {
+    const [millis, heapBytes, rssBytes] = (await client.expect("outstanding", 30)).map(Number)
+    return { millis: millis!, heapBytes: Number.isNaN(heapBytes!) ? undefined : heapBytes!, rssBytes: rssBytes! }
+  } finally {
+    await client.end()
+    mute.close()
   }
 }

@@ -1,0 +1,98 @@
+/**
+ * Everything: `npm run bench:all`. Some ten minutes; writes RESULTS.md and its charts.
+ *
+ * `ROUNDS=1 npm run bench:all` is for trying it out.
+ */
+import { writeFileSync } from "node:fs"
+import { c, python } from "./harness/foreign.ts"
+import type { Found } from "./harness/foreign.ts"
+import { curves, growth } from "./harness/growth.ts"
+import type { Curve, Point } from "./harness/growth.ts"
+import { canPin } from "./harness/processes.ts"
+import { profile } from "./harness/profile.ts"
+import { report } from "./harness/report.ts"
+import { runRounds } from "./harness/rounds.ts"
+import type { Contender, Waiting } from "./harness/run.ts"
+import { modes, node, runWaiting } from "./harness/run.ts"
+import { micro } from "./micro.ts"
+
+const rounds = Number(process.env["ROUNDS"] ?? 5)
+const settings = { rounds, warmUp: 2000, settle: 300, measure: 800 }
+const growthSettings = { rounds: Math.min(rounds, 2), warmUp: 1000, measure: 500 }
+const outstanding = 100_000
+
+const dgram = node("node:dgram", "dgram.ts")
+const ours = node("effect-rpcudp", "ours.ts")
+const oursOverSocket = node("effect-rpcudp, layerSocket", "ours-socket.ts")
+const dht = node("dht-rpc", "dht-rpc.ts")
+const udpRequest = node("udp-request", "udp-request.ts")
+const krpc = node("k-rpc-socket", "k-rpc-socket.ts")
+const asyncio = python("asyncio")
+const uvloop = python("uvloop")
+
+const found: ReadonlyArray<Found> = [
+  dgram,
+  node("node:dgram, 4 MiB buffers", "dgram-4mib.ts"),
+  c(),
+  node("udx-native", "udx.ts"),
+  node("Effect's NodeDatagramSocket", "effect-datagram.ts"),
+  ours,
+  oursOverSocket,
+  dht,
+  udpRequest,
+  krpc,
+  node("coap", "coap.ts"),
+  node("effect/rpc over TCP", "effect-rpc.ts"),
+  node("grpc-js", "grpc.ts"),
+  asyncio,
+  uvloop
+]
+
+const isHere = (found: Found): found is Contender => !("missing" in found)
+
+const began = new Date()
+const missing = found.flatMap((found) => isHere(found) ? [] : [found])
+for (const { missing: what, name } of missing) console.log(`${name} does not take part: ${what}`)
+if (!canPin) console.log("taskset is missing, or there is one core only: the processes run where the system puts them")
+
+console.log(`\n${rounds} rounds of all contenders`)
+const contenders = found.filter(isHere)
+const measured = await runRounds(contenders, modes, settings)
+
+console.log(`\n${outstanding} calls outstanding`)
+const waiting = new Map<Contender, Waiting>()
+for (const contender of [dgram, ours, oursOverSocket, dht, udpRequest, krpc, asyncio, uvloop].filter(isHere)) {
+  const result = await runWaiting(contender, outstanding)
+  if (result === undefined) continue
+  waiting.set(contender, result)
+  console.log(`${contender.name.padEnd(32)}${result.millis.toFixed(0)} ms, ${result.rssBytes.toFixed(0)} bytes a call`)
+}
+
+console.log("\nHow the cost of a call grows")
+const grown: Array<readonly [Curve, ReadonlyArray<Point>]> = []
+for (const curve of curves) grown.push([curve, await growth(curve, growthSettings)])
+
+console.log("\nA profile, and the steps of a call")
+const shares = await profile()
+const steps = await micro()
+
+const { markdown, svgs } = report({
+  began,
+  minutes: (Date.now() - began.getTime()) / 60_000,
+  pinned: canPin,
+  settings,
+  growthSettings,
+  outstanding,
+  baseline: dgram,
+  ours,
+  contenders,
+  missing,
+  measured,
+  waiting,
+  grown,
+  shares,
+  steps
+})
+for (const [name, svg] of svgs) writeFileSync(new URL(name, import.meta.url), svg)
+writeFileSync(new URL("RESULTS.md", import.meta.url), markdown)
+console.log("\nbenchmark/RESULTS.md is written")

@@ -1,0 +1,292 @@
+/** RESULTS.md: tables, method and versions. */
+import { execFileSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { availableParallelism, cpus, release, type } from "node:os"
+import type { Step } from "../micro.ts"
+import * as Charts from "./charts.ts"
+import type { Curve, Point } from "./growth.ts"
+import type { Share } from "./profile.ts"
+import type { Rounds, Settings, Summary } from "./rounds.ts"
+import { summary } from "./rounds.ts"
+import type { Contender, Mode, Waiting } from "./run.ts"
+import { modes } from "./run.ts"
+import { median, spread } from "./statistics.ts"
+
+export interface Results {
+  readonly began: Date
+  readonly minutes: number
+  readonly pinned: boolean
+  readonly settings: Settings
+  readonly growthSettings: { readonly rounds: number; readonly warmUp: number; readonly measure: number }
+  readonly outstanding: number
+  readonly baseline: Contender
+  readonly ours: Contender
+  readonly contenders: ReadonlyArray<Contender>
+  readonly missing: ReadonlyArray<{ readonly name: string; readonly missing: string }>
+  readonly measured: Rounds
+  readonly waiting: ReadonlyMap<Contender, Waiting>
+  readonly grown: ReadonlyArray<readonly [Curve, ReadonlyArray<Point>]>
+  readonly shares: ReadonlyArray<Share>
+  readonly steps: ReadonlyArray<Step>
+}
+
+export const report = (
+  results: Results
+): { readonly markdown: string; readonly svgs: ReadonlyArray<readonly [string, string]> } => {
+  const of = (contender: Contender, mode: Mode) => summary(results.measured, contender, results.baseline, mode)
+  const sections = [
+    head(results),
+    targets(results, of),
+    "## Calls a second\n\n![Ratios to bare node:dgram](results-ratios.svg)",
+    ...modes.map((mode) => loads(results, mode, of)),
+    others(results),
+    waiting(results),
+    growth(results),
+    profile(results.shares),
+    steps(results.steps)
+  ]
+  const bars = results.contenders.map((contender) => ({
+    name: contender.name,
+    ratios: modes.map((mode) => {
+      const found = of(contender, mode)
+      return found === undefined ? undefined : median(found.ratios)
+    })
+  }))
+  return {
+    markdown: `${sections.join("\n\n")}\n`,
+    svgs: [
+      ["results-ratios.svg", Charts.ratios(modes.map(({ name }) => name), bars)],
+      ["results-growth.svg", Charts.growth(results.grown)]
+    ]
+  }
+}
+
+type SummaryOf = (contender: Contender, mode: Mode) => Summary | undefined
+
+const head = ({ began, growthSettings, minutes, pinned, settings }: Results): string =>
+  `# Results
+
+Written by \`npm run bench:all\` on ${began.toISOString().slice(0, 10)}, in ${minutes.toFixed(0)} minutes. Do not edit.
+
+${type()} ${release()}, ${cpus()[0]?.model ?? "an unknown processor"}, ${availableParallelism()} cores. ${versions()}
+
+## Method
+
+A client and a server on loopback, two processes. One method with a 16-byte string for an argument and a 40-byte reply.
+${settings.rounds} rounds; in each, every contender runs once, in an order of its own, in fresh processes:
+${settings.warmUp / 1000} s of warm-up at 64 calls in flight and ${settings.measure} ms measured; then 512 in flight and
+one at a time, each ${settings.settle} ms to settle and ${settings.measure} ms measured. ${
+    pinned
+      ? "Server and client have a core each, but one at a time, where both share one (`taskset`)."
+      : "The processes ran where the system put them: `taskset` was missing, or there was one core only."
+  }
+
+A ratio is that to the run of bare \`node:dgram\` in the same round; given are the median of the rounds, and the least and
+the greatest. The other figures are medians of the rounds. CPU is that of the processes, all their threads. A call is lost
+that has no answer after 1 s. The baseline looks up no names, has a 20-byte id and a table, and neither MessagePack nor
+deadlines. effect-rpcudp runs with its defaults and its metrics, without a tracer. dht-rpc's window is widened, for it
+would keep no more than 80 calls in flight. The growth curves are medians of ${growthSettings.rounds} rounds of fresh processes,
+${growthSettings.warmUp / 1000} s of warm-up and ${growthSettings.measure} ms measured.
+
+The machine is shared: read the spread. What others take from it moves calls a second far more than CPU a call.`
+
+const versions = (): string => {
+  const require = createRequire(import.meta.url)
+  const version = (name: string): string => {
+    const { version }: { readonly version: string } = JSON.parse(
+      readFileSync(require.resolve.paths(name)!.map((path) => `${path}/${name}/package.json`).find(exists)!, "utf8")
+    )
+    return `${name} ${version}`
+  }
+  const names = [
+    "effect",
+    "@effect/platform-node",
+    "msgpackr",
+    "dht-rpc",
+    "udx-native",
+    "udp-request",
+    "k-rpc-socket",
+    "coap",
+    "@grpc/grpc-js"
+  ]
+  return [`Node ${process.versions.node}`, ...names.map(version), ...foreign()].join(", ") + "."
+}
+
+const exists = (path: string): boolean => {
+  try {
+    return readFileSync(path).length > 0
+  } catch {
+    return false
+  }
+}
+
+const foreign = (): ReadonlyArray<string> =>
+  [["cc", "-dumpfullversion"], ["/usr/bin/python3", "--version"]].flatMap(([program, argument]) => {
+    try {
+      const version = execFileSync(program!, [argument!], { encoding: "utf8" }).trim()
+      return [version.startsWith("Python") ? version : `cc ${version}`]
+    } catch {
+      return []
+    }
+  })
+
+const table = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
+  [header, header.map((_, i) => i === 0 ? "---" : "---:"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")
+
+const count = (value: number): string => Math.round(value).toLocaleString("en")
+
+const targets = ({ grown, ours, outstanding, waiting }: Results, of: SummaryOf): string => {
+  const ratio = (mode: Mode) => {
+    const found = of(ours, mode)
+    return found === undefined ? "-" : spread(found.ratios)
+  }
+  const [at64, at512, sequential] = modes
+  const flight = grown.find(([{ grows }]) => grows === "flight")?.[1].filter(({ size }) => size >= 100) ?? []
+  const cpu = flight.map((point) => point.cpu)
+  const held = waiting.get(ours)
+  return `## Targets
+
+${
+    table(["effect-rpcudp against bare node:dgram", "target", "measured"], [
+      ["one call at a time", "at least 0.95", ratio(sequential!)],
+      ["64 in flight", "at least 0.85", ratio(at64!)],
+      ["64 in flight, CPU", "at most 1.2", spread(of(ours, at64!)?.cpuRatios ?? [Number.NaN])],
+      ["512 in flight", "at least 0.9", ratio(at512!)],
+      ["512 in flight, calls lost", "0", String(of(ours, at512!)?.result.lost ?? "-")],
+      [
+        "a call outstanding, its fiber included",
+        "at most 1.8 KB",
+        `${((held?.heapBytes ?? Number.NaN) / 1000).toFixed(2)} KB`
+      ],
+      [`${count(outstanding)} calls issued`, "1 s", `${((held?.millis ?? Number.NaN) / 1000).toFixed(2)} s`],
+      [
+        "CPU a call, 100 to 100,000 in flight",
+        "flat within 20%",
+        `${(100 * (Math.max(...cpu) / Math.min(...cpu) - 1)).toFixed(0)}% between the least and the greatest`
+      ]
+    ])
+  }`
+}
+
+const loads = ({ baseline, contenders }: Results, mode: Mode, of: SummaryOf): string => {
+  const rows = contenders.flatMap((contender) => {
+    const found = of(contender, mode)
+    if (found === undefined) return []
+    const { callsPerSecond, clientCpu, lost, p50, p99, serverCpu } = found.result
+    return [[
+      contender.name,
+      contender === baseline ? "1" : spread(found.ratios),
+      count(callsPerSecond),
+      count(p50),
+      count(p99),
+      contender === baseline ? "1" : spread(found.cpuRatios),
+      clientCpu.toFixed(2),
+      serverCpu.toFixed(2),
+      count(lost)
+    ]]
+  })
+  return `### ${mode.name}, ${mode.cores === 1 ? "both processes on one core" : "a core each"}
+
+${
+    table([
+      "",
+      "ratio",
+      "calls/s",
+      "p50, us",
+      "p99, us",
+      "CPU, ratio",
+      "client, CPU s per 100,000",
+      "server, CPU s per 100,000",
+      "lost"
+    ], rows)
+  }`
+}
+
+const others = ({ contenders, measured, missing }: Results): string => {
+  const rows = contenders.flatMap((contender) => {
+    const times = (measured.runs.get(contender) ?? []).flatMap((run) => run === undefined ? [] : [run.firstCall])
+    return times.length === 0 ? [] : [[contender.name, spread(times, 0)]]
+  })
+  const absent = [
+    ...missing.map(({ missing, name }) => `- ${name} is missing here: ${missing}.`),
+    ...[...measured.failures].map(([{ name }, why]) => `- ${name} failed: ${why.split("\n")[0]}.`)
+  ]
+  return `## Time to the first call
+
+From the start of the client's process to its first answer, in milliseconds.
+
+${table(["", "median (least to greatest)"], rows)}${
+    absent.length === 0 ? "" : `\n\n## Who did not take part\n\n${absent.join("\n")}`
+  }`
+}
+
+const waiting = ({ outstanding, waiting }: Results): string =>
+  `## Calls outstanding
+
+${
+    count(outstanding)
+  } calls to a peer that never answers: how long issuing them took, and what each of them occupies. Heap is what is
+left of it after a collection; resident memory includes what the collector has not given back. Effect's callers are fibers.
+
+${
+    table(
+      ["", "issued in, ms", "heap, bytes a call", "resident, bytes a call"],
+      [...waiting].map(([{ name }, { heapBytes, millis, rssBytes }]) => [
+        name,
+        count(millis),
+        heapBytes === undefined ? "-" : count(heapBytes),
+        count(rssBytes)
+      ])
+    )
+  }`
+
+const growth = ({ grown }: Results): string =>
+  `## How the cost of a call grows
+
+64 calls in flight at a time; CPU is that of client and server together.
+
+![CPU a call as one thing grows](results-growth.svg)
+
+${
+    grown.map(([{ unit }, points]) =>
+      table(
+        [unit, ...points.map(({ size }) => count(size))],
+        [
+          ["us of CPU a call", ...points.map(({ cpu }) => cpu.toFixed(1))],
+          ["calls/s", ...points.map(({ callsPerSecond }) => count(callsPerSecond))],
+          ["lost", ...points.map(({ lost }) => count(lost))]
+        ]
+      )
+    ).join("\n\n")
+  }`
+
+const profile = (shares: ReadonlyArray<Share>): string =>
+  `## Where the time goes
+
+V8's profile at 64 calls in flight, in percent of the time that the process was busy (\`--cpu-prof\`, which itself slows
+JavaScript more than system calls).
+
+${
+    table(
+      ["", "client", "server"],
+      shares.map(({ client, group, server }) => [group, client.toFixed(1), server.toFixed(1)])
+    )
+  }
+
+What remains, and why. Sending and receiving are a system call a datagram, through libuv and node:dgram: the baseline has
+them, too. A call is a fiber that suspends and resumes, and Effect keeps an AsyncResource for each suspension: that is the price
+of a call that is an Effect. The client's ticks are those of the callback by which Node tells of a refused send; without it
+a refused send would be a time-out. MessagePack is read in the walk that checks it. Each call updates some 15 metrics.`
+
+const steps = (steps: ReadonlyArray<Step>): string =>
+  `## The steps of a call
+
+Each by itself, in a loop (tinybench). They cost about twice as much in the flow of a call, where the processor's caches hold other things.
+
+${
+    table(
+      ["", "median, ns", "p99, ns"],
+      steps.map(({ name, p50, p99 }) => [name, count(p50), count(p99)])
+    )
+  }`

@@ -1,0 +1,109 @@
+/** What the steps of a call cost by themselves, to find out why: `npm run --prefix benchmark micro`. */
+import { Context, Effect, Layer, Schema } from "effect"
+import { WebCrypto } from "effect/crypto/WebCrypto"
+import { NetAddress } from "effect/net"
+import { Bench } from "tinybench"
+import { Codec, Handlers, Protocol, Transport } from "../dist/index.js"
+import * as CallTable from "../dist/internal/callTable.js"
+import * as Ids from "../dist/internal/ids.js"
+import * as Metrics from "../dist/internal/metrics.js"
+import { argument, replyTo } from "./contenders/workload.ts"
+
+export interface Step {
+  readonly name: string
+  /** Nanoseconds: the median, and the 99th percentile. */
+  readonly p50: number
+  readonly p99: number
+}
+
+export const micro = (): Promise<ReadonlyArray<Step>> =>
+  Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+    const context = yield* Effect.context<never>()
+    const ids = Ids.make(Context.get(context, WebCrypto))
+    const id = ids.next()
+    const args = [argument]
+    const reply = replyTo(argument)
+    const request = encoded(Codec.encodeRequest(id, "forty", args))
+    const response = encoded(Codec.encodeResponse(id, reply))
+    const metrics = Metrics.make(context)
+
+    class SomeCall extends CallTable.Call<SomeCall> {}
+    const table = new CallTable.CallTable<SomeCall>({
+      clock: yield* Effect.clockWith(Effect.succeed),
+      context,
+      ids,
+      onExpire: () => {}
+    })
+
+    const procedure = Forty.contract.get("forty")!
+    const transport = yield* loopback
+    yield* Layer.build(
+      Protocol.serve(Forty).pipe(
+        Layer.provide(FortyLive),
+        Layer.provide(Protocol.layer()),
+        Layer.provide(Layer.succeed(Transport.Transport, transport.service))
+      )
+    )
+
+    const bench = new Bench({ time: 500, warmupTime: 250 })
+      .add("nothing: what measuring takes", () => {})
+      .add("id", () => ids.next())
+      .add("encode a request", () => Codec.encodeRequest(id, "forty", args))
+      .add("decode a request", () => Codec.decodeRequest(request))
+      .add("encode a response", () => Codec.encodeResponse(id, reply))
+      .add("decode a response", () => Codec.decodeResponse(response))
+      .add("arguments through their schema", () => procedure.args.decode(args))
+      .add("table: an id, in, found, out", () => {
+        const call = new SomeCall(table.nextId(), table.now())
+        table.add(call, 5e9)
+        table.find(call.id)
+        table.remove(call)
+      })
+      .add("metrics of a call", () => {
+        metrics.callStarted()
+        metrics.sent(request.length)
+        metrics.received(response.length)
+        metrics.callEnded("success", 12_345)
+      })
+      .add("dispatch: a request in, its handler, a response out", () => transport.receive(request))
+    yield* Effect.promise(() => bench.run())
+    return bench.tasks.flatMap(({ name, result }) =>
+      "latency" in result ? [{ name, p50: 1e6 * result.latency.p50, p99: 1e6 * result.latency.p99 }] : []
+    )
+  })))
+
+class Forty extends Handlers.Service<Forty>()("benchmark/Forty", {
+  forty: { args: [Schema.String], success: Schema.String }
+}) {}
+
+const FortyLive = Forty.toLayer({ forty: (argument) => Effect.succeed(replyTo(argument)) })
+
+/** A transport without a socket. */
+const loopback = Effect.sync(() => {
+  const address = NetAddress.inetAddressFromStringUnsafe("127.0.0.1:1")
+  const peer: Transport.Peer = { address, equals: (that) => that === peer }
+  let receive = (_datagram: Uint8Array, _from: Transport.Peer): void => {}
+  return {
+    receive: (datagram: Uint8Array) => receive(datagram, peer),
+    service: Transport.Transport.of({
+      address,
+      peer: () => peer,
+      send: () => {},
+      run: (onDatagram) => {
+        receive = onDatagram
+        return Effect.never
+      }
+    })
+  }
+})
+
+const encoded = (result: ReturnType<typeof Codec.encodeResponse>): Uint8Array => {
+  if (result._tag === "Failure") throw result.failure
+  return result.success
+}
+
+if (import.meta.main) {
+  for (const { name, p50, p99 } of await micro()) {
+    console.log(`${name.padEnd(52)} ${p50.toFixed(0).padStart(6)} ns, p99 ${p99.toFixed(0)} ns`)
+  }
+}
