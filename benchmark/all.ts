@@ -18,7 +18,7 @@ import { micro } from "./micro.ts"
 
 const rounds = Number(process.env["ROUNDS"] ?? 5)
 const settings = { rounds, warmUp: 2000, settle: 300, measure: 800 }
-const growthSettings = { rounds: Math.min(rounds, 2), warmUp: 1000, measure: 500 }
+const growthSettings = { rounds: Math.ceil(rounds / 3), warmUp: 1000, measure: 500 }
 const outstanding = 100_000
 
 const dgram = node("node:dgram", "dgram.ts")

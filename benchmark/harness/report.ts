@@ -64,8 +64,15 @@ export const report = (
 
 type SummaryOf = (contender: Contender, mode: Mode) => Summary | undefined
 
-const head = ({ began, growthSettings, minutes, pinned, settings }: Results): string =>
-  `# Results
+const baselineRates = ({ baseline, measured }: Results): string =>
+  spread(
+    (measured.runs.get(baseline) ?? []).flatMap((run) => run?.results.get(modes[0]!)?.callsPerSecond ?? []),
+    0
+  )
+
+const head = (results: Results): string => {
+  const { began, growthSettings, minutes, pinned, settings } = results
+  return `# Results
 
 Written by \`npm run bench:all\` on ${began.toISOString().slice(0, 10)}, in ${minutes.toFixed(0)} minutes. Do not edit.
 
@@ -89,7 +96,11 @@ deadlines. effect-rpcudp runs with its defaults and its metrics, without a trace
 would keep no more than 80 calls in flight. The growth curves are medians of ${growthSettings.rounds} rounds of fresh processes,
 ${growthSettings.warmUp / 1000} s of warm-up and ${growthSettings.measure} ms measured.
 
-The machine is shared: read the spread. What others take from it moves calls a second far more than CPU a call.`
+The machine may be shared: read the spread, above all that of the baseline itself, which did ${
+    baselineRates(results)
+  } calls/s
+at 64 in flight. What others take from the machine moves calls a second far more than CPU a call.`
+}
 
 const versions = (): string => {
   const require = createRequire(import.meta.url)
@@ -277,7 +288,8 @@ ${
 What remains, and why. Sending and receiving are a system call a datagram, through libuv and node:dgram: the baseline has
 them, too. A call is a fiber that suspends and resumes, and Effect keeps an AsyncResource for each suspension: that is the price
 of a call that is an Effect. The client's ticks are those of the callback by which Node tells of a refused send; without it
-a refused send would be a time-out. MessagePack is read in the walk that checks it. Each call updates some 15 metrics.`
+a refused send would be a time-out. MessagePack is read in the walk that checks it, and small
+bodies are written without msgpackr. Each call updates some 15 metrics, 20 ns each.`
 
 const steps = (steps: ReadonlyArray<Step>): string =>
   `## The steps of a call
