@@ -1,4 +1,4 @@
-/** As much of two packages without types as the attacks use. */
+/** As much of two packages without types as is used here. */
 
 declare module "dht-rpc" {
   export interface Request {
@@ -10,16 +10,20 @@ declare module "dht-rpc" {
     readonly port: number
   }
   export interface Session {
-    readonly request: (message: { readonly command: number }, to: To) => Promise<{ readonly value: Uint8Array | null }>
+    readonly request: (
+      message: { readonly command: number; readonly target?: null; readonly value?: Uint8Array },
+      to: To
+    ) => Promise<{ readonly value: Uint8Array | null }>
     readonly destroy: () => void
   }
   export default class DHT {
     constructor(options: {
       readonly bootstrap: ReadonlyArray<string>
       readonly host: string
-      readonly port: number
+      readonly port?: number
       readonly ephemeral: boolean
       readonly firewalled: boolean
+      readonly maxWindow?: number
     })
     readonly io: { readonly inflight: ReadonlyArray<unknown>; readonly _pending: { readonly length: number } }
     readonly nodes: { readonly length: number }
@@ -52,7 +56,10 @@ declare module "k-rpc-socket" {
     readonly inflight: number
     readonly _ids: ReadonlyArray<number>
     readonly address: () => { readonly port: number }
-    readonly bind: (port: number, address: string) => void
+    readonly bind: {
+      (port: number, address: string): void
+      (port: number, bound: () => void): void
+    }
     readonly response: (peer: Peer, query: Query, response: object) => void
     readonly query: (
       peer: Peer,

@@ -1,5 +1,4 @@
 /** dht-rpc, Hyperswarm's DHT, over udx-native. Its window is widened: by default it keeps no more than 80 calls in flight. */
-// @ts-expect-error It has no types.
 import DHT from "dht-rpc"
 import { promises } from "../harness/load.ts"
 import type { Contender } from "../harness/worker.ts"
@@ -16,7 +15,7 @@ const open = async () => {
 export const contender: Contender = {
   serve: async () => {
     const node = await open()
-    node.on("request", (request: { reply: (value: Uint8Array) => void }) => request.reply(replyBytes))
+    node.on("request", (request) => request.reply(replyBytes))
     return node.address().port
   },
   connect: async (port) => {

@@ -1,12 +1,11 @@
 /** k-rpc-socket, BitTorrent's DHT: bencoded. */
-// @ts-expect-error It has no types.
-import krpc from "k-rpc-socket"
+import RPC from "k-rpc-socket"
 import { callbacks } from "../harness/load.ts"
 import type { Contender } from "../harness/worker.ts"
 import { argumentBytes, replyBytes } from "./workload.ts"
 
 const open = async () => {
-  const socket = krpc()
+  const socket = new RPC()
   await new Promise<void>((resolve) => {
     socket.bind(0, resolve)
   })
@@ -16,14 +15,14 @@ const open = async () => {
 export const contender: Contender = {
   serve: async () => {
     const socket = await open()
-    socket.on("query", (query: unknown, peer: unknown) => socket.response(peer, query, { v: replyBytes }))
+    socket.on("query", (query, peer) => socket.response(peer, query, { v: replyBytes }))
     return socket.address().port
   },
   connect: async (port) => {
     const socket = await open()
     const peer = { host: "127.0.0.1", port }
     return callbacks((done) => {
-      socket.query(peer, { q: "forty", a: { v: argumentBytes } }, (error: unknown) => {
+      socket.query(peer, { q: "forty", a: { v: argumentBytes } }, (error) => {
         if (error === null) done()
       })
     })
