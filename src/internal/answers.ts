@@ -6,7 +6,6 @@
  * long enough to cost the collector more than the request.
  */
 import { idBytes } from "../Codec.ts"
-import { sameBytes } from "./ids.ts"
 import type { KeyedHash } from "./keyedHash.ts"
 
 export interface Options {
@@ -32,6 +31,8 @@ export class Answers {
   // Entry `n` is at `n % #times.length` in each of these. The oldest is `#first`, the newest `#end - 1`.
   #first = 0
   #end = 0
+  /** Of the entries before this one, the answers have made room. */
+  #held = 0
   #ids = new Uint8Array(0)
   #senders = new Int32Array(0)
   #times = new Float64Array(0)
@@ -40,7 +41,10 @@ export class Answers {
   #positions = new Float64Array(0)
   #ring = new Uint8Array(0)
   #written = 0
-  /** Entries of one hash form a chain, the newest first: where it begins, and where it goes on, or -1. */
+  /**
+   * Entries of one hash form a chain, the newest first: where it begins, and where it goes on, or -1. All of the id is
+   * hashed, and its sender: who could put many requests into one chain would make each of them cost as much as all.
+   */
   #heads = new Int32Array(0)
   #next = new Int32Array(0)
 
@@ -61,8 +65,8 @@ export class Answers {
   /** A copy of the answer; or that it was forgotten; or undefined for a request that is not known. */
   find(id: Uint8Array, sender: number, now: number): Uint8Array | typeof forgotten | undefined {
     if (this.size === 0) return undefined
-    for (let at = this.#heads[this.#chainOf(id)]!; at !== -1; at = this.#next[at]!) {
-      if (this.#senders[at] !== sender || !sameBytes(this.#idAt(at), id)) continue
+    for (let at = this.#heads[this.#chainOf(id, 0, sender)]!; at !== -1; at = this.#next[at]!) {
+      if (this.#senders[at] !== sender || !this.#isAt(at, id)) continue
       if (this.#isOver(at, now)) return undefined
       const position = this.#positions[at]!
       if (position < this.#written - this.#ring.length) return forgotten
@@ -95,7 +99,7 @@ export class Answers {
   /** The oldest entry is the last of its chain. */
   #forgetFirst(): void {
     const at = this.#first++ % this.#times.length
-    const chain = this.#chainOf(this.#idAt(at))
+    const chain = this.#chainAt(at)
     let newer = this.#heads[chain]!
     if (newer === at) {
       this.#heads[chain] = -1
@@ -106,50 +110,65 @@ export class Answers {
   }
 
   #growEntries(): void {
-    const old = this.#times.length
-    const size = Math.min(Math.max(2 * old, minEntries), this.#options.maxEntries)
-    const order = Array.from({ length: this.size }, (_, i) => (this.#first + i) % old)
-    const numbers = (from: Float64Array) => Float64Array.from({ length: size }, (_, i) => from[order[i] ?? -1] ?? 0)
-    const integers = (from: Int32Array) => Int32Array.from({ length: size }, (_, i) => from[order[i] ?? -1] ?? 0)
-    const ids = new Uint8Array(size * idBytes)
-    order.forEach((at, i) => ids.set(this.#idAt(at), i * idBytes))
-    this.#ids = ids
-    this.#senders = integers(this.#senders)
-    this.#times = numbers(this.#times)
-    this.#lengths = integers(this.#lengths)
-    this.#positions = numbers(this.#positions)
+    // The ring is full: its oldest entry stands where the next one would.
+    const count = this.size
+    const middle = count === 0 ? 0 : this.#first % count
+    const size = Math.min(Math.max(2 * count, minEntries), this.#options.maxEntries)
+    const grow = <A extends Uint8Array | Int32Array | Float64Array>(from: A, to: A, width = 1): A => {
+      to.set(from.subarray(middle * width))
+      to.set(from.subarray(0, middle * width), (count - middle) * width)
+      return to
+    }
+    this.#ids = grow(this.#ids, new Uint8Array(size * idBytes), idBytes)
+    this.#senders = grow(this.#senders, new Int32Array(size))
+    this.#times = grow(this.#times, new Float64Array(size))
+    this.#lengths = grow(this.#lengths, new Int32Array(size))
+    this.#positions = grow(this.#positions, new Float64Array(size))
     this.#heads = new Int32Array(2 * size).fill(-1)
     this.#next = new Int32Array(size)
+    this.#held = Math.max(this.#held - this.#first, 0)
     this.#first = 0
-    this.#end = order.length
-    for (let at = 0; at < order.length; at++) this.#link(at)
+    this.#end = count
+    for (let at = 0; at < count; at++) this.#link(at)
   }
 
   #link(at: number): void {
-    const chain = this.#chainOf(this.#idAt(at))
+    const chain = this.#chainAt(at)
     this.#next[at] = this.#heads[chain]!
     this.#heads[chain] = at
   }
 
   /** Puts the answer at the end of the stream, in one piece, over the oldest ones. Answers where it begins. */
   #write(answer: Uint8Array): number {
-    while (true) {
-      const size = this.#ring.length
-      const left = size - this.#written % size
-      const start = answer.length <= left ? this.#written : this.#written + left
-      const lost = this.size > 0 && start + answer.length - size > this.#positions[this.#first % this.#times.length]!
-      if (size === 0 || answer.length > size || lost) {
-        if (size < this.#options.maxBytes) {
-          this.#growRing()
-          continue
-        }
-        this.#options.onEarly("answer")
-        if (answer.length > size) return -Infinity
-      }
-      this.#ring.set(answer, start % size)
-      this.#written = start + answer.length
-      return start
+    const { maxBytes, onEarly } = this.#options
+    if (answer.length > maxBytes) {
+      onEarly("answer")
+      return -Infinity
     }
+    while (this.#ring.length < maxBytes && !this.#hasRoomFor(answer)) this.#growRing()
+    const end = this.#endOf(answer)
+    for (; this.#oldestHeld() < end - this.#ring.length; this.#held++) onEarly("answer")
+    this.#ring.set(answer, (end - answer.length) % this.#ring.length)
+    this.#written = end
+    return end - answer.length
+  }
+
+  #hasRoomFor(answer: Uint8Array): boolean {
+    const size = this.#ring.length
+    return answer.length <= size && this.#endOf(answer) - size <= this.#oldestHeld()
+  }
+
+  #endOf(answer: Uint8Array): number {
+    const left = this.#ring.length - this.#written % this.#ring.length
+    return this.#written + (answer.length <= left ? 0 : left) + answer.length
+  }
+
+  /** Where the oldest answer begins that is still there, or Infinity. */
+  #oldestHeld(): number {
+    this.#held = Math.max(this.#held, this.#first)
+    // One that was too long has never been there.
+    while (this.#held < this.#end && this.#positions[this.#held % this.#times.length] === -Infinity) this.#held++
+    return this.#held < this.#end ? this.#positions[this.#held % this.#times.length]! : Infinity
   }
 
   #growRing(): void {
@@ -163,15 +182,23 @@ export class Answers {
     if (middle > 0) this.#ring.set(old.subarray(this.#written - middle), (this.#written - size) % this.#ring.length)
   }
 
-  #idAt(at: number): Uint8Array {
-    return this.#ids.subarray(at * idBytes, (at + 1) * idBytes)
+  #isAt(at: number, id: Uint8Array): boolean {
+    const start = at * idBytes
+    for (let i = 0; i < idBytes; i++) {
+      if (this.#ids[start + i] !== id[i]) return false
+    }
+    return true
   }
 
   #isOver(at: number, now: number): boolean {
     return this.#times[at]! + this.#options.window <= now
   }
 
-  #chainOf(id: Uint8Array): number {
-    return this.#options.hash.ofBytes(id) & (this.#heads.length - 1)
+  #chainAt(at: number): number {
+    return this.#chainOf(this.#ids, at * idBytes, this.#senders[at]!)
+  }
+
+  #chainOf(ids: Uint8Array, start: number, sender: number): number {
+    return (this.#options.hash.ofBytes(ids, start, idBytes) ^ sender) & (this.#heads.length - 1)
   }
 }

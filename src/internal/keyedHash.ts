@@ -3,12 +3,13 @@
  * one lets them put all they send in one place. Simple tabulation (Zobrist 1970): random words, combined by exclusive or.
  */
 
-const rows = 8
+// One for each place, or what stands in one could cancel what stands in another.
+const rows = 32
 
 export interface KeyedHash {
-  /** 32 bits of the first 8 bytes. */
-  readonly ofBytes: (bytes: Uint8Array) => number
-  /** 32 bits of a text of ASCII characters. */
+  /** 32 bits of `length` bytes, at most 32, from `start` on. */
+  readonly ofBytes: (bytes: Uint8Array, start: number, length: number) => number
+  /** 32 bits of the first 32 characters of a text, which are ASCII. */
   readonly ofText: (text: string) => number
 }
 
@@ -18,18 +19,15 @@ export const make = (random: { readonly getRandomValues: (bytes: Uint8Array<Arra
   random.getRandomValues(bytes)
   const words = new Int32Array(bytes.buffer)
   return {
-    ofBytes: (bytes) => {
+    ofBytes: (bytes, start, length) => {
       let hash = 0
-      for (let i = 0; i < rows; i++) hash ^= words[i << 8 | bytes[i]!]!
+      for (let i = 0; i < length; i++) hash ^= words[i << 8 | bytes[start + i]!]!
       return hash
     },
     ofText: (text) => {
+      const length = Math.min(text.length, rows)
       let hash = 0
-      for (let i = 0; i < text.length; i++) {
-        // What follows the eighth character must not cancel what came before.
-        if (i > 0 && i % rows === 0) hash = Math.imul(hash, 0x9e3779b1)
-        hash ^= words[(i % rows) << 8 | text.charCodeAt(i) & 0xff]!
-      }
+      for (let i = 0; i < length; i++) hash ^= words[i << 8 | text.charCodeAt(i) & 0xff]!
       return hash
     }
   }

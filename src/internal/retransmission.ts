@@ -94,12 +94,12 @@ export interface Retransmitter {
 }
 
 // Enough for the routing table of a Kademlia node: about 100 bytes each.
-const maxPeers = 4096
+const minPeers = 4096
 
 export const make = (options: Options): Retransmitter => {
   const { context, now, send } = options
   const clock = Context.get(context, Clock.Clock)
-  const roundTrips = new RoundTrips(maxPeers)
+  const roundTrips = new RoundTrips(minPeers)
   const timetable = new Timetable<Retransmission>({
     clock,
     now,

@@ -1,4 +1,5 @@
 /** How long peers take to answer, as RFC 6298 estimates it from single round trips. Bounded, and without a clock. */
+import { RecentMap } from "./recentMap.ts"
 
 /** Nanoseconds until a datagram is sent again, for a peer of which nothing is known (RFC 6298, 2.1). */
 const initial = 1_000_000_000
@@ -20,12 +21,11 @@ interface Estimate {
 }
 
 export class RoundTrips {
-  // In the order in which they were last used.
-  readonly #estimates = new Map<string, Estimate>()
-  readonly #maxPeers: number
+  readonly #estimates: RecentMap<Estimate>
 
-  constructor(maxPeers: number) {
-    this.#maxPeers = maxPeers
+  /** Of so many peers it is known at least, and of twice as many at most. */
+  constructor(minPeers: number) {
+    this.#estimates = new RecentMap(minPeers)
   }
 
   get size(): number {
@@ -63,17 +63,17 @@ export class RoundTrips {
   }
 
   #use(peer: string): Estimate {
-    let estimate = this.#estimates.get(peer)
-    if (estimate === undefined) {
-      estimate = { smoothed: Number.NaN, variation: Number.NaN, timeout: initial, measuredAt: -Infinity }
-      for (const oldest of this.#estimates.keys()) {
-        if (this.#estimates.size < this.#maxPeers) break
-        this.#estimates.delete(oldest)
-      }
-    } else this.#estimates.delete(peer)
+    const estimate = this.#estimates.get(peer) ?? unknown()
     this.#estimates.set(peer, estimate)
     return estimate
   }
 }
 
 const clamp = (nanos: number): number => Math.min(Math.max(nanos, min), max)
+
+const unknown = (): Estimate => ({
+  smoothed: Number.NaN,
+  variation: Number.NaN,
+  timeout: initial,
+  measuredAt: -Infinity
+})

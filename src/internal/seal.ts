@@ -1,5 +1,5 @@
 /**
- * Datagrams that only holders of a key can make and read. The only module that imports `node:crypto`.
+ * Datagrams that only holders of a key can make and read.
  *
  * ```text
  * sealed   0x10  key[1]  session[12]  counter[6]  time[6]  AEAD(datagram)  tag[16]

@@ -1,14 +1,16 @@
 /**
  * What each sender may ask for, and what may be sent to it. An address that has proven nothing may be anybody's: what is
- * kept of those has a fixed size, however many are invented. No bytes, no socket, and the time is handed in.
+ * kept of those has a fixed size, however many are invented. No socket, and the time is handed in.
  */
-import { sameBytes } from "./ids.ts"
+import * as Crypto from "node:crypto"
+import { idBytes } from "../Codec.ts"
 import type { KeyedHash } from "./keyedHash.ts"
+import { RecentMap } from "./recentMap.ts"
 
 export interface Options {
   readonly hash: KeyedHash
-  /** 20 random bytes, which stay as they are. */
-  readonly token: () => Uint8Array
+  /** 16 random bytes or more. Who knows them can prove any address. */
+  readonly secret: Uint8Array
   readonly requestsPerSecond: number
   readonly replyBytesPerSecond: number
 }
@@ -37,9 +39,17 @@ const renewAfter = 60 * second
 /** A sender is challenged again after so many nanoseconds. */
 const challengeEvery = second / 4
 
-const maxProven = 16_384
+/** One request in so many is challenged even before that. */
+const challengeAnyway = 8
 
-const maxChallenges = 1024
+/** How many nanoseconds of challenges have the same token: it is good for up to two times as long. */
+const tokenAge = 10 * second
+
+/** So many proofs are kept at least, and at most twice as many. */
+const minProven = 8192
+
+/** Of so many senders it is known when they were challenged last. A power of two. */
+const maxChallenged = 1024
 
 const maxNames = 1024
 
@@ -54,9 +64,11 @@ export class Senders {
   readonly #requests: Buckets
   readonly #replyBytes: Buckets
   readonly #requestNanos: number
-  // In the order in which they were noted.
-  readonly #proven = new Map<string, Proven>()
-  readonly #challenges = new Map<string, { readonly token: Uint8Array; readonly at: number }>()
+  readonly #proven = new RecentMap<Proven>(minProven)
+  // By some bits of their hash: the sender that was challenged last, and when.
+  readonly #challenged = new Int32Array(maxChallenged)
+  readonly #challengedAt = new Float64Array(maxChallenged).fill(-Infinity)
+  #unchallenged = 0
   readonly #names = new Map<string, string>()
   #last = ""
   #lastChange = -Infinity
@@ -68,9 +80,9 @@ export class Senders {
     this.#requestNanos = second / options.requestsPerSecond
   }
 
-  /** How many senders are known by name: the proven, and those that were challenged. */
+  /** How many senders have proven their address. */
   get size(): number {
-    return this.#proven.size + this.#challenges.size
+    return this.#proven.size
   }
 
   of(host: string): Sender {
@@ -92,7 +104,8 @@ export class Senders {
     // Who sends alone can starve nobody.
     const alone = this.#lastChange + second <= now
     if (!alone && fullAt > now + requestSeconds * second) return false
-    proven.fullAt = fullAt
+    // What it may send while it is alone must not be held against it once it is not.
+    proven.fullAt = Math.min(fullAt, now + requestSeconds * second)
     return true
   }
 
@@ -104,28 +117,29 @@ export class Senders {
   /**
    * The token of a challenge, where one is due: once the sender has had half of what it may have, or at once. The challenge
    * itself is still to be spent for.
+   *
+   * Nothing is kept of a token but how to make it again, or a flood could make it be forgotten. Nor can somebody who sends
+   * in the name of another, and has all challenges wasted on requests that the other knows nothing of, keep it from one.
    */
-  challenge(sender: Sender, now: number, atOnce: boolean): Uint8Array | undefined {
+  challenge(sender: Sender, now: number, atOnce = false): Uint8Array | undefined {
     if (
       !atOnce && this.#replyBytes.isHalfFull(sender.hash, now) && this.#requests.isHalfFull(sender.hash, now)
     ) return undefined
     if (this.#provenAt(sender, now) !== undefined) return undefined
-    const challenged = this.#challenges.get(sender.name)
-    if (challenged !== undefined) {
-      if (now < challenged.at + challengeEvery) return undefined
-      this.#challenges.delete(sender.name)
-    }
-    // The same token for as long as it is asked for: an answer may be on its way.
-    const token = challenged?.token ?? this.#options.token()
-    if (this.#challenges.size >= maxChallenges) deleteFirst(this.#challenges)
-    this.#challenges.set(sender.name, { token, at: now })
-    return token
+    const slot = sender.hash & (maxChallenged - 1)
+    const recently = this.#challenged[slot] === sender.hash && now < this.#challengedAt[slot]! + challengeEvery
+    if (recently && ++this.#unchallenged % challengeAnyway !== 0) return undefined
+    this.#challenged[slot] = sender.hash
+    this.#challengedAt[slot] = now
+    return this.#tokenOf(sender.name, Math.floor(now / tokenAge))
   }
 
-  /** Answers whether this is the token that the host was challenged with: it has proven its address then. */
+  /** Answers whether this is a token that the host was challenged with: it has proven its address then. */
   answered(host: string, token: Uint8Array, now: number): boolean {
-    const challenged = this.#challenges.get(this.#nameOf(host))
-    if (challenged === undefined || !sameBytes(challenged.token, token)) return false
+    const name = this.#nameOf(host)
+    const age = Math.floor(now / tokenAge)
+    const isOf = (age: number) => Crypto.timingSafeEqual(this.#tokenOf(name, age), token)
+    if (!isOf(age) && !isOf(age - 1)) return false
     this.prove(host, now)
     return true
   }
@@ -135,10 +149,9 @@ export class Senders {
     const name = this.#nameOf(host)
     const known = this.#proven.get(name)
     if (known !== undefined && known.until - provenFor + renewAfter > now) return
-    this.#challenges.delete(name)
-    this.#proven.delete(name)
-    if (this.#proven.size >= maxProven) deleteFirst(this.#proven)
-    this.#proven.set(name, { until: now + provenFor, fullAt: known?.fullAt ?? now })
+    // A proof is no second bucket: the new one holds what was left for it.
+    const fullAt = known?.fullAt ?? this.#requests.fullAt(this.#options.hash.ofText(name))
+    this.#proven.set(name, { until: now + provenFor, fullAt })
   }
 
   isProven(sender: Sender, now: number): boolean {
@@ -148,6 +161,10 @@ export class Senders {
   #provenAt(sender: Sender, now: number): Proven | undefined {
     const proven = this.#proven.get(sender.name)
     return proven !== undefined && proven.until > now ? proven : undefined
+  }
+
+  #tokenOf(name: string, age: number): Uint8Array {
+    return Crypto.createHmac("sha256", this.#options.secret).update(`${age} ${name}`).digest().subarray(0, idBytes)
   }
 
   #nameOf(host: string): string {
@@ -189,9 +206,13 @@ class Buckets {
     return true
   }
 
+  fullAt(hash: number): number {
+    return Math.min(this.#fullAt[firstSlot(hash)]!, this.#fullAt[secondSlot(hash)]!)
+  }
+
   isHalfFull(hash: number, now: number): boolean {
     const half = now + this.#depth / 2
-    return this.#fullAt[firstSlot(hash)]! <= half || this.#fullAt[secondSlot(hash)]! <= half
+    return this.fullAt(hash) <= half
   }
 
   #takeAt(slot: number, tokens: number, now: number): void {
@@ -206,21 +227,22 @@ const firstSlot = (hash: number): number => hash & (slots - 1)
 
 const secondSlot = (hash: number): number => slots + ((hash >>> 16) & (slots - 1))
 
-/** The first 64 bits of an IPv6 address: what one subscriber has is one such network or more (RFC 6177). */
+/**
+ * The first 64 bits of an IPv6 address: what one subscriber has is one such network or more (RFC 6177). Where these say
+ * nothing of whose it is, the whole address: on a link, and where it stands for one of IPv4 (RFC 6052, 2.1).
+ */
 const networkOf = (host: string): string => {
+  if (linkLocal.test(host) || host.startsWith("64:ff9b::")) return host
   const [head = "", tail] = host.split("::")
   const groups = head === "" ? [] : head.split(":")
   if (tail !== undefined) {
-    const after = tail === "" ? [] : tail.split(":")
-    while (groups.length + after.length < 8) groups.push("0")
+    const after = tail.split(":")
+    // Four numbers with dots are two groups.
+    const missing = 8 - groups.length - after.length - (tail.includes(".") ? 1 : 0)
+    for (let i = 0; i < missing; i++) groups.push("0")
     groups.push(...after)
   }
   return groups.slice(0, 4).join(":")
 }
 
-const deleteFirst = (map: Map<string, unknown>): void => {
-  for (const key of map.keys()) {
-    map.delete(key)
-    return
-  }
-}
+const linkLocal = /^fe[89ab]/

@@ -110,7 +110,7 @@ export const make = (wire: Wire, options: Options): Server => {
     const { ids, memory, replyBytesPerSecond, requestsPerSecond } = options
     const hash = options.hash()
     return {
-      senders: new Senders({ hash, token: ids.next, requestsPerSecond, replyBytesPerSecond }),
+      senders: new Senders({ hash, secret: ids.next(), requestsPerSecond, replyBytesPerSecond }),
       answers: memory === undefined ? undefined : new Answers({ ...memory, hash, onEarly: metrics.forgotten })
     }
   }

@@ -1,0 +1,327 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Schema } from "effect"
+import * as KeyedHash from "../src/internal/keyedHash.ts"
+import { Senders } from "../src/internal/senders.ts"
+import { stream } from "./support/stream.ts"
+
+const second = 1_000_000_000
+
+const secret = Uint8Array.from({ length: 20 }, (_, i) => i)
+
+/** Uses up what an unproven sender may be sent in a burst. */
+const exhaust = (senders: Senders, host: string, now: number) => {
+  for (const bytes of [1000, 1]) while (senders.spend(senders.of(host), bytes, now));
+}
+
+const make = (options: {
+  readonly hash?: KeyedHash.KeyedHash
+  readonly requestsPerSecond?: number
+  readonly replyBytesPerSecond?: number
+  readonly secret?: Uint8Array
+} = {}) =>
+  new Senders({
+    hash: KeyedHash.make({ getRandomValues: stream(1).bytes }),
+    requestsPerSecond: 20_000,
+    replyBytesPerSecond: 65_536,
+    secret,
+    ...options
+  })
+
+const hostOf = (n: number) => `10.${n >> 16 & 255}.${n >> 8 & 255}.${n & 255}`
+
+/** What one bucket of its own would hold: more than `burst + rate x time` in any interval overfills it. */
+class Meter {
+  readonly #rate: number
+  #level = 0
+  #at = 0
+  highest = 0
+
+  constructor(perSecond: number) {
+    this.#rate = perSecond
+  }
+
+  take(amount: number, now: number): void {
+    this.#level = Math.max(0, this.#level - (now - this.#at) / second * this.#rate) + amount
+    this.#at = now
+    this.highest = Math.max(this.highest, this.#level)
+  }
+}
+
+const challenged = (senders: Senders, host: string, now: number): Uint8Array => {
+  exhaust(senders, host, now)
+  for (let i = 0; i < 8; i++) {
+    const token = senders.challenge(senders.of(host), now)
+    if (token !== undefined) return token
+  }
+  throw new Error("no challenge")
+}
+
+const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
+
+describe("Senders", () => {
+  describe("budgets", () => {
+    // broken by leaving out either `this.#takeAt`
+    it.prop("nobody is sent more than its own budget, nor served more, whoever shares it", [Seed], ([seed]) => {
+      const { below } = stream(seed)
+      // So few places that all of these senders collide, in one row or in both.
+      const places = 1 + below(16)
+      const salt = KeyedHash.make({ getRandomValues: stream(seed + 1).bytes })
+      const few = (text: string) =>
+        (salt.ofText(text) >>> 4 & 255) % places | (salt.ofText(text) >>> 12 & 255) % places << 16
+      const rates = { requestsPerSecond: 1 + below(500), replyBytesPerSecond: 1 + below(100_000) }
+      const senders = make({ ...rates, hash: { ...salt, ofText: few } })
+      const meters = new Map<string, { readonly requests: Meter; readonly bytes: Meter }>()
+      let now = below(second)
+      for (let i = 0; i < 6000; i++) {
+        now += below(4) === 0 ? below(second / 200) : 0
+        if (below(1000) === 0) now += below(8 * second)
+        // Some send more than others.
+        const host = hostOf(below(2) === 0 ? below(3) : below(2000))
+        const sender = senders.of(host)
+        const known = meters.get(host)
+        const { bytes, requests } = known ??
+          { requests: new Meter(rates.requestsPerSecond), bytes: new Meter(rates.replyBytesPerSecond) }
+        if (known === undefined) meters.set(host, { bytes, requests })
+        if (senders.admit(sender, now)) requests.take(1, now)
+        const size = 22 + below(below(2) === 0 ? 8192 : 100)
+        if (senders.spend(sender, size, now)) bytes.take(size, now)
+      }
+      for (const { bytes, requests } of meters.values()) {
+        // Sums of fractions are not exact.
+        expect(requests.highest).toBeLessThanOrEqual(rates.requestsPerSecond + 1e-3)
+        expect(bytes.highest).toBeLessThanOrEqual(4 * rates.replyBytesPerSecond + 1e-3)
+      }
+    }, { arbitrary: { runs: 30 } })
+
+    // broken by `||` that has become `&&` in `has`
+    it("who finds one of its two buckets emptied by another is still served", () => {
+      const senders = make({
+        hash: { ofBytes: () => 0, ofText: (text) => text.endsWith(".1") ? 0x00010001 : 0x00020001 }
+      })
+      exhaust(senders, "10.0.0.1", 0)
+      expect(senders.spend(senders.of("10.0.0.1"), 1000, 0)).toBe(false)
+      expect(senders.spend(senders.of("10.0.0.2"), 1000, 0)).toBe(true)
+      // and what it shares it has not used up twice: a second later there is a second's worth
+      expect(senders.spend(senders.of("10.0.0.1"), 65_000, second)).toBe(true)
+    })
+
+    // broken by `this.#fullAt[slot] = fullAt`
+    it("what others take from both of one's buckets is no debt", () => {
+      const places = new Map([["a", 0x00010001], ["b", 0x00020001], ["c", 0x00010002]])
+      const senders = make({ hash: { ofBytes: () => 0, ofText: (text) => places.get(text) ?? 0 } })
+      for (const name of places.keys()) exhaust(senders, name, 0)
+      expect(senders.spend(senders.of("a"), 65_000, second)).toBe(true)
+    })
+
+    // broken by `slots + firstSlot(hash)` for the second slot
+    it("at least 99% of what honest senders ask among 50,000 others is served, 300 of which take all they can", () => {
+      let served = 0
+      let asked = 0
+      for (let seed = 1; seed <= 4; seed++) {
+        const senders = make({ hash: KeyedHash.make({ getRandomValues: stream(seed).bytes }) })
+        const { below } = stream(seed)
+        for (let ms = 0; ms < 500; ms++) {
+          const now = ms * 1_000_000
+          const ask = (host: string, bytes: number): boolean => {
+            const sender = senders.of(host)
+            return senders.admit(sender, now) && senders.spend(sender, bytes, now)
+          }
+          if (ms === 0) { for (let n = 0; n < 300; n++) exhaust(senders, hostOf(n), now) }
+          for (let i = 0; i < 50; i++) ask(hostOf(300 + below(49_700)), 824)
+          for (let i = 0; i < 300; i++) ask(hostOf(i), 66)
+          for (let i = 0; i < 10; i++) {
+            asked++
+            if (ask(`192.0.${below(256)}.${below(256)}`, 824)) served++
+          }
+        }
+      }
+      expect(served / asked).toBeGreaterThanOrEqual(0.99)
+    })
+
+    // broken by leaving out `Math.min` where `proven.fullAt` is set in `admit`
+    it("what the proven send while they are alone is not held against them when they are not", () => {
+      const senders = make({ requestsPerSecond: 100 })
+      senders.prove("10.0.0.1", 0)
+      let now = 0
+      for (; now < 10 * second; now += second / 1000) senders.admit(senders.of("10.0.0.1"), now)
+      expect(senders.admit(senders.of("10.0.0.2"), now)).toBe(true)
+      // at their rate, from the next moment on
+      let admitted = 0
+      for (let i = 0; i < 1000; i++) {
+        now += second / 1000
+        senders.admit(senders.of("10.0.0.2"), now)
+        if (senders.admit(senders.of("10.0.0.1"), now)) admitted++
+      }
+      expect(Math.abs(admitted - 100)).toBeLessThanOrEqual(1)
+    })
+
+    // broken by `now` for `fullAt` in `prove`
+    it("a proof is no second burst", () => {
+      const senders = make({ requestsPerSecond: 100 })
+      const admitted = () => {
+        let count = 0
+        while (senders.admit(senders.of("10.0.0.1"), 5)) count++
+        return count
+      }
+      expect(admitted()).toBe(100)
+      senders.prove("10.0.0.1", 5)
+      expect(admitted()).toBe(0)
+    })
+  })
+
+  describe("proofs", () => {
+    // broken by `name` left out of `#wordsOf`
+    it("a token proves the address that was challenged with it, and no other", () => {
+      const senders = make()
+      const token = challenged(senders, "10.0.0.1", 0)
+      expect(senders.answered("10.0.0.2", token, 0)).toBe(false)
+      expect(senders.answered("110.0.0.1", token, 0)).toBe(false)
+      for (let bit = 0; bit < 64; bit++) {
+        expect(senders.answered("10.0.0.1", token.with(bit >> 3, token[bit >> 3]! ^ 1 << (bit & 7)), 0)).toBe(false)
+      }
+      expect(senders.answered("10.0.0.1", new Uint8Array(20), 0)).toBe(false)
+      expect(make({ secret: secret.with(0, 9) }).answered("10.0.0.1", token, 0)).toBe(false)
+      expect(senders.size).toBe(0)
+      expect(senders.answered("10.0.0.1", token, 0)).toBe(true)
+      expect(senders.spend(senders.of("10.0.0.1"), 1000, 0)).toBe(true)
+      expect(senders.challenge(senders.of("10.0.0.1"), 0)).toBe(undefined)
+    })
+
+    // broken by `new DataView(token.buffer)`
+    it("a token may stand in the middle of a datagram", () => {
+      const senders = make()
+      const datagram = Buffer.concat([Buffer.of(4), challenged(senders, "10.0.0.1", 0), Buffer.of(0xc0)])
+      expect(senders.answered("10.0.0.1", datagram.subarray(1, 21), 0)).toBe(true)
+    })
+
+    // broken by `age - 2`, and by leaving out `age - 1`
+    it("a token is good for 10 seconds, and no longer than 20", () => {
+      for (const at of [0, 3.7, 9.999]) {
+        for (const [after, good] of [[0, true], [9.99, true], [20, false], [100, false]] as const) {
+          const senders = make()
+          const token = challenged(senders, "10.0.0.1", at * second)
+          expect(senders.answered("10.0.0.1", token, (at + after) * second)).toBe(good)
+        }
+      }
+    })
+
+    // broken by `proven.until >= now`, and by `known.until > now` in `prove`
+    it("a proof holds for 10 minutes, and anew once it is a minute old", () => {
+      const senders = make()
+      exhaust(senders, "10.0.0.1", 0)
+      senders.prove("10.0.0.1", 0)
+      const trusted = (now: number) => senders.spend(senders.of("10.0.0.1"), 1e6, now)
+      expect(trusted(600 * second - 1)).toBe(true)
+      expect(trusted(600 * second)).toBe(false)
+      senders.prove("10.0.0.1", 600 * second)
+      senders.prove("10.0.0.1", 700 * second)
+      expect(trusted(1300 * second - 1)).toBe(true)
+      expect(trusted(1300 * second)).toBe(false)
+    })
+
+    // broken by a map of tokens, of whatever length
+    it("no flood makes a challenge be forgotten", () => {
+      const senders = make({ replyBytesPerSecond: 100 })
+      const token = challenged(senders, "192.0.2.1", 0)
+      let challenges = 0
+      for (let n = 0; n < 100_000; n++) {
+        const sender = senders.of(hostOf(n))
+        senders.spend(sender, 399, 0)
+        if (senders.challenge(sender, 0) !== undefined) challenges++
+      }
+      expect(challenges).toBeGreaterThan(90_000)
+      expect(senders.answered("192.0.2.1", token, second)).toBe(true)
+    })
+
+    // broken by leaving out `++this.#unchallenged`, and by `challengeAnyway = 1`
+    it("who sends in another's name does not take its challenges, nor is each of its requests answered with one", () => {
+      const senders = make()
+      exhaust(senders, "10.0.0.1", 0)
+      const { below } = stream(1)
+      let flood = 0
+      let victim = 0
+      for (let i = 0; i < 100_000; i++) {
+        const isVictim = below(1000) === 0
+        if (senders.challenge(senders.of("10.0.0.1"), i) === undefined) continue
+        if (isVictim) victim++
+        else flood++
+      }
+      expect(flood).toBeLessThan(100_000 / 7)
+      expect(victim).toBeGreaterThan(3)
+    })
+
+    // broken by `this.#depth / 4`
+    it("who has had less than half of what it may have is not challenged", () => {
+      const senders = make({ replyBytesPerSecond: 1000 })
+      const sender = senders.of("10.0.0.1")
+      expect(senders.challenge(sender, 0)).toBe(undefined)
+      senders.spend(sender, 1999, 0)
+      expect(senders.challenge(sender, 0)).toBe(undefined)
+      senders.spend(sender, 2, 0)
+      expect(senders.challenge(sender, 0)).toHaveLength(20)
+    })
+
+    // broken by `this.#older = new Map(this.#older)` in `set` of src/internal/recentMap.ts
+    it("of a million proofs the newest are kept, at least 8,192 and at most 16,384", () => {
+      const senders = make()
+      for (let n = 0; n < 1_000_000; n++) senders.prove(hostOf(n), n)
+      expect(senders.size).toBeLessThanOrEqual(16_384)
+      expect(senders.size).toBeGreaterThanOrEqual(8192)
+      for (let n = 1; n <= 8192; n++) {
+        expect(senders.spend(senders.of(hostOf(1_000_000 - n)), 1e6, 1_000_000)).toBe(true)
+      }
+    })
+
+    it("of those who have proven nothing, no name is kept", () => {
+      const senders = make({ replyBytesPerSecond: 100 })
+      for (let n = 0; n < 200_000; n++) {
+        const sender = senders.of(hostOf(n))
+        senders.admit(sender, n)
+        senders.challenge(sender, n)
+        senders.spend(sender, 100, n)
+      }
+      expect(senders.size).toBe(0)
+    })
+  })
+
+  describe("names", () => {
+    // broken by `slice(0, 3)`, by 0 for the group that dots add, and by leaving out `linkLocal`
+    it("an IPv6 sender is its first 64 bits, unless these say nothing of whose it is", () => {
+      const senders = make()
+      for (
+        const [host, name] of [
+          ["192.0.2.1", "192.0.2.1"],
+          ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+          ["2001:db8:1:2::", "2001:db8:1:2"],
+          ["2001:db8::1", "2001:db8:0:0"],
+          ["2001:db8:0:1::1", "2001:db8:0:1"],
+          ["2001:db8::1:2:3:4:5", "2001:db8:0:1"],
+          ["2001::db8:1:2:3:4", "2001:0:0:db8"],
+          ["1::2:3:4:5:6:7", "1:0:2:3"],
+          ["1::2:3:4:5:192.0.2.1", "1:0:2:3"],
+          ["1:2:3:4:5:6:192.0.2.1", "1:2:3:4"],
+          ["::2:3:4:5:6:7:8", "0:2:3:4"],
+          ["1:2:3:4:5:6:7::", "1:2:3:4"],
+          ["2001:db8:1:2::3%eth0", "2001:db8:1:2"],
+          ["::1", "0:0:0:0"],
+          ["::", "0:0:0:0"],
+          ["::192.0.2.1", "0:0:0:0"],
+          // Neighbours on a link, and clients behind a translator, are not one subscriber.
+          ["fe80::1", "fe80::1"],
+          ["fe80::1%eth0", "fe80::1%eth0"],
+          ["febf::1%2", "febf::1%2"],
+          ["fec0::1", "fec0:0:0:0"],
+          ["64:ff9b::c000:201", "64:ff9b::c000:201"]
+        ] as const
+      ) expect(senders.of(host).name).toBe(name)
+    })
+
+    // broken by `name = host` for what is put into `#names`
+    it("are the same however many others there were", () => {
+      const senders = make()
+      for (let n = 0; n < 3000; n++) senders.of(`2001:db8:${n.toString(16)}::1`)
+      expect(senders.of("2001:db8:7::1")).toStrictEqual(senders.of("2001:db8:7::2"))
+      expect(senders.of("2001:db8:7::1").hash).not.toBe(senders.of("2001:db8:8::1").hash)
+    })
+  })
+})
