@@ -36,8 +36,8 @@ const host = Effect.fnUntraced(function*(address: string) {
     address: reader.address,
     received,
     texts: () => received.map(({ text }) => text),
-    send: (to: string, text: string) =>
-      writer.write({ payload: text, address: NetAddress.inetAddressFromStringUnsafe(to) })
+    send: (to: string, payload: string | Uint8Array) =>
+      writer.write({ payload, address: NetAddress.inetAddressFromStringUnsafe(to) })
   }
 })
 
@@ -77,6 +77,17 @@ describe("SimulatedNetwork", () => {
       yield* TestClock.adjust("1 milli")
       expect(b.texts()).toStrictEqual(["x"])
     }).pipe(on({ delay: "20 millis", tick: "10 millis" })))
+
+  it.effect("the sender's bytes stay as they are, also in a Buffer, and copies are damaged each for itself", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* pair
+      // Its `slice` is a view, unlike that of a Uint8Array.
+      const bytes = Buffer.from("a".repeat(50))
+      yield* a.send("10.0.0.2:2", bytes)
+      yield* settle
+      expect(bytes.toString()).toBe("a".repeat(50))
+      expect(b.texts().map((text) => text.replaceAll("a", "").length)).toStrictEqual([1, 1])
+    }).pipe(on({ corrupt: 1, duplicate: 1 })))
 
   it.effect("a fixed delay is that delay", () =>
     Effect.gen(function*() {

@@ -603,7 +603,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
       ): DatagramSocket.DatagramSocketError | undefined => {
         if (to === undefined) return undefined
         const time = nanos() / 1_000_000
-        return send({ time, from: bound.name, to: nameOf(to), payload: payload.slice() }, bound)
+        return send({ time, from: bound.name, to: nameOf(to), payload: new Uint8Array(payload) }, bound)
       }
       return Effect.succeed<DatagramSocket.BackingSocket>({
         address,
@@ -638,7 +638,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     }
     // Nothing is kept of it, so its chances count through all that is forged.
     wayOf(source, normal(to)).count = forged++
-    send({ time: nanos() / 1_000_000, from: source.name, to: normal(to), payload: payload.slice() }, source)
+    send({ time: nanos() / 1_000_000, from: source.name, to: normal(to), payload: new Uint8Array(payload) }, source)
   }
 
   const freePort = (host: string): number => {
