@@ -174,6 +174,10 @@ export interface Memory {
  * To change keys without a pause, first add the new one behind the old one at every node, then put it first at every node,
  * then remove the old one at every node: `protocol.rekey` does a step without closing the socket.
  *
+ * A datagram is read once by each socket, but it does not say for whom it was made, nor by which holder of the key: whoever
+ * can record and forge the addresses of datagrams may play one node's request to another. What a node has sealed itself it
+ * does not read, so with keys it cannot call itself.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -181,7 +185,9 @@ export interface Keys {
   readonly ring: KeyRing
   /**
    * How old a datagram may be, by the clocks of both nodes: these must not differ by more. Half a minute by default. What is
-   * older, or was sealed before this socket opened, is not read.
+   * older is not read, nor what was sealed before this socket opened: so a node that has just started first hears a peer whose
+   * clock is behind once the difference has passed, and from one whose clock is ahead may read again what it has read before
+   * it was restarted, within that difference.
    */
   readonly maxAge?: Duration.Input | undefined
 }
