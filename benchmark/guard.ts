@@ -1,0 +1,178 @@
+/**
+ * What standing in a hostile network costs a request: the whole way of one with and without limits and memory, over a
+ * transport in memory, and the single pieces.
+ *
+ *     node --expose-gc benchmark/guard.ts
+ */
+import { Context, Effect, Exit, Layer, Result, Scope } from "effect"
+import { NetAddress } from "effect/net"
+import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
+import { Answers } from "../src/internal/answers.ts"
+import * as KeyedHash from "../src/internal/keyedHash.ts"
+import { Senders } from "../src/internal/senders.ts"
+
+class Echo extends Handlers.Service<Echo>()("benchmark/Echo", { poke: {} }) {}
+
+const requests = 100_000
+const rounds = 9
+
+// All are different for as long as they are remembered.
+const pool = Array.from(
+  { length: requests },
+  () => Result.getOrThrow(Codec.encodeRequest(crypto.getRandomValues(new Uint8Array(Codec.idBytes)), "poke", []))
+)
+
+const peerAt = (n: number): Transport.Peer => {
+  const address = NetAddress.inetAddressFromStringUnsafe(`10.0.${n >> 8}.${n & 255}:4000`)
+  return { address, host: NetAddress.formatIp(address.address), equals: (that) => that.address === address }
+}
+
+const node = (options: Protocol.Options) => {
+  let receive: (datagram: Uint8Array, from: Transport.Peer) => void = () => {}
+  const transport = Layer.succeed(Transport.Transport, {
+    address: NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"),
+    peer: () => peerAt(0),
+    send: () => {},
+    run: (onDatagram: typeof receive) => Effect.callback<never>(() => void (receive = onDatagram))
+  })
+  const scope = Effect.runSync(Scope.make())
+  const layer = Protocol.serve(Echo).pipe(
+    Layer.provide(Echo.toLayer({ poke: () => Effect.void })),
+    Layer.provideMerge(Protocol.layer(options)),
+    Layer.provide(transport)
+  )
+  Context.get(Effect.runSync(Layer.buildWithScope(layer, scope)), Protocol.Protocol)
+  return { receive: (datagram: Uint8Array, from: Transport.Peer) => receive(datagram, from), scope }
+}
+
+/** Nanoseconds of each time that `run` does, the best and the median of all rounds. */
+const measure = (name: string, times: number, prepare: () => () => void) => {
+  const nanos: Array<number> = []
+  for (let round = 0; round < rounds; round++) {
+    const run = prepare()
+    globalThis.gc?.()
+    const from = process.hrtime.bigint()
+    run()
+    nanos.push(Number(process.hrtime.bigint() - from) / times)
+  }
+  nanos.sort((a, b) => a - b)
+  console.log(name.padEnd(60), nanos[0]!.toFixed(0).padStart(7), nanos[rounds >> 1]!.toFixed(0).padStart(7))
+}
+
+const unlimited = {
+  calls: Infinity,
+  handlers: Infinity,
+  handlersPerSender: Infinity,
+  requestsPerSecond: Infinity,
+  replyBytesPerSecond: Infinity
+}
+
+console.log("nanoseconds".padEnd(60), "   best  median")
+
+for (const senders of [1, 1000]) {
+  const peers = Array.from({ length: senders }, (_, n) => peerAt(n))
+  for (
+    const [name, options] of [
+      ["no limits, no memory", { limits: unlimited, memory: false }],
+      ["no limits", { limits: unlimited }],
+      // One sender alone would be over its budget.
+      ["no memory", { limits: { requestsPerSecond: 1e9, replyBytesPerSecond: 1e12 }, memory: false }],
+      ["both", { limits: { requestsPerSecond: 1e9, replyBytesPerSecond: 1e12 } }]
+    ] as const
+  ) {
+    measure(`a request, ${senders} senders: ${name}`, requests, () => {
+      const { receive, scope } = node(options)
+      for (let i = 0; i < 1000; i++) receive(pool[i]!.slice().fill(i, 1, 10), peers[i % senders]!)
+      return () => {
+        for (let i = 0; i < requests; i++) receive(pool[i]!, peers[i % senders]!)
+        Effect.runSync(Scope.close(scope, Exit.void))
+      }
+    })
+  }
+}
+
+for (const times of [requests]) {
+  const peers = Array.from({ length: 256 }, (_, n) => peerAt(n))
+  measure("a request over its rate, 256 senders", times, () => {
+    const { receive } = node({ limits: { requestsPerSecond: 1 } })
+    for (const peer of peers) receive(pool[0]!, peer)
+    return () => {
+      for (let i = 0; i < times; i++) receive(pool[i]!, peers[i & 255]!)
+    }
+  })
+}
+
+const hash = KeyedHash.make(crypto)
+
+const piece = (
+  name: string,
+  settle: (senders: Senders, peers: ReadonlyArray<string>) => void,
+  run: (senders: Senders, host: string, now: number) => void,
+  hostOf = (n: number) => `10.0.${n >> 8}.${n & 255}`
+) =>
+  measure(name, requests, () => {
+    const senders = new Senders({
+      hash,
+      secret: crypto.getRandomValues(new Uint8Array(20)),
+      requestsPerSecond: 20_000,
+      replyBytesPerSecond: 65_536
+    })
+    settle(senders, Array.from({ length: 256 }, (_, n) => hostOf(n)))
+    // A host is another text each time, as from the system.
+    const hosts = Array.from({ length: requests }, (_, n) => Buffer.from(hostOf(n & 255)).toString("latin1"))
+    return () => {
+      for (let i = 0; i < requests; i++) run(senders, hosts[i]!, i * 10_000)
+    }
+  })
+
+const nothing = () => {}
+const prove = (senders: Senders, hosts: ReadonlyArray<string>) => hosts.forEach((host) => senders.prove(host, 0))
+const use = (senders: Senders, hosts: ReadonlyArray<string>) =>
+  hosts.forEach((host) => senders.spend(senders.of(host), 260_000, 0))
+
+piece("of", nothing, (senders, host) => senders.of(host))
+piece("of, IPv6", nothing, (senders, host) => senders.of(host), (n) => `2001:db8:1:${n.toString(16)}::1`)
+piece("of, challenge (not due)", nothing, (senders, host, now) => senders.challenge(senders.of(host), now))
+piece("of, challenge (due)", use, (senders, host, now) => senders.challenge(senders.of(host), now))
+piece("of, admit", nothing, (senders, host, now) => senders.admit(senders.of(host), now))
+piece("of, admit (proven)", prove, (senders, host, now) => senders.admit(senders.of(host), now))
+piece("of, spend", nothing, (senders, host, now) => senders.spend(senders.of(host), 22, now))
+piece("of, spend (proven)", prove, (senders, host, now) => senders.spend(senders.of(host), 22, now))
+piece("answered (forged)", nothing, (senders, host, now) => senders.answered(host, pool[0]!.subarray(0, 20), now))
+measure("prove, each another host", requests, () => {
+  const senders = new Senders({ hash, secret: new Uint8Array(20), requestsPerSecond: 1, replyBytesPerSecond: 1 })
+  const hosts = Array.from({ length: requests }, (_, n) => `10.${n >> 16}.${n >> 8 & 255}.${n & 255}`)
+  return () => hosts.forEach((host, now) => senders.prove(host, now))
+})
+
+const ids = pool.map(Codec.idOf)
+for (const live of [64, 4096, 65_536]) {
+  for (const bytes of [22, 824]) {
+    const filled = () => {
+      const answers = new Answers({ window: 1e9, maxEntries: live, maxBytes: 4 * 1024 * 1024, hash, onEarly: () => {} })
+      const answer = new Uint8Array(bytes)
+      for (let i = 0; i < live; i++) answers.add(ids[i]!, i, answer, 0)
+      return { answers, answer }
+    }
+    measure(`find (unknown), ${live} entries of ${bytes} bytes`, requests, () => {
+      const { answers } = filled()
+      return () => {
+        for (let i = 0; i < requests; i++) answers.find(ids[i]!, -1, 0)
+      }
+    })
+    measure(`find (known), ${live} entries of ${bytes} bytes`, requests, () => {
+      const { answers } = filled()
+      return () => {
+        for (let i = 0; i < requests; i++) {
+          answers.find(ids[live - 1 - i % Math.min(live, 4096)]!, live - 1 - i % Math.min(live, 4096), 0)
+        }
+      }
+    })
+    measure(`add, ${live} entries of ${bytes} bytes`, requests, () => {
+      const { answer, answers } = filled()
+      return () => {
+        for (let i = 0; i < requests; i++) answers.add(ids[i]!, -1, answer, 0)
+      }
+    })
+  }
+}

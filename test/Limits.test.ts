@@ -1,0 +1,217 @@
+/** What a node does for strangers, and what it does not. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Result, Schema, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { Codec, Handlers, Protocol } from "../src/index.ts"
+import * as Injected from "./support/injected.ts"
+import { metrics, withMetrics } from "./support/nodes.ts"
+
+class Service extends Handlers.Service<Service>()("limits/Service", {
+  poke: { args: [Schema.optionalKey(Schema.String)] },
+  never: { args: [Schema.optionalKey(Schema.String)] }
+}) {}
+
+class Other extends Handlers.Service<Other>()("limits/Other", { other: {}, never2: {} }) {}
+
+let serial = 0
+
+const request = (method: string, args: ReadonlyArray<unknown> = []): Uint8Array => {
+  const id = new Uint8Array(Codec.idBytes)
+  new DataView(id.buffer).setUint32(0, ++serial)
+  return Result.getOrThrow(Codec.encodeRequest(id, method, args))
+}
+
+const node = Effect.fnUntraced(function*(options: Protocol.Options = {}) {
+  const injected = Injected.make()
+  let runs = 0
+  const live = Service.toLayer({
+    poke: () => Effect.sync(() => void runs++),
+    never: () => Effect.never
+  })
+  const context = yield* Layer.build(
+    Protocol.serve(Service).pipe(
+      Layer.provide(live),
+      Layer.provideMerge(Protocol.layer({ gracePeriod: 0, ...options })),
+      Layer.provide(injected.layer)
+    )
+  )
+  return { ...injected, protocol: Context.get(context, Protocol.Protocol), runs: () => runs }
+})
+
+const typesSent = (sent: Injected.Injected["sent"]) => sent.map(({ datagram }) => Codec.typeOf(datagram))
+
+describe("limits", () => {
+  // broken by `refuseOverloaded` for a request that is known
+  it.effect("a repeated request over its rate is not said to have been refused: it was run", () =>
+    Effect.gen(function*() {
+      const { receive, sent } = yield* node({ limits: { requestsPerSecond: 10 } })
+      // So long that a refusal would cost less.
+      const repeated = request("poke", ["x".repeat(40)])
+      receive(repeated, Injected.peerAt("10.0.0.2:2"))
+      for (let i = 0; i < 100; i++) receive(request("poke"), Injected.peerAt("10.0.0.2:2"))
+      sent.length = 0
+      for (let i = 0; i < 100; i++) receive(repeated, Injected.peerAt("10.0.0.2:2"))
+      expect(typesSent(sent)).not.toContain("Failure")
+    }))
+
+  // broken by leaving out `senders.answered` in `onProof`
+  it.effect("a forged proof proves nothing, and a true one only for where it came from", () =>
+    Effect.gen(function*() {
+      const { receive, sent } = yield* node({ limits: { replyBytesPerSecond: 1000 } })
+      const peer = Injected.peerAt("10.0.0.2:2")
+      for (let i = 0; i < 200; i++) receive(request("poke"), peer)
+      const challenge = sent.find(({ datagram }) => Codec.typeOf(datagram) === "Challenge")
+      expect(challenge?.to).toBe(peer)
+      const token = Result.getOrThrow(Codec.decodeChallenge(challenge!.datagram))
+      receive(Codec.encodeProof(new Uint8Array(20)), peer)
+      receive(Codec.encodeProof(token), Injected.peerAt("10.0.0.3:2"))
+      expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.UnknownId": 2 })
+      sent.length = 0
+      receive(request("poke"), peer)
+      expect(typesSent(sent)).not.toContain("Response")
+      receive(Codec.encodeProof(token), peer)
+      receive(request("poke"), peer)
+      expect(typesSent(sent).at(-1)).toBe("Response")
+      expect(yield* metrics).toMatchObject({ "rpcudp_challenges.proven": 1 })
+    }).pipe(withMetrics))
+
+  // broken by leaving out `call.peer.equals(from)` in `onChallenge`, and by sending a datagram more there
+  it.effect("a challenge is answered to who was called only, and only while the call waits", () =>
+    Effect.gen(function*() {
+      const { protocol, receive, sent } = yield* node()
+      const peer = Injected.peerAt("10.0.0.2:2")
+      const call = yield* Effect.forkChild(protocol.call(peer.address, "who", []), { startImmediately: true })
+      const id = Codec.idOf(sent[0]!.datagram)
+      const token = new Uint8Array(20).fill(7)
+      sent.length = 0
+      receive(Codec.encodeChallenge(id, token), Injected.peerAt("10.0.0.3:2"))
+      receive(Codec.encodeChallenge(new Uint8Array(20), token), peer)
+      receive(Codec.encodeChallenge(id, token).subarray(0, 40), peer)
+      expect(sent).toStrictEqual([])
+      receive(Codec.encodeChallenge(id, token), peer)
+      expect(sent.map(({ datagram }) => datagram)).toStrictEqual([Codec.encodeProof(token)])
+      yield* Fiber.interrupt(call)
+      receive(Codec.encodeChallenge(id, token), peer)
+      expect(sent.length).toBe(1)
+      expect(yield* metrics).toMatchObject({
+        "rpcudp_datagrams_dropped.UnknownId": 2,
+        "rpcudp_datagrams_dropped.ForeignSender": 1,
+        "rpcudp_datagrams_dropped.Truncated": 1
+      })
+    }).pipe(withMetrics))
+
+  it.effect("a node that is made to answer itself is soon silent", () =>
+    Effect.gen(function*() {
+      const { receive, sent } = yield* node({ limits: { requestsPerSecond: 4 } })
+      const own = Injected.peerAt("10.0.0.1:1")
+      for (let i = 0; i < 100; i++) receive(request("poke", ["x".repeat(40)]), own)
+      let rounds = 0
+      while (sent.length > 0) {
+        rounds++
+        for (const { datagram } of sent.splice(0)) receive(datagram, own)
+      }
+      expect(rounds).toBe(1)
+    }))
+
+  // broken by leaving out `- 1` in `end`, and by `>` for `>=` before `options.maxHandlersPerSender`
+  it.effect("handlers of a sender are counted on every way to their end", () =>
+    Effect.gen(function*() {
+      const injected = Injected.make()
+      const latches: Array<Deferred.Deferred<void>> = []
+      const wait = (end: Effect.Effect<void>) =>
+        Effect.suspend(() => {
+          const latch = Deferred.makeUnsafe<void>()
+          latches.push(latch)
+          return Effect.andThen(Deferred.await(latch), end)
+        })
+      class Ends extends Handlers.Service<Ends>()("limits/Ends", { fine: {}, dies: {}, stops: {} }) {}
+      const live = Ends.toLayer({
+        fine: () => wait(Effect.void),
+        dies: () => wait(Effect.die("x")),
+        stops: () => wait(Effect.interrupt)
+      })
+      yield* Layer.build(
+        Protocol.serve(Ends).pipe(
+          Layer.provide(live),
+          Layer.provide(Protocol.layer({ gracePeriod: 0, limits: { handlersPerSender: 1 } })),
+          Layer.provide(injected.layer)
+        )
+      )
+      // Another's keeps the numbers in use.
+      injected.receive(request("fine"), Injected.peerAt("10.0.0.9:2"))
+      latches.pop()
+      for (const method of ["fine", "dies", "stops", "fine"]) {
+        injected.receive(request(method), Injected.peerAt("10.0.0.2:2"))
+        injected.receive(request("fine"), Injected.peerAt("10.0.0.2:3"))
+        expect(latches).toHaveLength(1)
+        yield* Deferred.succeed(latches.pop()!, undefined)
+        yield* Effect.yieldNow
+        yield* Effect.yieldNow
+      }
+      expect(yield* metrics).toMatchObject({
+        rpcudp_requests_in_flight: 1,
+        "rpcudp_requests.overloaded": 4,
+        "rpcudp_requests.success": 2
+      })
+    }).pipe(withMetrics))
+})
+
+describe("draining", () => {
+  const two = Effect.fnUntraced(function*(gracePeriod: number) {
+    const injected = Injected.make()
+    const scope = yield* Scope.make()
+    yield* Layer.buildWithScope(
+      Protocol.serve(Service, Other).pipe(
+        Layer.provide(Service.toLayer({ poke: () => Effect.void, never: () => Effect.never })),
+        Layer.provide(Other.toLayer({ other: () => Effect.void, never2: () => Effect.never })),
+        Layer.provide(Protocol.layer({ gracePeriod })),
+        Layer.provide(injected.layer)
+      ),
+      scope
+    )
+    return { ...injected, scope }
+  })
+
+  // broken by `own = 0` and by leaving out `filter` in src/internal/server.ts
+  for (const how of ["itself", "in a fiber that outlives it"]) {
+    it.effect(`a handler closes the scope that serves it ${how}`, () =>
+      Effect.gen(function*() {
+        const injected = Injected.make()
+        const scope = yield* Scope.make()
+        const closed = yield* Deferred.make<void>()
+        class Quitter extends Handlers.Service<Quitter>()("limits/Quitter", { quit: {} }) {}
+        const close = Effect.ensuring(Scope.close(scope, Exit.void), Deferred.succeed(closed, undefined))
+        const live = Quitter.toLayer({
+          quit: () =>
+            Effect.andThen(
+              Effect.yieldNow,
+              how === "itself" ? close : Effect.andThen(Effect.forkDetach(close), Effect.never)
+            )
+        })
+        yield* Layer.buildWithScope(
+          Protocol.serve(Quitter).pipe(
+            Layer.provide(live),
+            Layer.provide(Protocol.layer({ gracePeriod: 5000 })),
+            Layer.provide(injected.layer)
+          ),
+          scope
+        )
+        injected.receive(request("quit"), Injected.peerAt("10.0.0.2:2"))
+        // It waits for all handlers but itself.
+        yield* TestClock.adjust(how === "itself" ? 0 : "10 seconds")
+        expect(yield* Deferred.isDone(closed)).toBe(true)
+        expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(undefined)
+      }).pipe(withMetrics))
+  }
+
+  it.effect("whoever closes the scope and is interrupted has closed it nevertheless, after the grace period", () =>
+    Effect.gen(function*() {
+      const { receive, scope } = yield* two(5000)
+      receive(request("never"), Injected.peerAt("10.0.0.2:2"))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      const interruption = yield* Effect.forkChild(Fiber.interrupt(closing), { startImmediately: true })
+      yield* TestClock.adjust(5000)
+      yield* Fiber.join(interruption)
+      expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(undefined)
+    }).pipe(withMetrics))
+})
