@@ -4,7 +4,7 @@ import { Context, Deferred, Effect, Exit, Fiber, Layer, Result, Schema, Scope } 
 import { TestClock } from "effect/testing"
 import { Codec, Handlers, Protocol } from "../src/index.ts"
 import * as Injected from "./support/injected.ts"
-import { metrics, withMetrics } from "./support/nodes.ts"
+import { metrics, respond, withMetrics } from "./support/nodes.ts"
 
 class Service extends Handlers.Service<Service>()("limits/Service", {
   poke: { args: [Schema.optionalKey(Schema.String)] },
@@ -41,6 +41,15 @@ const node = Effect.fnUntraced(function*(options: Protocol.Options = {}) {
 const typesSent = (sent: Injected.Injected["sent"]) => sent.map(({ datagram }) => Codec.typeOf(datagram))
 
 describe("limits", () => {
+  it.effect("a sender that repeats one request is held to its rate, too", () =>
+    Effect.gen(function*() {
+      const { receive, runs, sent } = yield* node({ limits: { requestsPerSecond: 10 } })
+      const repeated = request("poke")
+      for (let i = 0; i < 1000; i++) receive(repeated, Injected.peerAt("10.0.0.2:2"))
+      expect(runs()).toBe(1)
+      expect(typesSent(sent).filter((type) => type === "Response").length).toBeLessThanOrEqual(10)
+    }))
+
   // broken by `refuseOverloaded` for a request that is known
   it.effect("a repeated request over its rate is not said to have been refused: it was run", () =>
     Effect.gen(function*() {
@@ -52,6 +61,42 @@ describe("limits", () => {
       sent.length = 0
       for (let i = 0; i < 100; i++) receive(repeated, Injected.peerAt("10.0.0.2:2"))
       expect(typesSent(sent)).not.toContain("Failure")
+    }))
+
+  it.effect("nothing is sent to port 0, whatever came from there", () =>
+    Effect.gen(function*() {
+      const { receive, sent } = yield* node({ limits: { requestsPerSecond: 4 } })
+      for (let i = 0; i < 100; i++) {
+        for (const datagram of [request("poke"), request("nope"), request("poke", ["x".repeat(40)])]) {
+          receive(datagram, Injected.peerAt("10.0.0.2:0"))
+        }
+      }
+      expect(sent).toStrictEqual([])
+      expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.PortZero": 300 })
+    }).pipe(withMetrics))
+
+  it.effect("who has answered a call has not asked for anything: what is sent to it in its name is budgeted", () =>
+    Effect.gen(function*() {
+      const { protocol, receive, sent } = yield* node({ limits: { replyBytesPerSecond: 1000 } })
+      const victim = Injected.peerAt("10.0.0.2:2")
+      const call = yield* Effect.forkChild(protocol.call(victim.address, "ping", []), { startImmediately: true })
+      receive(respond(sent[0]!.datagram, "pong"), victim)
+      yield* Fiber.join(call)
+      sent.length = 0
+      for (let i = 0; i < 10_000; i++) receive(request("poke"), victim)
+      expect(sent.reduce((sum, { datagram }) => sum + datagram.length, 0)).toBeLessThanOrEqual(4000)
+    }))
+
+  it.effect("refusals that could not be sent keep nobody else's from being sent", () =>
+    Effect.gen(function*() {
+      const { receive, sent } = yield* node({ limits: { replyBytesPerSecond: 100, handlersPerSender: 1 } })
+      const long = () => request("never", ["x".repeat(40)])
+      for (let i = 0; i < 5000; i++) receive(long(), Injected.peerAt("10.0.0.2:2"))
+      sent.length = 0
+      const honest = Injected.peerAt("10.9.9.9:9")
+      receive(request("never"), honest)
+      receive(long(), honest)
+      expect(typesSent(sent)).toContain("Failure")
     }))
 
   // broken by leaving out `senders.answered` in `onProof`
@@ -172,8 +217,33 @@ describe("draining", () => {
     return { ...injected, scope }
   })
 
+  it.effect("of several groups, none takes requests once the scope closes", () =>
+    Effect.gen(function*() {
+      const { receive, scope, sent } = yield* two(5000)
+      for (const method of ["never", "never2"]) receive(request(method), Injected.peerAt("10.0.0.2:2"))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      for (const method of ["poke", "other"]) receive(request(method), Injected.peerAt("10.0.0.2:2"))
+      const answers = sent.splice(0)
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(closing)
+      expect(answers).toStrictEqual([])
+    }))
+
+  it.effect("several groups have one grace period together", () =>
+    Effect.gen(function*() {
+      const { receive, scope } = yield* two(5000)
+      for (const method of ["never", "never2"]) receive(request(method), Injected.peerAt("10.0.0.2:2"))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust(4999)
+      const before = closing.pollUnsafe()
+      yield* TestClock.adjust(1)
+      const after = closing.pollUnsafe()
+      yield* TestClock.adjust("1 minute")
+      expect([before === undefined, after === undefined]).toStrictEqual([true, false])
+    }))
+
   // broken by `own = 0` and by leaving out `filter` in src/internal/server.ts
-  for (const how of ["itself", "in a fiber that outlives it"]) {
+  for (const how of ["itself", "in a fiber of its own", "in a fiber that outlives it"]) {
     it.effect(`a handler closes the scope that serves it ${how}`, () =>
       Effect.gen(function*() {
         const injected = Injected.make()
@@ -185,7 +255,11 @@ describe("draining", () => {
           quit: () =>
             Effect.andThen(
               Effect.yieldNow,
-              how === "itself" ? close : Effect.andThen(Effect.forkDetach(close), Effect.never)
+              how === "itself"
+                ? close
+                : how === "in a fiber of its own"
+                ? Effect.flatMap(Effect.forkChild(close), Fiber.join)
+                : Effect.andThen(Effect.forkDetach(close), Effect.never)
             )
         })
         yield* Layer.buildWithScope(
