@@ -69,10 +69,12 @@ export class Protocol extends Context.Service<Protocol, {
   ) => Effect.Effect<unknown, unknown>
 
   /**
-   * Serves the handlers for as long as the scope is open; then those that still run have the grace period to end, and are
-   * interrupted.
+   * Serves the handlers of all these groups for as long as the scope is open; then those that still run have the grace period
+   * to end, and are interrupted.
    */
-  readonly serve: (implementation: Handlers.Implementation) => Effect.Effect<void, DuplicateMethod, Scope.Scope>
+  readonly serve: (
+    ...implementations: ReadonlyArray<Handlers.Implementation>
+  ) => Effect.Effect<void, DuplicateMethod, Scope.Scope>
 
   /** Changes the keys of a protocol that has some: see `Keys`. */
   readonly rekey: (ring: KeyRing) => Effect.Effect<void>
@@ -115,7 +117,9 @@ export interface Options {
  * and are refused only if both are empty.
  *
  * A sender proves its address by answering a call of ours, or a challenge: a frame that is sent to it once it has used
- * half of what it may, and that any peer with this library answers (RFC 9000, section 8.1). A proof holds for 10 minutes.
+ * half of what it may, and that any peer with this library answers (RFC 9000, section 8.1). Either holds for ten minutes. An
+ * answer is good for a MiB of replies, as somebody else may ask in its sender's name, and a proof for 64 MiB; then another
+ * challenge is due.
  *
  * @category models
  * @since 0.1.0
@@ -351,8 +355,10 @@ export const serve = <const Groups extends readonly [Handlers.AnyGroup, ...Reado
 ): Layer.Layer<never, DuplicateMethod, Protocol | Handlers.Identifier<Groups[number]>> =>
   Layer.effectDiscard(
     Effect.flatMap(Protocol, (protocol) =>
-      Effect.forEach(groups, (group: Groups[number]) =>
-        Effect.flatMap(implementationOf(group), protocol.serve), { discard: true }))
+      Effect.flatMap(
+        Effect.forEach(groups, (group: Groups[number]) => implementationOf(group)),
+        (implementations) => protocol.serve(...implementations)
+      ))
   )
 
 // What a group requires is known of the group itself, but not of a member of a list of groups.

@@ -53,8 +53,17 @@ const maxChallenged = 1024
 
 const maxNames = 1024
 
+/** How many bytes may be sent to a sender for an answer of its own: somebody else may ask in its name. */
+const answerCredit = 2 ** 20
+
+/** The same for a proof, which says that a request was its own. Another one is asked for when half of it is gone. */
+const proofCredit = 2 ** 26
+
 interface Proven {
   until: number
+  /** How many bytes may be sent to it, of how many at first; then it has the budget of those that have proven nothing. */
+  credit: number
+  granted: number
   /** When its bucket of requests is full again. */
   fullAt: number
 }
@@ -97,9 +106,8 @@ export class Senders {
       this.#lastChange = now
     }
     const proven = this.#provenAt(sender, now)
-    if (proven === undefined) {
-      return this.#replyBytes.has(sender.hash, 1, now) && this.#requests.take(sender.hash, 1, now)
-    }
+    if ((proven === undefined || proven.credit <= 0) && !this.#replyBytes.has(sender.hash, 1, now)) return false
+    if (proven === undefined) return this.#requests.take(sender.hash, 1, now)
     const fullAt = Math.max(proven.fullAt, now) + this.#requestNanos
     // Who sends alone can starve nobody.
     const alone = this.#lastChange + second <= now
@@ -111,7 +119,10 @@ export class Senders {
 
   /** Takes an answer into account. Answers whether it may be sent. */
   spend(sender: Sender, bytes: number, now: number): boolean {
-    return this.#provenAt(sender, now) !== undefined || this.#replyBytes.take(sender.hash, bytes, now)
+    const proven = this.#provenAt(sender, now)
+    if (proven === undefined || proven.credit < bytes) return this.#replyBytes.take(sender.hash, bytes, now)
+    proven.credit -= bytes
+    return true
   }
 
   /**
@@ -122,10 +133,12 @@ export class Senders {
    * in the name of another, and has all challenges wasted on requests that the other knows nothing of, keep it from one.
    */
   challenge(sender: Sender, now: number, atOnce = false): Uint8Array | undefined {
-    if (
+    const proven = this.#provenAt(sender, now)
+    if (proven !== undefined) {
+      if (proven.credit >= proven.granted / 2) return undefined
+    } else if (
       !atOnce && this.#replyBytes.isHalfFull(sender.hash, now) && this.#requests.isHalfFull(sender.hash, now)
     ) return undefined
-    if (this.#provenAt(sender, now) !== undefined) return undefined
     const slot = sender.hash & (maxChallenged - 1)
     const recently = this.#challenged[slot] === sender.hash && now < this.#challengedAt[slot]! + challengeEvery
     if (recently && ++this.#unchallenged % challengeAnyway !== 0) return undefined
@@ -140,18 +153,29 @@ export class Senders {
     const age = Math.floor(now / tokenAge)
     const isOf = (age: number) => Crypto.timingSafeEqual(this.#tokenOf(name, age), token)
     if (!isOf(age) && !isOf(age - 1)) return false
-    this.prove(host, now)
+    this.#prove(host, now, proofCredit)
     return true
   }
 
-  /** The host has sent back what only it can have received. */
+  /** The host has answered a call: it has sent back what only it can have received. */
   prove(host: string, now: number): void {
+    this.#prove(host, now, answerCredit)
+  }
+
+  #prove(host: string, now: number, credit: number): void {
     const name = this.#nameOf(host)
     const known = this.#proven.get(name)
-    if (known !== undefined && known.until - provenFor + renewAfter > now) return
+    if (known !== undefined) {
+      if (credit > known.credit) {
+        known.credit = credit
+        known.granted = credit
+      }
+      if (known.until - provenFor + renewAfter > now) return
+    }
     // A proof is no second bucket: the new one holds what was left for it.
     const fullAt = known?.fullAt ?? this.#requests.fullAt(this.#options.hash.ofText(name))
-    this.#proven.set(name, { until: now + provenFor, fullAt })
+    const { credit: left, granted } = known ?? { credit, granted: credit }
+    this.#proven.set(name, { until: now + provenFor, credit: left, granted, fullAt })
   }
 
   isProven(sender: Sender, now: number): boolean {

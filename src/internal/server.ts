@@ -43,7 +43,9 @@ export interface Options {
 }
 
 export interface Server {
-  readonly serve: (implementation: Implementation) => Effect.Effect<void, DuplicateMethod, Scope.Scope>
+  readonly serve: (
+    ...implementations: ReadonlyArray<Implementation>
+  ) => Effect.Effect<void, DuplicateMethod, Scope.Scope>
   /** Takes a datagram whose header says that it is a request. */
   readonly onRequest: (datagram: Uint8Array, from: Peer) => void
   /** Takes a datagram whose header says that it answers a challenge. */
@@ -57,11 +59,10 @@ interface Served {
   readonly group: string
   readonly idempotent: boolean
   readonly handlers: Implementation["handlers"]
-  readonly fibers: Set<Fiber.Fiber<unknown, unknown>>
+  /** What takes its time, and for which request. */
+  readonly fibers: Map<Fiber.Fiber<unknown, unknown>, Request>
   /** How many requests are in the hands of its handlers. */
   inFlight: number
-  /** How many handlers are running their first steps just now: their fibers are not among the others yet. */
-  starting: number
   /** Whether new requests are taken. */
   accepting: boolean
   /** Whether handlers may go on. */
@@ -84,6 +85,9 @@ interface Request {
   /** Whether its sender had proven its address then. */
   proven: boolean
 }
+
+/** The request that a fiber, or one that it comes from, was made for. */
+class Running extends Context.Service<Running, Request>()("effect-rpcudp/internal/server/Running") {}
 
 /** What is there as soon as something is served. A node that only calls needs none of it. */
 interface Guard {
@@ -115,23 +119,33 @@ export const make = (wire: Wire, options: Options): Server => {
     }
   }
 
-  /** Sends what its receiver's budget has room for. */
-  const reply = (datagram: Uint8Array, to: Peer, sender: Limited, at: number) => {
-    if (guard?.senders.spend(sender, datagram.length, at) === false) return metrics.withheld()
+  /** Sends what its receiver's budget has room for, and answers whether it had. */
+  const reply = (datagram: Uint8Array, to: Peer, sender: Limited, at: number): boolean => {
+    if (guard?.senders.spend(sender, datagram.length, at) === false) {
+      metrics.withheld()
+      return false
+    }
     // A refused send is the caller's time-out: nobody here could do more about it.
     wire.send(datagram, to)
+    return true
   }
 
   /** Answers a request that was not run. */
-  const refuse = (id: Uint8Array, bytes: number, from: Peer, sender: Limited, failure: Codec.FailureReason) => {
+  const refuse = (
+    id: Uint8Array,
+    bytes: number,
+    from: Peer,
+    sender: Limited,
+    failure: Codec.FailureReason
+  ): boolean => {
     const encoded = Codec.encodeFailure(id, failure, bytes)
-    if (Result.isSuccess(encoded)) reply(encoded.success, from, sender, now())
+    return Result.isSuccess(encoded) && reply(encoded.success, from, sender, now())
   }
 
   /** Says that there is no room, if that costs less than the request did. A flood is not worth a datagram each. */
   const refuseOverloaded = (id: Uint8Array, bytes: number, from: Peer, sender: Limited) => {
-    if (bytes < overloadedBytes || !refusals.allows(now())) return
-    refuse(id, bytes, from, sender, { kind: "Overloaded" })
+    if (bytes < overloadedBytes || !refusals.hasRoom(now())) return
+    if (refuse(id, bytes, from, sender, { kind: "Overloaded" })) refusals.count()
   }
 
   const suspend = (request: Request) => {
@@ -177,7 +191,8 @@ export const make = (wire: Wire, options: Options): Server => {
 
   const die = (request: Request, cause: Cause.Cause<unknown>) => {
     // Whoever finds a request that a handler dies of must not fill the disk with it.
-    if (deaths.allows(now())) {
+    if (deaths.hasRoom(now())) {
+      deaths.count()
       logDefect(context, "rpcudp: a handler died", cause, {
         method: request.handler.procedure.method,
         sender: request.from
@@ -209,9 +224,7 @@ export const make = (wire: Wire, options: Options): Server => {
   ): void => {
     if (isDone(effect)) return next(effect)
     const { served } = request
-    served.starting++
     const fiber = Effect.runForkWith(context)(effect)
-    served.starting--
     const settle = (exit: Exit.Exit<A, E>) => {
       served.fibers.delete(fiber)
       if (served.open) return next(exit)
@@ -220,7 +233,7 @@ export const make = (wire: Wire, options: Options): Server => {
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return settle(exit)
     if (!request.suspended) suspend(request)
-    served.fibers.add(fiber)
+    served.fibers.set(fiber, request)
     fiber.addObserver(settle)
     // Its first steps, which ran just now, may have closed the scope.
     if (!served.open) fiber.interruptUnsafe()
@@ -240,7 +253,6 @@ export const make = (wire: Wire, options: Options): Server => {
 
   const handle = (request: Request, args: ReadonlyArray<unknown>) => {
     const { context, procedure } = request.handler
-    const handlerContext = Context.add(context, Sender, request.from.address)
     const handler = requestSpan(
       callHandler(request.handler, args),
       context,
@@ -248,12 +260,11 @@ export const make = (wire: Wire, options: Options): Server => {
       procedure.method,
       request.from
     )
-    step(
-      request,
-      handler,
-      handlerContext,
-      (exit) => Exit.isSuccess(exit) ? encodeSuccess(request, exit.value) : encodeError(request, exit.cause)
-    )
+    const next = (exit: Exit.Exit<unknown, unknown>) =>
+      Exit.isSuccess(exit) ? encodeSuccess(request, exit.value) : encodeError(request, exit.cause)
+    // A context each costs 0.1 us, and a handler that is done at once looks at none.
+    if (isDone(handler)) return next(handler)
+    step(request, handler, Context.add(Context.add(context, Sender, request.from.address), Running, request), next)
   }
 
   const encodeSuccess = (request: Request, value: unknown) => {
@@ -278,52 +289,74 @@ export const make = (wire: Wire, options: Options): Server => {
     })
   }
 
-  /** Resumes when no handler of the group runs any more but the one that closes it, at the latest after the grace period. */
-  const drained = (served: Served, closer: Fiber.Fiber<unknown, unknown>) => {
-    const own = served.starting > 0 || served.fibers.has(closer) ? 1 : 0
-    if (served.inFlight <= own || Duration.isZero(options.gracePeriod)) return Effect.void
+  /**
+   * Resumes when no handler of these groups runs any more but the one that closes them, at the latest after the grace
+   * period.
+   */
+  const drained = (groups: ReadonlyArray<Served>, closer: Request | undefined) => {
+    const isOver = () => groups.every((served) => served.inFlight <= (closer?.served === served ? 1 : 0))
+    if (isOver() || Duration.isZero(options.gracePeriod)) return Effect.void
     return Effect.callback<void>((resume) => {
       const timer = Effect.runForkWith(context)(Effect.sleep(options.gracePeriod))
       timer.addObserver(() => resume(Effect.void))
-      served.onEnd = () => {
-        if (served.inFlight <= own) timer.interruptUnsafe()
+      const onEnd = () => {
+        if (isOver()) timer.interruptUnsafe()
       }
+      for (const served of groups) served.onEnd = onEnd
     })
   }
 
+  const close = (served: Served, fiber: Fiber.Fiber<unknown, unknown>, closer: Request | undefined) => {
+    served.open = false
+    for (const method of served.handlers.keys()) methods.delete(method)
+    const others: Array<Fiber.Fiber<unknown, unknown>> = []
+    for (const [running, request] of served.fibers) {
+      // A handler that closes its own scope can't wait for itself, nor for what waits for it.
+      if (request !== closer) others.push(running)
+      else if (running !== fiber) running.interruptUnsafe()
+    }
+    return others
+  }
+
+  const open = ({ group, handlers, idempotent }: Implementation): Served => {
+    const served: Served = {
+      group,
+      idempotent,
+      handlers,
+      fibers: new Map(),
+      inFlight: 0,
+      accepting: true,
+      open: true,
+      onEnd: undefined
+    }
+    for (const method of handlers.keys()) methods.set(method, served)
+    return served
+  }
+
   return {
-    serve: (implementation) =>
+    serve: (...implementations) =>
       Effect.acquireRelease(
         Effect.suspend(() => {
-          const { group, handlers, idempotent } = implementation
-          for (const method of handlers.keys()) {
-            const other = methods.get(method)
-            if (other !== undefined) return Effect.fail(new DuplicateMethod({ method, groups: [other.group, group] }))
+          const declared = new Map(Array.from(methods, ([method, { group }]) => [method, group]))
+          for (const { group, handlers } of implementations) {
+            for (const method of handlers.keys()) {
+              const other = declared.get(method)
+              if (other !== undefined) return Effect.fail(new DuplicateMethod({ method, groups: [other, group] }))
+              declared.set(method, group)
+            }
           }
           guard ??= makeGuard()
-          const served: Served = {
-            group,
-            idempotent,
-            handlers,
-            fibers: new Set(),
-            inFlight: 0,
-            starting: 0,
-            accepting: true,
-            open: true,
-            onEnd: undefined
-          }
-          for (const method of handlers.keys()) methods.set(method, served)
-          return Effect.succeed(served)
+          return Effect.succeed(implementations.map(open))
         }),
-        (served) =>
+        (groups) =>
           Effect.withFiber((fiber) => {
-            served.accepting = false
-            return Effect.flatMap(drained(served, fiber), () => {
-              served.open = false
-              for (const method of served.handlers.keys()) methods.delete(method)
-              // Waits for them: what they use closes after this. A handler that closes its own scope can't wait for itself.
-              return Fiber.interruptAll([...served.fibers].filter((handler) => handler !== fiber))
-            })
+            const closer = Context.getOrUndefined(fiber.context, Running)
+            for (const served of groups) served.accepting = false
+            return Effect.flatMap(
+              drained(groups, closer),
+              // Waits for them: what they use closes after this.
+              () => Fiber.interruptAll(groups.flatMap((served) => close(served, fiber, closer)))
+            )
           })
       ),
 
@@ -331,6 +364,7 @@ export const make = (wire: Wire, options: Options): Server => {
       // A node that serves nothing does not know yet, or no longer, what it will: silence is what callers try again on.
       if (guard === undefined || methods.size === 0) return metrics.requestRefused("unserved")
       const { answers, senders } = guard
+      if (from.address.port === 0) return wire.drop("PortZero", from)
       const at = now()
       const id = Codec.idOf(datagram)
       const sender = senders.of(from.host)
@@ -342,7 +376,9 @@ export const make = (wire: Wire, options: Options): Server => {
       const known = answers?.find(id, originOf(sender, from), at)
       if (known !== undefined) {
         metrics.requestRefused("repeated")
-        return known === forgotten ? undefined : reply(known, from, sender, at)
+        // Over its rate nothing is said: it would have been refused, and it was not.
+        if (known !== forgotten && senders.admit(sender, at)) reply(known, from, sender, at)
+        return
       }
 
       const crowded = unproven >= maxUnproven
@@ -361,13 +397,13 @@ export const make = (wire: Wire, options: Options): Server => {
 
       const decoded = Codec.decodeRequest(datagram, options.maxDepth)
       if (Result.isFailure(decoded)) return wire.drop(decoded.failure, from)
-      if (from.address.port === 0) return wire.drop("PortZero", from)
       const { args, method } = decoded.success
       const served = methods.get(method)
       const handler = served?.handlers.get(method)
       if (served === undefined || handler === undefined) {
         metrics.requestRefused("unknown_method")
-        return refuse(id, datagram.length, from, sender, { kind: "UnknownMethod" })
+        refuse(id, datagram.length, from, sender, { kind: "UnknownMethod" })
+        return
       }
       if (!served.accepting) return metrics.requestRefused("unserved")
       const ofSender = suspended.size === 0 ? 0 : suspendedPerSender.get(sender.name) ?? 0
@@ -400,7 +436,7 @@ export const make = (wire: Wire, options: Options): Server => {
   }
 }
 
-/** Allows so many in each second. */
+/** Has room for so many in each second. */
 class PerSecond {
   readonly #most: number
   #second = -Infinity
@@ -410,13 +446,17 @@ class PerSecond {
     this.#most = most
   }
 
-  allows(now: number): boolean {
+  hasRoom(now: number): boolean {
     const second = Math.floor(now / 1_000_000_000)
     if (this.#second !== second) {
       this.#second = second
       this.#count = 0
     }
-    return this.#count++ < this.#most
+    return this.#count < this.#most
+  }
+
+  count(): void {
+    this.#count++
   }
 }
 
