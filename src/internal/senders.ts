@@ -135,7 +135,7 @@ export class Senders {
   challenge(sender: Sender, now: number, atOnce = false): Uint8Array | undefined {
     const proven = this.#provenAt(sender, now)
     if (proven !== undefined) {
-      if (proven.credit >= proven.granted / 2) return undefined
+      if (proven.credit >= proven.granted / 2 || this.#replyBytes.isUnlimited) return undefined
     } else if (
       !atOnce && this.#replyBytes.isHalfFull(sender.hash, now) && this.#requests.isHalfFull(sender.hash, now)
     ) return undefined
@@ -214,6 +214,10 @@ class Buckets {
   constructor(perSecond: number, seconds: number) {
     this.#nanosPerToken = second / perSecond
     this.#depth = seconds * second
+  }
+
+  get isUnlimited(): boolean {
+    return this.#nanosPerToken === 0
   }
 
   /** Whether so much could be taken. */
