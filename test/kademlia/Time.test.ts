@@ -18,7 +18,7 @@ const keepers = (members: ReadonlyArray<Member>) =>
 const hours = (count: number) => TestClock.adjust(`${count} hours`)
 
 describe("a value", () => {
-  it.effect("goes a day and an hour after its publisher, and not before", () =>
+  it.effect("stays a day after its publisher has left, and goes in the days that follow", () =>
     Effect.gen(function*() {
       const members = yield* network(14, { k: 5, every: "10 minutes" })
       const publisher = members[3]!
@@ -26,9 +26,11 @@ describe("a value", () => {
       yield* publisher.close
       const others = members.filter((member) => member !== publisher)
       yield* hours(24)
-      expect(yield* inTime(others[5]!.node.get("key"))).toStrictEqual(Option.some("value"))
+      // Not by looking for it: whoever is asked and has it not would be given a copy, with a life of its own.
+      expect((yield* keepers(others)).length).toBeGreaterThan(2)
       for (const member of others) yield* member.events
-      yield* hours(2)
+      // Whoever takes the publisher's place among the closest is told when that is noticed, and keeps it a day from then.
+      yield* hours(48)
       expect(yield* keepers(others)).toStrictEqual([])
       const expired = (yield* Effect.forEach(others, ({ events }) => events)).flat()
         .filter(({ _tag }) => _tag === "Expired")
