@@ -73,6 +73,7 @@ export class Senders {
   readonly #requests: Buckets
   readonly #replyBytes: Buckets
   readonly #requestNanos: number
+  readonly #secret: string
   readonly #proven = new RecentMap<Proven>(minProven)
   // By some bits of their hash: the sender that was challenged last, and when.
   readonly #challenged = new Int32Array(maxChallenged)
@@ -87,6 +88,7 @@ export class Senders {
     this.#requests = new Buckets(options.requestsPerSecond, requestSeconds)
     this.#replyBytes = new Buckets(options.replyBytesPerSecond, replySeconds)
     this.#requestNanos = second / options.requestsPerSecond
+    this.#secret = Buffer.from(options.secret).toString("hex")
   }
 
   /** How many senders have proven their address. */
@@ -187,8 +189,10 @@ export class Senders {
     return proven !== undefined && proven.until > now ? proven : undefined
   }
 
+  // The end of the hash is left out, so nobody can go on from it to another; `createHmac` takes thirty times as long.
   #tokenOf(name: string, age: number): Uint8Array {
-    return Crypto.createHmac("sha256", this.#options.secret).update(`${age} ${name}`).digest().subarray(0, idBytes)
+    const hash = Crypto.hash("sha256", `${this.#secret} ${age} ${name}`, "hex")
+    return Buffer.from(hash.slice(0, 2 * idBytes), "hex")
   }
 
   #nameOf(host: string): string {

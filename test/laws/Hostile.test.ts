@@ -116,7 +116,6 @@ describe("on a hostile network", () => {
       const network = yield* SimulatedNetwork.SimulatedNetwork
       yield* server()
       const peer = yield* clientAt("10.0.0.2:1000")
-      globalThis.gc?.()
       const forged = (i: number) => `10.${1 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}:${1024 + (i % 60_000)}`
       const calls = yield* Effect.forkChild(Effect.forEach(
         numbers(1000),
