@@ -39,7 +39,7 @@ interface Entry {
 
 describe("Answers", () => {
   // Each of these breaks it: `<` for `<=` in `#isOver`; `to.set(from)` in `#growEntries`; 0 for the middle in `#growRing`;
-  // `left` as 0 in `#endOf`; `<=` for `<` where `find` sees what is forgotten; leaving out `-1` in `#forgetFirst`, the
+  // 0 for `left` in `#endOf`; `<=` for `<` where `find` sees what is forgotten; leaving out `-1` in `#forgetFirst`, the
   // comparison of senders in `find`, `- this.#first` in `#growEntries`, or `-Infinity` in `#oldestHeld`.
   it.prop("are those of a list, whatever comes and when", [Bounds, Schema.Array(Step)], ([bounds, steps]) => {
     const window = 1 + bounds.window
