@@ -409,7 +409,7 @@ describe("sealing", () => {
       expect(textOf(a.open(b.seal(datagramOf("y"))))).toBe("read y")
     }))
 
-  // Broken by: `secret: bytes` for its copy.
+  // Broken by: `bytes` for the `KeyObject` that is made of them.
   it.effect("who changes the bytes of a secret later changes no key", () =>
     Effect.gen(function*() {
       const bytes = secretOf(1)
