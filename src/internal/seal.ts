@@ -90,7 +90,7 @@ export const overheadBytes = headerBytes + tagBytes
 
 const defaultSessionDatagrams = 2 ** 32
 
-/** Up to some 1.4 KB each. */
+/** Some 2 KB each, only for those who hold a key. */
 const maxSessions = 16_384
 
 // Only the owner of the keys changes them, and hardly so often before what was sealed is stale.
