@@ -193,19 +193,6 @@ describe("at most once", () => {
       yield* settled
       expect(runs()).toBe(1)
     }))
-
-  it.effect("of two ids that look the same to the table, the second waits its turn", () =>
-    Effect.gen(function*() {
-      const { go, peer, runs } = yield* counting()
-      const stranger = yield* peer("10.0.0.2")
-      const other = request(1, "slow", "so that a refusal is shorter")
-      other[Codec.headerBytes - 1] = 8
-      yield* stranger.ask(request(1, "slow"))
-      expect(value((yield* stranger.ask(other))[0])).toMatchObject({ failure: { kind: "Overloaded" } })
-      yield* go
-      yield* settled
-      expect(runs()).toBe(1)
-    }))
 })
 
 describe("limits", () => {

@@ -17,7 +17,7 @@ import { Answers, forgotten } from "./answers.ts"
 import { DuplicateMethod } from "./errors.ts"
 import { isDone } from "./exit.ts"
 import type { Ids } from "./ids.ts"
-import { keyOf, sameBytes } from "./ids.ts"
+import { sameBytes } from "./ids.ts"
 import type { KeyedHash } from "./keyedHash.ts"
 import type { RequestOutcome } from "./metrics.ts"
 import type { Sender as Limited } from "./senders.ts"
@@ -91,6 +91,7 @@ class Running extends Context.Service<Running, Request>()("effect-rpcudp/interna
 
 /** What is there as soon as something is served. A node that only calls needs none of it. */
 interface Guard {
+  readonly hash: KeyedHash
   readonly senders: Senders
   readonly answers: Answers | undefined
 }
@@ -114,10 +115,18 @@ export const make = (wire: Wire, options: Options): Server => {
     const { ids, memory, replyBytesPerSecond, requestsPerSecond } = options
     const hash = options.hash()
     return {
+      hash,
       senders: new Senders({ hash, secret: ids.next(), requestsPerSecond, replyBytesPerSecond }),
       answers: memory === undefined ? undefined : new Answers({ ...memory, hash, onEarly: metrics.forgotten })
     }
   }
+
+  /**
+   * 52 bits of the id, under a hash: strangers choose ids, and would choose those that a `Map` puts into one place. The rest
+   * is compared.
+   */
+  const keyOf = (id: Uint8Array): number =>
+    ((guard?.hash.ofBytes(id, 0, Codec.idBytes) ?? 0) >>> 0) * 2 ** 20 + (id[0]! << 12 | id[1]! << 4 | id[2]! >> 4)
 
   /** Sends what its receiver's budget has room for, and answers whether it had. */
   const reply = (datagram: Uint8Array, to: Peer, sender: Limited, at: number): boolean => {
@@ -179,8 +188,12 @@ export const make = (wire: Wire, options: Options): Server => {
     // A request that is answered at once is answered when it came: the clock costs as much as all that follows here.
     const at = request.suspended ? now() : request.at
     if (!served.idempotent) guard?.answers?.add(id, originOf(sender, from), datagram, at)
-    reply(datagram, from, sender, at)
-    end(request, outcome)
+    try {
+      reply(datagram, from, sender, at)
+    } finally {
+      // Whatever the transport does. Not before it: this may be what closing waits for.
+      end(request, outcome)
+    }
   }
 
   const fail = (request: Request, outcome: RequestOutcome, failure: Codec.FailureReason) => {
@@ -369,7 +382,7 @@ export const make = (wire: Wire, options: Options): Server => {
       const id = Codec.idOf(datagram)
       const sender = senders.of(from.host)
 
-      const running = suspended.get(keyOf(id))
+      const running = suspended.size === 0 ? undefined : suspended.get(keyOf(id))
       if (running !== undefined && sameBytes(running.id, id) && running.from.equals(from)) {
         return metrics.requestRefused("repeated")
       }
@@ -409,9 +422,7 @@ export const make = (wire: Wire, options: Options): Server => {
       const ofSender = suspended.size === 0 ? 0 : suspendedPerSender.get(sender.name) ?? 0
       if (
         inFlight >= options.maxHandlers || ofSender >= options.maxHandlersPerSender ||
-        (crowded && !senders.isProven(sender, at)) ||
-        // Two ids of one key cannot both be remembered while they run: of honest ids, about one in 2^48.
-        running !== undefined
+        (crowded && !senders.isProven(sender, at))
       ) {
         metrics.requestRefused("overloaded")
         return refuseOverloaded(id, datagram.length, from, sender)
