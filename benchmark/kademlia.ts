@@ -1,6 +1,6 @@
 /**
  * The curves of a simulated Kademlia network by its size, drawn to `docs/kademlia.svg` from the figures that
- * `npm run simulate:kademlia -- --json` has printed, one network a line:
+ * `npm run simulate:kademlia -- --json` has printed, one network a line (without the real time, in which runs were paused):
  *
  *   npm ci --prefix benchmark && npm run --prefix benchmark kademlia
  */
@@ -12,7 +12,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import type { Figures } from "../examples/kademlia/simulation.ts"
 
 const networks = readFileSync(new URL("kademlia.jsonl", import.meta.url), "utf8").trim().split("\n")
-  .map((line): Figures => JSON.parse(line))
+  .map((line): Omit<Figures, "realSeconds"> => JSON.parse(line))
   .toSorted((a, b) => a.nodes - b.nodes)
 
 use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer])
@@ -21,7 +21,7 @@ interface Curve {
   readonly name: string
   readonly color: string
   readonly dashed?: boolean
-  readonly of: (figures: Figures) => number
+  readonly of: (figures: Omit<Figures, "realSeconds">) => number
 }
 
 interface Panel {
