@@ -41,7 +41,7 @@ const node = (options: Protocol.Options) => {
     send: () => {},
     run: (onDatagram: typeof receive) => Effect.callback<never>(() => void (receive = onDatagram))
   })
-  const scope = Effect.runSync(Scope.make())
+  const scope = Scope.makeUnsafe()
   const layer = Protocol.serve(Echo).pipe(
     Layer.provide(Echo.toLayer({ poke: () => Effect.void })),
     Layer.provideMerge(Protocol.layer(options)),
