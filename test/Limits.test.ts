@@ -92,6 +92,21 @@ describe("limits", () => {
       expect(bytes).toBeLessThanOrEqual(2 ** 20 + 4000 + 5000)
     }))
 
+  // broken by `this.#otherAt = now` in src/internal/senders.ts
+  it.effect("who is alone from the start, and proves its address, is not held to its rate in the first second either", () =>
+    Effect.gen(function*() {
+      const { receive, runs, sent } = yield* node({ limits: { requestsPerSecond: 100 } })
+      const only = Injected.peerAt("10.0.0.2:2")
+      for (let i = 0; i < 1000; i++) {
+        receive(request("poke"), only)
+        const challenge = sent.findLast(({ datagram }) => Codec.typeOf(datagram) === "Challenge")
+        if (challenge !== undefined) {
+          receive(Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(challenge.datagram))), only)
+        }
+      }
+      expect(runs()).toBe(1000)
+    }))
+
   it.effect("refusals that could not be sent keep nobody else's from being sent", () =>
     Effect.gen(function*() {
       const { receive, sent } = yield* node({ limits: { replyBytesPerSecond: 100, handlersPerSender: 1 } })

@@ -163,6 +163,8 @@ describe("Senders", () => {
         while (senders.admit(senders.of("10.0.0.1"), 5)) count++
         return count
       }
+      // Not alone.
+      senders.admit(senders.of("10.0.0.2"), 5)
       expect(admitted()).toBe(100)
       senders.prove("10.0.0.1", 5)
       expect(admitted()).toBe(0)

@@ -80,8 +80,10 @@ export class Senders {
   readonly #challengedAt = new Float64Array(maxChallenged).fill(-Infinity)
   #unchallenged = 0
   readonly #names = new Map<string, string>()
+  // Who sent last, and when; and when anybody else did.
   #last = ""
-  #lastChange = -Infinity
+  #lastAt = -Infinity
+  #otherAt = -Infinity
 
   constructor(options: Options) {
     this.#options = options
@@ -105,14 +107,15 @@ export class Senders {
   admit(sender: Sender, now: number): boolean {
     if (sender.name !== this.#last) {
       this.#last = sender.name
-      this.#lastChange = now
+      this.#otherAt = this.#lastAt
     }
+    this.#lastAt = now
     const proven = this.#provenAt(sender, now)
     if ((proven === undefined || proven.credit <= 0) && !this.#replyBytes.has(sender.hash, 1, now)) return false
     if (proven === undefined) return this.#requests.take(sender.hash, 1, now)
     const fullAt = Math.max(proven.fullAt, now) + this.#requestNanos
     // Who sends alone can starve nobody.
-    const alone = this.#lastChange + second <= now
+    const alone = this.#otherAt + second <= now
     if (!alone && fullAt > now + requestSeconds * second) return false
     // What it may send while it is alone must not be held against it once it is not.
     proven.fullAt = Math.min(fullAt, now + requestSeconds * second)
