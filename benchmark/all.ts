@@ -24,6 +24,7 @@ const outstanding = 100_000
 const dgram = node("node:dgram", "dgram.ts")
 const ours = node("effect-rpcudp", "ours.ts")
 const oursOverSocket = node("effect-rpcudp, layerSocket", "ours-socket.ts")
+const oursOverUdx = node("effect-rpcudp over udx-native", "ours-udx.ts")
 const dht = node("dht-rpc", "dht-rpc.ts")
 const udpRequest = node("udp-request", "udp-request.ts")
 const krpc = node("k-rpc-socket", "k-rpc-socket.ts")
@@ -38,6 +39,7 @@ const found: ReadonlyArray<Found> = [
   node("Effect's NodeDatagramSocket", "effect-datagram.ts"),
   ours,
   oursOverSocket,
+  oursOverUdx,
   dht,
   udpRequest,
   krpc,
@@ -85,6 +87,7 @@ const { markdown, svgs } = report({
   outstanding,
   baseline: dgram,
   ours,
+  oursOverUdx,
   contenders,
   missing,
   measured,

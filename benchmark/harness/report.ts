@@ -22,6 +22,7 @@ export interface Results {
   readonly outstanding: number
   readonly baseline: Contender
   readonly ours: Contender
+  readonly oursOverUdx: Contender
   readonly contenders: ReadonlyArray<Contender>
   readonly missing: ReadonlyArray<{ readonly name: string; readonly missing: string }>
   readonly measured: Rounds
@@ -40,6 +41,7 @@ export const report = (
     targets(results, of),
     "## Calls a second\n\n![Ratios to bare node:dgram](results-ratios.svg)",
     ...modes.map((mode) => loads(results, mode, of)),
+    udx(results),
     others(results),
     waiting(results),
     growth(results),
@@ -212,6 +214,26 @@ ${
       "lost"
     ], rows)
   }`
+}
+
+const udx = ({ measured, ours, oursOverUdx }: Results): string => {
+  const rows = modes.flatMap((mode) => {
+    const found = summary(measured, oursOverUdx, ours, mode)
+    return found === undefined ? [] : [[mode.name, spread(found.ratios), spread(found.cpuRatios)]]
+  })
+  return `## Over udx-native
+
+The library has no transport over udx-native, the socket of dht-rpc. It is faster, as a ratio to \`Transport.layer\` in the
+same rounds says, but a transport over it could not keep what \`Transport\` promises, nor carry the wire:
+
+- It says of every datagram that it was sent, whatever the system answered: a call that the system refuses would not fail
+  at once and say why, but with \`NoResponse\` once its time is over.
+- It cuts what arrives at 2,048 bytes, and does not say so. A datagram of ours has up to 8,213.
+- It forbids fragments: on a path whose MTU is 1,500 bytes, what is longer than 1,472 is not sent, and it says that it was.
+
+\`npm run udx --prefix benchmark\` shows all three, for whoever asks again of a later version.
+
+${table(["effect-rpcudp over udx-native against over node:dgram", "calls/s", "CPU"], rows)}`
 }
 
 const others = ({ contenders, measured, missing }: Results): string => {
