@@ -67,7 +67,7 @@ const layer = (): Layer.Layer<Transport.Transport> =>
             if (!(to instanceof UdxPeer)) throw new TypeError("a peer of another transport")
             if (onFailure === undefined) return socket.trySend(datagram, to.port, to.host)
             const fail = (cause: unknown) => onFailure(refused(to, cause))
-            // It is true whatever the system said; what asking costs is to be measured all the same.
+            // It answers true where the system refused, too; what asking costs is to be measured all the same.
             socket.send(datagram, to.port, to.host).then((sent) => sent ? undefined : fail(undefined), fail)
           },
           run: (onDatagram) =>
