@@ -226,9 +226,11 @@ const udx = ({ measured, ours, oursOverUdx }: Results): string => {
 The library has no transport over udx-native, the socket of dht-rpc. It is faster, as a ratio to \`Transport.layer\` in the
 same rounds says, but a transport over it could not keep what \`Transport\` promises, nor carry the wire:
 
-- Where the system refuses a datagram, it says that it was sent: such a call would not fail at once and say why, but with \`NoResponse\` once its time is over.
+- Where the system refuses a datagram, it says that it was sent: such a call would not fail at once and say why, but
+  with \`NoResponse\` once its time is over.
 - It cuts what arrives at 2,048 bytes, and does not say so. A datagram of ours has up to 8,213.
-- It forbids fragments: where the MTU is 1,500 bytes, what is longer than 1,472 (IPv4) is not sent, and it says that it was.
+- It forbids fragments: where the MTU is 1,500 bytes, what is longer than 1,472 (IPv4) is not sent, and it says
+  that it was.
 
 \`npm run udx --prefix benchmark\` shows all three, for whoever asks again of a later version.
 
