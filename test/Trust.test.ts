@@ -450,6 +450,19 @@ describe("no amplifier", () => {
       })
     }).pipe(withMetrics))
 
+  it.effect("where answers may come from elsewhere, so may challenges", () =>
+    Effect.gen(function*() {
+      const { network, peer, transport } = yield* counting()
+      const calling = Context.get(yield* caller(transport("10.0.0.2"), { matchSender: false }), Protocol.Protocol)
+      const [callee, other] = [yield* peer("10.0.0.3"), yield* peer("10.0.0.4")]
+      yield* Effect.forkChild(calling.call(callee.address, "who", []))
+      const { datagram } = yield* callee.receive
+      other.send(calling.address, Codec.encodeChallenge(Codec.idOf(datagram), idOf(99)))
+      yield* settled
+      expect(network.sent.filter(({ to }) => to === NetAddress.formatInet(other.address)).map(({ payload }) => payload))
+        .toStrictEqual([Codec.encodeProof(idOf(99))])
+    }))
+
   it.effect("a token of another sender proves nothing", () =>
     Effect.gen(function*() {
       const { network, peer, protocol } = yield* counting({ limits })

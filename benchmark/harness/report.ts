@@ -311,8 +311,7 @@ ${
 What remains, and why. Sending and receiving are a system call a datagram, through libuv and node:dgram: the baseline has
 them, too. A call is a fiber that suspends and resumes, and Effect keeps an AsyncResource for each suspension: that is the price
 of a call that is an Effect. The client's ticks are those of the callback by which Node tells of a refused send; without it
-a refused send would be a time-out. MessagePack is read in the walk that checks it, and small
-bodies are written without msgpackr. Each call updates some 15 metrics, 20 ns each.`
+a refused send would be a time-out. MessagePack is read in the walk that checks it. Each call updates some 15 metrics, 20 ns each.`
 
 const steps = (steps: ReadonlyArray<Step>): string =>
   `## The steps of a call

@@ -185,7 +185,7 @@ export const make = (wire: Wire, options: Options): Caller => {
       const call = calls.find(Codec.idOf(datagram))
       if (call === undefined) return wire.drop("UnknownId", from)
       // Whoever else knows the id is no peer to prove anything to.
-      if (!call.peer.equals(from)) return wire.drop("ForeignSender", from)
+      if (options.matchSender && !call.peer.equals(from)) return wire.drop("ForeignSender", from)
       const token = Codec.decodeChallenge(datagram)
       if (Result.isFailure(token)) return wire.drop(token.failure, from)
       metrics.challenged("answered")
