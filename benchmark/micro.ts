@@ -61,7 +61,7 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
       .add("table: an id, in, found, out", () => {
         const call = new SomeCall(table.nextId(), now())
         table.add(call, 5e9)
-        table.find(call.id)
+        table.find(call.id, 0)
         table.remove(call)
       })
       .add("metrics of a call", () => {

@@ -216,7 +216,9 @@ const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure",
  * @category decoding
  * @since 0.1.0
  */
-export const idOf = (datagram: Uint8Array): Uint8Array => datagram.subarray(1, headerBytes)
+export const idOf = (datagram: Uint8Array): Uint8Array =>
+  // Of a `Buffer`, `subarray` would make another, which takes twice as long.
+  new Uint8Array(datagram.buffer, datagram.byteOffset + 1, idBytes)
 
 /**
  * Decodes a datagram of any type.

@@ -34,7 +34,7 @@ export interface Options {
   readonly maxCalls: number
   readonly ids: Ids
   /** This peer has answered a call: it is where it says. */
-  readonly onProof: (from: Peer) => void
+  readonly onProof: (from: Peer, at: number) => void
 }
 
 type Answer = Effect.Effect<unknown, unknown>
@@ -87,10 +87,7 @@ export const make = (wire: Wire, options: Options): Caller => {
     now,
     context,
     ids: options.ids,
-    onExpire: (call) => {
-      stop(call)
-      end(call, Exit.fail(noResponse(call)))
-    }
+    onExpire: (call) => end(call, Exit.fail(noResponse(call)))
   })
 
   const retransmitter = Retransmissions.make({
@@ -107,20 +104,22 @@ export const make = (wire: Wire, options: Options): Caller => {
     if (call.retransmission !== undefined) retransmitter.stop(call.retransmission)
   }
 
-  const forget = (call: PendingCall): boolean => {
-    if (!calls.remove(call)) return false
-    stop(call)
-    return true
+  const rest = () => {
+    calls.rest()
+    retransmitter.rest()
   }
 
   // The call has left the table by now: its caller may call again at once.
   const end = (call: PendingCall, answer: Answer, elapsed?: number) => {
+    stop(call)
     if (isDone(answer)) {
       metrics.callEnded(outcomeOf(answer), elapsed)
-      return resume(call, answer)
+      resume(call, answer)
+    } else {
+      // A schema that takes its time. The caller's fiber waits for it.
+      resume(call, Effect.onExit(answer, (exit) => Effect.sync(() => metrics.callEnded(outcomeOf(exit), elapsed))))
     }
-    // A schema that takes its time. The caller's fiber waits for it.
-    resume(call, Effect.onExit(answer, (exit) => Effect.sync(() => metrics.callEnded(outcomeOf(exit), elapsed))))
+    rest()
   }
 
   const exchange = (
@@ -139,7 +138,7 @@ export const make = (wire: Wire, options: Options): Caller => {
       if (Result.isFailure(request)) return end(call, refused(method, request.failure))
       calls.add(call, nanosOf(options.timeout(fiber)))
       wire.send(request.success, peer, (error) => {
-        if (forget(call)) end(call, Exit.fail(error))
+        if (calls.remove(call)) end(call, Exit.fail(error))
       })
       const schedule = options.retransmit(fiber)
       // It may have been refused, or even answered, by now.
@@ -148,7 +147,10 @@ export const make = (wire: Wire, options: Options): Caller => {
       }
       // Runs only if the caller is interrupted.
       return Effect.sync(() => {
-        if (forget(call)) metrics.callEnded("interrupted")
+        if (!calls.remove(call)) return
+        stop(call)
+        metrics.callEnded("interrupted")
+        rest()
       })
     })
 
@@ -168,21 +170,22 @@ export const make = (wire: Wire, options: Options): Caller => {
       }),
 
     onAnswer: (type, datagram, from) => {
-      const call = calls.find(Codec.idOf(datagram))
+      const call = calls.find(datagram, idAt)
       if (call === undefined) return wire.drop("UnknownId", from)
       const own = call.peer.equals(from)
       if (options.matchSender && !own) return wire.drop("ForeignSender", from)
       const answer = type === "Response" ? response(call, datagram) : failure(call, datagram)
       // It may be damaged, or forged by somebody who cannot read the request: the true one may still come.
       if (typeof answer === "string") return wire.drop(answer, from)
+      const at = now()
       calls.remove(call)
-      if (call.retransmission !== undefined) retransmitter.answered(call.retransmission)
-      if (own) options.onProof(from)
-      end(call, answer, now() - call.startedAt)
+      if (call.retransmission !== undefined) retransmitter.answered(call.retransmission, at)
+      if (own) options.onProof(from, at)
+      end(call, answer, at - call.startedAt)
     },
 
     onChallenge: (datagram, from) => {
-      const call = calls.find(Codec.idOf(datagram))
+      const call = calls.find(datagram, idAt)
       if (call === undefined) return wire.drop("UnknownId", from)
       // Whoever else knows the id is no peer to prove anything to.
       if (options.matchSender && !call.peer.equals(from)) return wire.drop("ForeignSender", from)
@@ -195,13 +198,13 @@ export const make = (wire: Wire, options: Options): Caller => {
     close: (error) => {
       if (closed !== undefined) return
       closed = error
-      for (const call of calls.clear()) {
-        stop(call)
-        end(call, Exit.fail(error))
-      }
+      for (const call of calls.clear()) end(call, Exit.fail(error))
     }
   }
 }
+
+// Where a datagram has its id: a view of it would cost as much as finding the call.
+const idAt = Codec.headerBytes - Codec.idBytes
 
 /** Whoever watches the caller's fiber may throw: that is neither this socket's loop to break nor the next call's end. */
 const resume = (call: PendingCall, answer: Answer): void => {

@@ -16,31 +16,38 @@ interface Queue<A> {
   readonly length: number
   first: A | undefined
   last: A | undefined
-  /** Where it stands in the heap. */
+  /** Where it stands in the heap, which holds it while it has a member. */
   index: number
 }
 
 export class Deadlines<A extends Deadline<A>> {
   readonly #queues = new Map<number, Queue<A>>()
   readonly #heap: Array<Queue<A>> = []
+  // The one that was used last is kept while it is empty: most calls have the same time-out.
+  #recent: Queue<A> | undefined
 
   /** Makes it due `length` nanoseconds after `now`. `now` never goes back. */
   add(item: A, length: number, now: number): void {
     item.due = now + length
-    const queue = this.#queues.get(length)
-    if (queue === undefined) {
-      const index = this.#heap.length
-      const created = { length, first: item, last: item, index }
-      item.queue = created
-      this.#queues.set(length, created)
-      this.#heap.push(created)
-      this.#rise(created)
-    } else {
-      item.queue = queue
-      item.previous = queue.last
-      if (queue.last !== undefined) queue.last.next = item
-      queue.last = item
-    }
+    const queue = this.#queueOf(length)
+    item.queue = queue
+    item.previous = queue.last
+    if (queue.last !== undefined) queue.last.next = item
+    queue.last = item
+    if (queue.first !== undefined) return
+    queue.first = item
+    queue.index = this.#heap.length
+    this.#heap.push(queue)
+    this.#rise(queue)
+  }
+
+  #queueOf(length: number): Queue<A> {
+    const recent = this.#recent
+    if (recent?.length === length) return recent
+    if (recent !== undefined && recent.first === undefined) this.#queues.delete(recent.length)
+    let queue = this.#queues.get(length)
+    if (queue === undefined) this.#queues.set(length, queue = { length, first: undefined, last: undefined, index: -1 })
+    return this.#recent = queue
   }
 
   /** Forgets it. Does nothing if it is not there. */
@@ -78,7 +85,7 @@ export class Deadlines<A extends Deadline<A>> {
   }
 
   #drop(queue: Queue<A>): void {
-    this.#queues.delete(queue.length)
+    if (queue !== this.#recent) this.#queues.delete(queue.length)
     const last = this.#heap.pop()
     if (last === undefined || last === queue) return
     this.#place(last, queue.index)

@@ -25,14 +25,14 @@ export const make = (random: Pick<typeof WebCrypto.Service, "getRandomValues">):
   }
 }
 
-/** 48 bits of the id: a number is found faster than a text of 20 bytes. The rest is to be compared. */
-export const keyOf = (id: Uint8Array): number =>
-  ((id[0]! << 16) | (id[1]! << 8) | id[2]!) * 2 ** 24 + ((id[3]! << 16) | (id[4]! << 8) | id[5]!)
+/** 32 bits of the id that stands in `bytes` from `start` on. Of one of ours, they are random. */
+export const bitsOf = (bytes: Uint8Array, start: number): number =>
+  (bytes[start]! << 24) | (bytes[start + 1]! << 16) | (bytes[start + 2]! << 8) | bytes[start + 3]!
 
-/** Whether both, of the same length, hold the same bytes. */
-export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] !== b[i]) return false
+/** Whether `bytes` hold those of the id from `start` on. */
+export const sameBytesAt = (id: Uint8Array, bytes: Uint8Array, start: number): boolean => {
+  for (let i = 0; i < id.length; i++) {
+    if (id[i] !== bytes[start + i]) return false
   }
   return true
 }

@@ -87,10 +87,12 @@ export interface Retransmitter {
     peer: Peer,
     fiber: Fiber.Fiber<unknown, unknown>
   ) => Retransmission
-  /** The call has ended without an answer. */
+  /** The call has ended. */
   readonly stop: (retransmission: Retransmission) => void
-  /** The call was answered. */
-  readonly answered: (retransmission: Retransmission) => void
+  /** The call was answered at this time. */
+  readonly answered: (retransmission: Retransmission, at: number) => void
+  /** Sleeps no longer if nothing is to be sent again: to be called after both. */
+  readonly rest: () => void
 }
 
 // Enough for the routing table of a Kademlia node: about 100 bytes each.
@@ -141,12 +143,6 @@ export const make = (options: Options): Retransmitter => {
     running.addObserver(settle)
   }
 
-  const stop = (retransmission: Retransmission) => {
-    retransmission.stopped = true
-    retransmission.running?.interruptUnsafe()
-    timetable.remove(retransmission)
-  }
-
   const next = (retransmission: Retransmission, step: Step) => {
     const { peer, transmissions } = retransmission
     const timeout = Duration.millis(roundTrips.timeoutOf(keyOf(peer)) / 1_000_000)
@@ -169,15 +165,16 @@ export const make = (options: Options): Retransmitter => {
       })
       return retransmission
     },
-    stop,
-    answered: (retransmission) => {
-      stop(retransmission)
+    stop: (retransmission) => {
+      retransmission.stopped = true
+      retransmission.running?.interruptUnsafe()
+      timetable.remove(retransmission)
+    },
+    answered: ({ peer, sentAt, transmissions }, at) => {
       // Karn's rule: of two transmissions, nobody knows which one was answered.
-      if (retransmission.transmissions === 1) {
-        const at = now()
-        roundTrips.measured(keyOf(retransmission.peer), at - retransmission.sentAt, at)
-      }
-    }
+      if (transmissions === 1) roundTrips.measured(keyOf(peer), at - sentAt, at)
+    },
+    rest: () => timetable.rest()
   }
 }
 

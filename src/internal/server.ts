@@ -17,7 +17,7 @@ import { Answers, forgotten } from "./answers.ts"
 import { DuplicateMethod } from "./errors.ts"
 import { isDone } from "./exit.ts"
 import type { Ids } from "./ids.ts"
-import { sameBytes } from "./ids.ts"
+import { sameBytesAt } from "./ids.ts"
 import type { KeyedHash } from "./keyedHash.ts"
 import type { RequestOutcome } from "./metrics.ts"
 import type { Sender as Limited } from "./senders.ts"
@@ -51,7 +51,7 @@ export interface Server {
   /** Takes a datagram whose header says that it answers a challenge. */
   readonly onProof: (datagram: Uint8Array, from: Peer) => void
   /** This peer has sent back an id that only it can have received. */
-  readonly prove: (from: Peer) => void
+  readonly prove: (from: Peer, at: number) => void
 }
 
 /** A group while it is served. */
@@ -383,7 +383,7 @@ export const make = (wire: Wire, options: Options): Server => {
       const sender = senders.of(from.host)
 
       const running = suspended.size === 0 ? undefined : suspended.get(keyOf(id))
-      if (running !== undefined && sameBytes(running.id, id) && running.from.equals(from)) {
+      if (running !== undefined && sameBytesAt(running.id, id, 0) && running.from.equals(from)) {
         return metrics.requestRefused("repeated")
       }
       const known = answers?.find(id, originOf(sender, from), at)
@@ -443,7 +443,7 @@ export const make = (wire: Wire, options: Options): Server => {
       metrics.challenged("proven")
     },
 
-    prove: (from) => guard?.senders.prove(from.host, now())
+    prove: (from, at) => guard?.senders.prove(from.host, at)
   }
 }
 

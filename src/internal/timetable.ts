@@ -33,10 +33,22 @@ export class Timetable<A extends Deadline<A>> {
     this.#watch()
   }
 
-  /** Forgets it. Does nothing if it is not there. */
+  /** Forgets it. Does nothing if it is not there. `rest` must follow once whoever waited for it had a chance to go on. */
   remove(item: A): void {
     this.#deadlines.remove(item)
-    if (this.#deadlines.earliest === undefined) this.#rest()
+  }
+
+  /**
+   * Nothing may wake up while nothing is due. But the alarm costs more than a call, and whoever has an answer may call again
+   * at once: a fiber has done so by now, a promise will once what runs now has run.
+   */
+  rest(): void {
+    if (this.#deadlines.earliest !== undefined || this.#idleCheck || !this.#alarm.isSet) return
+    this.#idleCheck = true
+    Effect.runForkWith(this.#options.context)(Effect.map(Effect.yieldNow, () => {
+      this.#idleCheck = false
+      if (this.#deadlines.earliest === undefined) this.#alarm.off()
+    }))
   }
 
   // The alarm is for the earliest deadline, or for an earlier one that has gone since: setting it anew on each answer
@@ -49,16 +61,5 @@ export class Timetable<A extends Deadline<A>> {
     const due = this.#deadlines.expire(this.#options.now())
     if (due.length > 0) this.#options.onDue(due)
     this.#watch()
-  }
-
-  // Nothing may wake up while nothing is due, but a caller that calls again at once needs the alarm: look again once
-  // whatever runs now has run.
-  #rest(): void {
-    if (this.#idleCheck || !this.#alarm.isSet) return
-    this.#idleCheck = true
-    Effect.runForkWith(this.#options.context)(Effect.map(Effect.yieldNow, () => {
-      this.#idleCheck = false
-      if (this.#deadlines.earliest === undefined) this.#alarm.off()
-    }))
   }
 }
