@@ -35,7 +35,8 @@ export class Answers {
   /** Of the entries before this one, the answers have made room. */
   #held = 0
   #ids = new Uint8Array(0)
-  #senders = new Int32Array(0)
+  /** Of the id and its sender: where two ids are the same, so are their senders if these are. */
+  #hashes = new Int32Array(0)
   #times = new Float64Array(0)
   #lengths = new Int32Array(0)
   /** Where an answer begins in the stream of all answers, of which the ring holds the end. */
@@ -47,6 +48,9 @@ export class Answers {
    * hashed, and its sender: who could put many requests into one chain would make each of them cost as much as all.
    */
   #heads = new Int32Array(0)
+  // A request that is answered at once is added right after it was looked for.
+  #sought: Uint8Array | undefined
+  #soughtHash = 0
   #next = new Int32Array(0)
 
   constructor(options: Options) {
@@ -65,9 +69,12 @@ export class Answers {
 
   /** A copy of the answer; or that it was forgotten; or undefined for a request that is not known. */
   find(id: Uint8Array, sender: number, now: number): Uint8Array | typeof forgotten | undefined {
+    const hash = this.#hashOf(id, sender)
+    this.#sought = id
+    this.#soughtHash = hash
     if (this.size === 0) return undefined
-    for (let at = this.#heads[this.#chainOf(id, 0, sender)]!; at !== -1; at = this.#next[at]!) {
-      if (this.#senders[at] !== sender || !this.#isAt(at, id)) continue
+    for (let at = this.#heads[this.#chainOf(hash)]!; at !== -1; at = this.#next[at]!) {
+      if (this.#hashes[at] !== hash || !this.#isAt(at, id)) continue
       if (this.#isOver(at, now)) return undefined
       const position = this.#positions[at]!
       if (position < this.#written - this.#ring.length) return forgotten
@@ -85,7 +92,8 @@ export class Answers {
     const at = this.#end++ & (this.#times.length - 1)
     // For so few bytes, `set` takes longer.
     for (let i = 0, to = at * idBytes; i < idBytes; i++) this.#ids[to + i] = id[i]!
-    this.#senders[at] = sender
+    this.#hashes[at] = this.#sought === id ? this.#soughtHash : this.#hashOf(id, sender)
+    this.#sought = undefined
     this.#times[at] = now
     this.#positions[at] = position
     this.#lengths[at] = answer.length
@@ -101,7 +109,7 @@ export class Answers {
   /** The oldest entry is the last of its chain. */
   #forgetFirst(): void {
     const at = this.#first++ & (this.#times.length - 1)
-    const chain = this.#chainAt(at)
+    const chain = this.#chainOf(this.#hashes[at]!)
     let newer = this.#heads[chain]!
     if (newer === at) {
       this.#heads[chain] = -1
@@ -122,7 +130,7 @@ export class Answers {
       return to
     }
     this.#ids = grow(this.#ids, new Uint8Array(size * idBytes), idBytes)
-    this.#senders = grow(this.#senders, new Int32Array(size))
+    this.#hashes = grow(this.#hashes, new Int32Array(size))
     this.#times = grow(this.#times, new Float64Array(size))
     this.#lengths = grow(this.#lengths, new Int32Array(size))
     this.#positions = grow(this.#positions, new Float64Array(size))
@@ -135,7 +143,7 @@ export class Answers {
   }
 
   #link(at: number): void {
-    const chain = this.#chainAt(at)
+    const chain = this.#chainOf(this.#hashes[at]!)
     this.#next[at] = this.#heads[chain]!
     this.#heads[chain] = at
   }
@@ -196,11 +204,11 @@ export class Answers {
     return this.#times[at]! + this.#options.window <= now
   }
 
-  #chainAt(at: number): number {
-    return this.#chainOf(this.#ids, at * idBytes, this.#senders[at]!)
+  #hashOf(id: Uint8Array, sender: number): number {
+    return this.#options.hash.ofBytes(id, 0, idBytes) ^ sender
   }
 
-  #chainOf(ids: Uint8Array, start: number, sender: number): number {
-    return (this.#options.hash.ofBytes(ids, start, idBytes) ^ sender) & (this.#heads.length - 1)
+  #chainOf(hash: number): number {
+    return hash & (this.#heads.length - 1)
   }
 }

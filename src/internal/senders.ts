@@ -20,6 +20,9 @@ export interface Sender {
   readonly name: string
   /** 32 bits of it. */
   readonly hash: number
+  /** What was known of it when so many proofs had been noted. */
+  proven: Proven | undefined
+  seen: number
 }
 
 const second = 1_000_000_000
@@ -51,7 +54,7 @@ const minProven = 8192
 /** Of so many senders it is known when they were challenged last. A power of two. */
 const maxChallenged = 1024
 
-const maxNames = 1024
+const maxKnown = 1024
 
 /** How many bytes may be sent to a sender for an answer of its own: somebody else may ask in its name. */
 const answerCredit = 2 ** 20
@@ -79,7 +82,10 @@ export class Senders {
   readonly #challenged = new Int32Array(maxChallenged)
   readonly #challengedAt = new Float64Array(maxChallenged).fill(-Infinity)
   #unchallenged = 0
-  readonly #names = new Map<string, string>()
+  /** How many proofs have been noted: with each, some sender is proven, and another may be forgotten. */
+  #noted = 0
+  // By host, those heard lately, so that each request costs one search: the hash and the search for a proof cost 60 ns.
+  readonly #known = new Map<string, Sender>()
   // Who sent last, and when; and when anybody else did.
   #last = ""
   #lastAt = -Infinity
@@ -99,8 +105,13 @@ export class Senders {
   }
 
   of(host: string): Sender {
-    const name = this.#nameOf(host)
-    return { name, hash: this.#options.hash.ofText(name) }
+    let sender = this.#known.get(host)
+    if (sender === undefined) {
+      if (this.#known.size >= maxKnown) this.#known.clear()
+      const name = host.includes(":") ? networkOf(host) : host
+      this.#known.set(host, sender = { name, hash: this.#options.hash.ofText(name), proven: undefined, seen: -1 })
+    }
+    return sender
   }
 
   /** Takes a request into account. Answers whether its sender may have it served. */
@@ -154,22 +165,21 @@ export class Senders {
 
   /** Answers whether this is a token that the host was challenged with: it has proven its address then. */
   answered(host: string, token: Uint8Array, now: number): boolean {
-    const name = this.#nameOf(host)
+    const sender = this.of(host)
     const age = Math.floor(now / tokenAge)
-    const isOf = (age: number) => Crypto.timingSafeEqual(this.#tokenOf(name, age), token)
+    const isOf = (age: number) => Crypto.timingSafeEqual(this.#tokenOf(sender.name, age), token)
     if (!isOf(age) && !isOf(age - 1)) return false
-    this.#prove(host, now, proofCredit)
+    this.#prove(sender, now, proofCredit)
     return true
   }
 
   /** The host has answered a call: it has sent back what only it can have received. */
   prove(host: string, now: number): void {
-    this.#prove(host, now, answerCredit)
+    this.#prove(this.of(host), now, answerCredit)
   }
 
-  #prove(host: string, now: number, credit: number): void {
-    const name = this.#nameOf(host)
-    const known = this.#proven.get(name)
+  #prove(sender: Sender, now: number, credit: number): void {
+    const known = this.#lastProof(sender)
     if (known !== undefined) {
       if (credit > known.credit) {
         known.credit = credit
@@ -178,9 +188,10 @@ export class Senders {
       if (known.until - provenFor + renewAfter > now) return
     }
     // A proof is no second bucket: the new one holds what was left for it.
-    const fullAt = known?.fullAt ?? this.#requests.fullAt(this.#options.hash.ofText(name))
+    const fullAt = known?.fullAt ?? this.#requests.fullAt(sender.hash)
     const { credit: left, granted } = known ?? { credit, granted: credit }
-    this.#proven.set(name, { until: now + provenFor, credit: left, granted, fullAt })
+    this.#noted++
+    this.#proven.set(sender.name, { until: now + provenFor, credit: left, granted, fullAt })
   }
 
   isProven(sender: Sender, now: number): boolean {
@@ -188,24 +199,22 @@ export class Senders {
   }
 
   #provenAt(sender: Sender, now: number): Proven | undefined {
-    const proven = this.#proven.get(sender.name)
+    const proven = this.#lastProof(sender)
     return proven !== undefined && proven.until > now ? proven : undefined
+  }
+
+  #lastProof(sender: Sender): Proven | undefined {
+    if (sender.seen !== this.#noted) {
+      sender.proven = this.#proven.get(sender.name)
+      sender.seen = this.#noted
+    }
+    return sender.proven
   }
 
   // The end of the hash is left out, so nobody can go on from it to another; `createHmac` takes thirty times as long.
   #tokenOf(name: string, age: number): Uint8Array {
     const hash = Crypto.hash("sha256", `${this.#secret} ${age} ${name}`, "hex")
     return Buffer.from(hash.slice(0, 2 * idBytes), "hex")
-  }
-
-  #nameOf(host: string): string {
-    if (!host.includes(":")) return host
-    let name = this.#names.get(host)
-    if (name === undefined) {
-      if (this.#names.size >= maxNames) this.#names.clear()
-      this.#names.set(host, name = networkOf(host))
-    }
-    return name
   }
 }
 
