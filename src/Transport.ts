@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Dgram from "./internal/dgram.ts"
+import { run } from "./internal/exit.ts"
 import { closedError, writeError } from "./internal/socketError.ts"
 
 /**
@@ -212,7 +213,6 @@ const makeSocket = Effect.fnUntraced(function*(): Effect.fn.Return<
   const context = yield* Effect.context<never>()
   const reader = yield* socket.reader
   const writer = yield* socket.writer
-  const fork = Effect.runForkWith(context)
   const address = NetAddress.toCanonical(reader.address)
   const mapped = NetAddress.isInetAddressV6(reader.address)
 
@@ -232,16 +232,16 @@ const makeSocket = Effect.fnUntraced(function*(): Effect.fn.Return<
     if (writes.size >= maxWrites) {
       return onFailure?.(writeError("Unknown", to.address, new Error("too many writes wait")))
     }
-    const write = fork(writer.write({ payload: datagram, address: to.target }))
+    let waiting: Fiber.Fiber<void, DatagramSocket.DatagramSocketError> | undefined
     const settle = (exit: Exit.Exit<void, DatagramSocket.DatagramSocketError>) => {
-      writes.delete(write)
+      if (waiting !== undefined) writes.delete(waiting)
       if (Exit.isSuccess(exit) || onFailure === undefined) return
       onFailure(Option.getOrElse(Cause.findErrorOption(exit.cause), closedError))
     }
-    const exit = write.pollUnsafe()
-    if (exit !== undefined) return settle(exit)
-    writes.add(write)
-    write.addObserver(settle)
+    run(writer.write({ payload: datagram, address: to.target }), context, settle, (write) => {
+      waiting = write
+      writes.add(write)
+    })
   }
 
   return {

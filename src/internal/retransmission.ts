@@ -12,7 +12,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type { Peer } from "../Transport.ts"
 import { Deadline } from "./deadlines.ts"
-import { isDone } from "./exit.ts"
+import { run } from "./exit.ts"
 import type { Now } from "./now.ts"
 import { RoundTrips } from "./roundTrips.ts"
 import { Timetable } from "./timetable.ts"
@@ -122,7 +122,7 @@ export const make = (options: Options): Retransmitter => {
     if (retransmission.step !== undefined) next(retransmission, retransmission.step)
   }
 
-  const run = <A, E>(
+  const take = <A, E>(
     retransmission: Retransmission,
     effect: Effect.Effect<A, E>,
     onSuccess: (value: A) => void
@@ -135,19 +135,16 @@ export const make = (options: Options): Retransmitter => {
         logDefect(context, "rpcudp: a schedule of retransmissions died", exit.cause, {})
       }
     }
-    if (isDone(effect)) return settle(effect)
-    const running = Effect.runForkWith(retransmission.fiber.context)(effect)
-    const exit = running.pollUnsafe()
-    if (exit !== undefined) return settle(exit)
-    retransmission.running = running
-    running.addObserver(settle)
+    run(effect, retransmission.fiber.context, settle, (fiber) => {
+      retransmission.running = fiber
+    })
   }
 
   const next = (retransmission: Retransmission, step: Step) => {
     const { peer, transmissions } = retransmission
     const timeout = Duration.millis(roundTrips.timeoutOf(keyOf(peer)) / 1_000_000)
     const input: Transmission = { peer: peer.address, transmissions, timeout }
-    run(retransmission, step(clock.currentTimeMillisUnsafe(), input), ([, delay]) => {
+    take(retransmission, step(clock.currentTimeMillisUnsafe(), input), ([, delay]) => {
       if (!Duration.isFinite(delay)) return
       const random = Context.get(retransmission.fiber.context, Random.Random)
       const spread = 1 + (maxSpread - 1) * random.nextDoubleUnsafe()
@@ -159,7 +156,7 @@ export const make = (options: Options): Retransmitter => {
   return {
     start: (schedule, datagram, peer, fiber) => {
       const retransmission = new Retransmission(datagram, peer, fiber, now())
-      run(retransmission, Schedule.toStep(schedule), (step) => {
+      take(retransmission, Schedule.toStep(schedule), (step) => {
         retransmission.step = step
         next(retransmission, step)
       })

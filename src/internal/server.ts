@@ -15,7 +15,7 @@ import { Sender } from "../Handlers.ts"
 import type { Peer } from "../Transport.ts"
 import { Answers, forgotten } from "./answers.ts"
 import { DuplicateMethod } from "./errors.ts"
-import { isDone } from "./exit.ts"
+import { isDone, run } from "./exit.ts"
 import type { Ids } from "./ids.ts"
 import { sameBytesAt } from "./ids.ts"
 import type { KeyedHash } from "./keyedHash.ts"
@@ -145,16 +145,17 @@ export const make = (wire: Wire, options: Options): Server => {
     bytes: number,
     from: Peer,
     sender: Limited,
+    at: number,
     failure: Codec.FailureReason
   ): boolean => {
     const encoded = Codec.encodeFailure(id, failure, bytes)
-    return Result.isSuccess(encoded) && reply(encoded.success, from, sender, now())
+    return Result.isSuccess(encoded) && reply(encoded.success, from, sender, at)
   }
 
   /** Says that there is no room, if that costs less than the request did. A flood is not worth a datagram each. */
-  const refuseOverloaded = (id: Uint8Array, bytes: number, from: Peer, sender: Limited) => {
-    if (bytes < overloadedBytes || !refusals.hasRoom(now())) return
-    if (refuse(id, bytes, from, sender, { kind: "Overloaded" })) refusals.count()
+  const refuseOverloaded = (id: Uint8Array, bytes: number, from: Peer, sender: Limited, at: number) => {
+    if (bytes < overloadedBytes || !refusals.hasRoom(at)) return
+    if (refuse(id, bytes, from, sender, at, { kind: "Overloaded" })) refusals.count()
   }
 
   const suspend = (request: Request) => {
@@ -182,11 +183,13 @@ export const make = (wire: Wire, options: Options): Server => {
     served.onEnd?.()
   }
 
+  /** A request that is dealt with at once is so when it came: the clock costs as much as all that follows in `conclude`. */
+  const timeOf = (request: Request): number => request.suspended ? now() : request.at
+
   /** The handler has run: a repeated request gets the same answer. */
   const conclude = (request: Request, outcome: RequestOutcome, datagram: Uint8Array) => {
     const { from, id, sender, served } = request
-    // A request that is answered at once is answered when it came: the clock costs as much as all that follows here.
-    const at = request.suspended ? now() : request.at
+    const at = timeOf(request)
     if (!served.idempotent) guard?.answers?.add(id, originOf(sender, from), datagram, at)
     try {
       reply(datagram, from, sender, at)
@@ -204,7 +207,7 @@ export const make = (wire: Wire, options: Options): Server => {
 
   const die = (request: Request, cause: Cause.Cause<unknown>) => {
     // Whoever finds a request that a handler dies of must not fill the disk with it.
-    if (deaths.hasRoom(now())) {
+    if (deaths.hasRoom(timeOf(request))) {
       deaths.count()
       logDefect(context, "rpcudp: a handler died", cause, {
         method: request.handler.procedure.method,
@@ -237,19 +240,19 @@ export const make = (wire: Wire, options: Options): Server => {
   ): void => {
     if (isDone(effect)) return next(effect)
     const { served } = request
-    const fiber = Effect.runForkWith(context)(effect)
+    let running: Fiber.Fiber<A, E> | undefined
     const settle = (exit: Exit.Exit<A, E>) => {
-      served.fibers.delete(fiber)
+      if (running !== undefined) served.fibers.delete(running)
       if (served.open) return next(exit)
       end(request, "interrupted")
     }
-    const exit = fiber.pollUnsafe()
-    if (exit !== undefined) return settle(exit)
-    if (!request.suspended) suspend(request)
-    served.fibers.set(fiber, request)
-    fiber.addObserver(settle)
-    // Its first steps, which ran just now, may have closed the scope.
-    if (!served.open) fiber.interruptUnsafe()
+    run(effect, context, settle, (fiber) => {
+      if (!request.suspended) suspend(request)
+      running = fiber
+      served.fibers.set(fiber, request)
+      // Its first steps, which ran just now, may have closed the scope.
+      if (!served.open) fiber.interruptUnsafe()
+    })
   }
 
   const decodeArgs = (request: Request, args: ReadonlyArray<unknown>) => {
@@ -259,7 +262,7 @@ export const make = (wire: Wire, options: Options): Server => {
       const issue = Cause.findErrorOption(exit.cause)
       if (Option.isNone(issue)) return die(request, exit.cause)
       const { bytes, from, id, sender } = request
-      refuse(id, bytes, from, sender, { kind: "InvalidArguments", detail: format(issue.value) })
+      refuse(id, bytes, from, sender, timeOf(request), { kind: "InvalidArguments", detail: format(issue.value) })
       end(request, "invalid_arguments")
     })
   }
@@ -405,7 +408,7 @@ export const make = (wire: Wire, options: Options): Server => {
       }
       if (!senders.admit(sender, at)) {
         metrics.requestRefused("throttled")
-        return refuseOverloaded(id, datagram.length, from, sender)
+        return refuseOverloaded(id, datagram.length, from, sender, at)
       }
 
       const decoded = Codec.decodeRequest(datagram, options.maxDepth)
@@ -415,7 +418,7 @@ export const make = (wire: Wire, options: Options): Server => {
       const handler = served?.handlers.get(method)
       if (served === undefined || handler === undefined) {
         metrics.requestRefused("unknown_method")
-        refuse(id, datagram.length, from, sender, { kind: "UnknownMethod" })
+        refuse(id, datagram.length, from, sender, at, { kind: "UnknownMethod" })
         return
       }
       if (!served.accepting) return metrics.requestRefused("unserved")
@@ -425,7 +428,7 @@ export const make = (wire: Wire, options: Options): Server => {
         (crowded && !senders.isProven(sender, at))
       ) {
         metrics.requestRefused("overloaded")
-        return refuseOverloaded(id, datagram.length, from, sender)
+        return refuseOverloaded(id, datagram.length, from, sender, at)
       }
       inFlight++
       served.inFlight++
