@@ -10,6 +10,7 @@ import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
 import { Answers } from "../src/internal/answers.ts"
 import * as KeyedHash from "../src/internal/keyedHash.ts"
 import { Senders } from "../src/internal/senders.ts"
+import { unlimited } from "./contenders/unlimited.ts"
 
 class Echo extends Handlers.Service<Echo>()("benchmark/Echo", { poke: {} }) {}
 
@@ -63,14 +64,6 @@ const measure = (name: string, times: number, prepare: () => () => void) => {
   }
   nanos.sort((a, b) => a - b)
   console.log(name.padEnd(60), nanos[0]!.toFixed(0).padStart(7), nanos[rounds >> 1]!.toFixed(0).padStart(7))
-}
-
-const unlimited = {
-  calls: Infinity,
-  handlers: Infinity,
-  handlersPerSender: Infinity,
-  requestsPerSecond: Infinity,
-  replyBytesPerSecond: Infinity
 }
 
 console.log("nanoseconds".padEnd(60), "   best  median")

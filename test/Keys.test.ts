@@ -23,6 +23,7 @@ import * as Crypto from "node:crypto"
 import * as Seal from "../src/internal/seal.ts"
 import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
 import { SimulatedNetwork } from "../src/testing/index.ts"
+import { stepping } from "./support/clocks.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import { metrics, node, raw, withMetrics } from "./support/nodes.ts"
 
@@ -207,15 +208,11 @@ describe("sealing", () => {
   // Broken by: no comparison of `age` with `now`; a `sinceOpened` by `currentTimeMillisUnsafe`.
   it.effect("what was sealed before the socket opened is not read, what was sealed since is, whatever the clock is set to", () =>
     Effect.gen(function*() {
-      const real = yield* Clock.Clock
-      let step = 0
-      const stepping: Clock.Clock = Object.assign(Object.create(real), {
-        currentTimeMillisUnsafe: () => real.currentTimeMillisUnsafe() + step
-      })
+      const { clock, wall } = yield* stepping
       yield* Effect.gen(function*() {
         let counter = 0
         const sealedAgo = (age: number) => {
-          const time = stepping.currentTimeMillisUnsafe() - age
+          const time = clock.currentTimeMillisUnsafe() - age
           return sealedBy({ secret: secretOf(1), session: sessionOf(1), counter: counter++, time }, datagramOf("x"))
         }
         yield* TestClock.setTime(1_000_000)
@@ -225,12 +222,12 @@ describe("sealing", () => {
         yield* TestClock.adjust(1000)
         expect(ages(0, 1000, 1001)).toStrictEqual(["read x", "read x", "Stale"])
         // A machine that learns the time once it runs: what is recorded of earlier is no newer for that.
-        step = 3_600_000
+        wall.step = 3_600_000
         expect(ages(0, 1000, 1001)).toStrictEqual(["read x", "read x", "Stale"])
         // And one that was ahead is not deaf until its clock is there again.
-        step = -600_000
+        wall.step = -600_000
         expect(ages(0, 1000, 1001)).toStrictEqual(["read x", "read x", "Stale"])
-      }).pipe(Effect.provideService(Clock.Clock, stepping))
+      }).pipe(Effect.provideService(Clock.Clock, clock))
     }))
 
   // Broken by: no look at `ownNames`; clearing `ownNames` in `rekey`.

@@ -4,6 +4,7 @@ import { Clock, Context, Duration, Effect, Fiber, Layer, Schedule } from "effect
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Protocol, Transport } from "../src/index.ts"
+import { stepping } from "./support/clocks.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import { caller, metrics, raw, respond, withMetrics } from "./support/nodes.ts"
 
@@ -190,16 +191,12 @@ describe("time", () => {
 
   it.effect("stepping the wall clock ends no call", () =>
     Effect.gen(function*() {
-      const real = yield* Clock.Clock
-      let step = 0
-      const stepping: Clock.Clock = Object.assign(Object.create(real), {
-        currentTimeMillisUnsafe: () => real.currentTimeMillisUnsafe() + step
-      })
+      const { clock, wall } = yield* stepping
       yield* Effect.gen(function*() {
         const { call, peer } = yield* silence()
         const waiting = yield* Effect.forkChild(call)
         const { datagram, from } = yield* peer.receive
-        step = 3_600_000
+        wall.step = 3_600_000
         const short = yield* Effect.forkChild(Effect.flip(call.pipe(Protocol.withTimeout("100 millis"))))
         yield* peer.receive
         yield* TestClock.adjust("100 millis")
@@ -207,7 +204,7 @@ describe("time", () => {
         expect(waiting.pollUnsafe()).toBe(undefined)
         peer.send(from, respond(datagram, "answer"))
         expect(yield* Fiber.join(waiting)).toBe("answer")
-      }).pipe(Effect.provideService(Clock.Clock, stepping))
+      }).pipe(Effect.provideService(Clock.Clock, clock))
     }))
 
   it.effect("a call that had no time at all does not keep the next from its deadline", () =>

@@ -2,14 +2,7 @@
 import { Layer } from "effect"
 import { Protocol, Transport } from "../../dist/index.js"
 import { make } from "./ours.ts"
-
-const unlimited = {
-  calls: Infinity,
-  handlers: Infinity,
-  handlersPerSender: Infinity,
-  requestsPerSecond: Infinity,
-  replyBytesPerSecond: Infinity
-}
+import { unlimited } from "./unlimited.ts"
 
 export const contender = make((options) =>
   Protocol.layer({ ...options, limits: unlimited, memory: false }).pipe(

@@ -66,11 +66,20 @@ export const report = (
 
 type SummaryOf = (contender: Contender, mode: Mode) => Summary | undefined
 
-const baselineRates = ({ baseline, measured }: Results): string =>
-  spread(
-    (measured.runs.get(baseline) ?? []).flatMap((run) => run?.results.get(modes[0]!)?.callsPerSecond ?? []),
-    0
-  )
+const baselineRates = ({ baseline, measured }: Results): ReadonlyArray<number> =>
+  (measured.runs.get(baseline) ?? []).flatMap((run) => run?.results.get(modes[0]!)?.callsPerSecond ?? [])
+
+/** Nobody should read a ratio from a run whose baseline was not steady. */
+const steadiness = (results: Results): string => {
+  const rates = baselineRates(results)
+  const apart = Math.max(...rates) / Math.min(...rates)
+  return apart < 1.25
+    ? ""
+    : `\n\n**The machine was not quiet: rounds of the baseline are a factor of ${
+      apart.toFixed(1)
+    } apart. CPU a call says more
+then than calls a second.**`
+}
 
 const head = (results: Results): string => {
   const { began, growthSettings, minutes, pinned, settings } = results
@@ -99,9 +108,9 @@ would keep no more than 80 calls in flight. The growth curves are medians of ${g
 ${growthSettings.warmUp / 1000} s of warm-up and ${growthSettings.measure} ms measured.
 
 The machine may be shared: read the spread, above all that of the baseline itself, which did ${
-    baselineRates(results)
+    spread(baselineRates(results), 0)
   } calls/s
-at 64 in flight. What others take from the machine moves calls a second far more than CPU a call.`
+at 64 in flight. What others take from the machine moves calls a second far more than CPU a call.${steadiness(results)}`
 }
 
 const versions = (): string => {
@@ -262,6 +271,8 @@ ${
     count(outstanding)
   } calls to a peer that never answers: how long issuing them took, and what each of them occupies. Heap is what is
 left of it after a collection; resident memory includes what the collector has not given back. Effect's callers are fibers.
+Not here: udp-request and k-rpc-socket, which give calls up after a second or two, before as many are issued, and
+effect-rpcudp over layerSocket, which refuses what comes while 16,384 writes are unfinished.
 
 ${
     table(
