@@ -39,8 +39,8 @@ interface Entry {
 
 describe("Answers", () => {
   // Each of these breaks it: `<` for `<=` in `#isOver`; `to.set(from)` in `#growEntries`; 0 for the middle in `#growRing`;
-  // 0 for `left` in `#endOf`; `<=` for `<` where `find` sees what is forgotten; leaving out `-1` in `#forgetFirst`, the
-  // comparison of senders in `find`, `- this.#first` in `#growEntries`, or `-Infinity` in `#oldestHeld`.
+  // 0 for `left` in `#endOf`; `<=` for `<` where `find` sees what is forgotten; leaving out the comparison of ages with the
+  // size in `find`, `- this.#first` in `#growEntries`, or `-Infinity` in `#oldestHeld`.
   it.prop("are those of a list, whatever comes and when", [Bounds, Schema.Array(Step)], ([bounds, steps]) => {
     const window = 1 + bounds.window
     const maxEntries = 2 ** bounds.entries
@@ -118,6 +118,15 @@ describe("Answers", () => {
     }
     expect(answers.bytes).toBeLessThanOrEqual(maxBytes + 56 * maxEntries)
   }, { arbitrary: { runs: 100, size: 40 } })
+
+  // broken by leaving out the comparison of hashes in `find`
+  it("an id of one sender says nothing of the same id of another", () => {
+    const answers = new Answers({ window: 10, maxEntries: 8, maxBytes: 8192, hash: hashes[2], onEarly: () => {} })
+    answers.add(idOf(1), 0, answerOf(1, 20), 0)
+    // They stand in one chain.
+    expect(answers.find(idOf(1), 1 << 20, 0)).toBe(undefined)
+    expect(answers.find(idOf(1), 0, 0)).toStrictEqual(answerOf(1, 20))
+  })
 
   // broken by leaving out what comes after `middle > 0` in `#growRing`
   it("answers on both sides of the end of the ring outlive its growth", () => {

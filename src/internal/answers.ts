@@ -44,8 +44,10 @@ export class Answers {
   #ring = new Uint8Array(0)
   #written = 0
   /**
-   * Entries of one hash form a chain, the newest first: where it begins, and where it goes on, or -1. All of the id is
-   * hashed, and its sender: who could put many requests into one chain would make each of them cost as much as all.
+   * Entries of one hash form a chain, the newest first: the number, in 32 bits, of the one where it begins, and of the one
+   * where it goes on. It ends where that is older than the oldest: what is forgotten needs no look at its chain, which is
+   * somewhere else in memory. All of the id is hashed, and its sender: who could put many requests into one chain would
+   * make each of them cost as much as all.
    */
   #heads = new Int32Array(0)
   // A request that is answered at once is added right after it was looked for.
@@ -73,7 +75,13 @@ export class Answers {
     this.#sought = id
     this.#soughtHash = hash
     if (this.size === 0) return undefined
-    for (let at = this.#heads[this.#chainOf(hash)]!; at !== -1; at = this.#next[at]!) {
+    let entry = this.#heads[this.#chainOf(hash)]!
+    for (let age = 0;;) {
+      const before = age
+      age = (this.#end - entry) | 0
+      if (age <= before || age > this.size) return undefined
+      const at = entry & (this.#times.length - 1)
+      entry = this.#next[at]!
       if (this.#hashes[at] !== hash || !this.#isAt(at, id)) continue
       if (this.#isOver(at, now)) return undefined
       const position = this.#positions[at]!
@@ -81,15 +89,14 @@ export class Answers {
       const start = position & (this.#ring.length - 1)
       return this.#ring.slice(start, start + this.#lengths[at]!)
     }
-    return undefined
   }
 
   /** Remembers an answer that is not there yet. `sender` says whose it is, in 32 bits. */
   add(id: Uint8Array, sender: number, answer: Uint8Array, now: number): void {
-    while (this.size > 0 && this.#isOver(this.#first & (this.#times.length - 1), now)) this.#forgetFirst()
+    while (this.size > 0 && this.#isOver(this.#first & (this.#times.length - 1), now)) this.#first++
     if (this.size === this.#times.length) this.#makeRoom()
     const position = this.#write(answer)
-    const at = this.#end++ & (this.#times.length - 1)
+    const at = this.#end & (this.#times.length - 1)
     // For so few bytes, `set` takes longer.
     for (let i = 0, to = at * idBytes; i < idBytes; i++) this.#ids[to + i] = id[i]!
     this.#hashes[at] = this.#sought === id ? this.#soughtHash : this.#hashOf(id, sender)
@@ -97,26 +104,13 @@ export class Answers {
     this.#times[at] = now
     this.#positions[at] = position
     this.#lengths[at] = answer.length
-    this.#link(at)
+    this.#link(this.#end++)
   }
 
   #makeRoom(): void {
     if (this.#times.length < this.#options.maxEntries) return this.#growEntries()
-    this.#forgetFirst()
+    this.#first++
     this.#options.onEarly("request")
-  }
-
-  /** The oldest entry is the last of its chain. */
-  #forgetFirst(): void {
-    const at = this.#first++ & (this.#times.length - 1)
-    const chain = this.#chainOf(this.#hashes[at]!)
-    let newer = this.#heads[chain]!
-    if (newer === at) {
-      this.#heads[chain] = -1
-      return
-    }
-    while (this.#next[newer] !== at) newer = this.#next[newer]!
-    this.#next[newer] = -1
   }
 
   #growEntries(): void {
@@ -139,13 +133,14 @@ export class Answers {
     this.#held = Math.max(this.#held - this.#first, 0)
     this.#first = 0
     this.#end = count
-    for (let at = 0; at < count; at++) this.#link(at)
+    for (let entry = 0; entry < count; entry++) this.#link(entry)
   }
 
-  #link(at: number): void {
+  #link(entry: number): void {
+    const at = entry & (this.#times.length - 1)
     const chain = this.#chainOf(this.#hashes[at]!)
     this.#next[at] = this.#heads[chain]!
-    this.#heads[chain] = at
+    this.#heads[chain] = entry
   }
 
   /** Puts the answer at the end of the stream, in one piece, over the oldest ones. Answers where it begins. */
