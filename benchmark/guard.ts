@@ -149,29 +149,30 @@ const ids = pool.map(Codec.idOf)
 for (const live of [64, 4096, 65_536]) {
   for (const bytes of [22, 824]) {
     const filled = () => {
-      const answers = new Answers({ window: 1e9, maxEntries: live, maxBytes: 4 * 1024 * 1024, hash, onEarly: () => {} })
+      const answers = new Answers({ window: 1e9, maxEntries: live, maxBytes: 4 * 1024 * 1024, onEarly: () => {} })
       const answer = new Uint8Array(bytes)
-      for (let i = 0; i < live; i++) answers.add(ids[i]!, i, answer, 0)
+      for (let i = 0; i < live; i++) answers.add(hash.ofId(ids[i]!, 0) ^ i, ids[i]!, answer, 0)
       return { answers, answer }
     }
     measure(`find (unknown), ${live} entries of ${bytes} bytes`, requests, () => {
       const { answers } = filled()
       return () => {
-        for (let i = 0; i < requests; i++) answers.find(ids[i]!, -1, 0)
+        for (let i = 0; i < requests; i++) answers.find(hash.ofId(ids[i]!, 0), ids[i]!, 0, 0)
       }
     })
     measure(`find (known), ${live} entries of ${bytes} bytes`, requests, () => {
       const { answers } = filled()
       return () => {
         for (let i = 0; i < requests; i++) {
-          answers.find(ids[live - 1 - i % Math.min(live, 4096)]!, live - 1 - i % Math.min(live, 4096), 0)
+          const known = live - 1 - i % Math.min(live, 4096)
+          answers.find(hash.ofId(ids[known]!, 0) ^ known, ids[known]!, 0, 0)
         }
       }
     })
     measure(`add, ${live} entries of ${bytes} bytes`, requests, () => {
       const { answer, answers } = filled()
       return () => {
-        for (let i = 0; i < requests; i++) answers.add(ids[i]!, -1, answer, 0)
+        for (let i = 0; i < requests; i++) answers.add(hash.ofId(ids[i]!, 0), ids[i]!, answer, 0)
       }
     })
   }

@@ -21,7 +21,8 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
   Effect.runPromise(Effect.scoped(Effect.gen(function*() {
     const context = yield* Effect.context<never>()
     const ids = Ids.make(Context.get(context, WebCrypto))
-    const id = ids.next()
+    const id = new Uint8Array(Codec.idBytes)
+    ids.write(id, 0)
     const args = [argument]
     const reply = replyTo(argument)
     const request = encoded(Codec.encodeRequest(id, "forty", args))
@@ -52,16 +53,16 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
 
     const bench = new Bench({ time: 500, warmupTime: 250 })
       .add("nothing: what measuring takes", () => {})
-      .add("id", () => ids.next())
+      .add("id", () => ids.write(id, 0))
       .add("encode a request", () => Codec.encodeRequest(id, "forty", args))
       .add("decode a request", () => Codec.decodeRequest(request))
       .add("encode a response", () => Codec.encodeResponse(id, reply))
       .add("decode a response", () => Codec.decodeResponse(response))
       .add("arguments through their schema", () => procedure.args.decode(args))
       .add("table: an id, in, found, out", () => {
-        const call = new SomeCall(table.nextId(), now())
-        table.add(call, 5e9)
-        table.find(call.id, 0)
+        const call = new SomeCall(now())
+        table.add(call, request, 1, 5e9)
+        table.find(request, 1)
         table.remove(call)
       })
       .add("metrics of a call", () => {
@@ -72,7 +73,7 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
       })
       .add("dispatch: a request in, its handler, a response out", () => {
         // A request that comes again would not be run.
-        request.set(ids.next(), 1)
+        ids.write(request, 1)
         transport.receive(request)
       })
     yield* Effect.promise(() => bench.run())

@@ -20,8 +20,8 @@ const Bounds = Schema.Struct({ window: below(40), entries: below(9), bytes: belo
 /** Those of all ids, those that put many into few chains, and one that puts all into one. */
 const hashes = [
   KeyedHash.make({ getRandomValues: stream(1).bytes }),
-  { ofBytes: (bytes: Uint8Array, start: number) => bytes[start]! & 3, ofText: () => 0 },
-  { ofBytes: () => 0, ofText: () => 0 }
+  { ofId: (bytes: Uint8Array, start: number) => bytes[start]! & 3 },
+  { ofId: () => 0 }
 ] as const
 
 const idOf = (n: number): Uint8Array => Uint8Array.from({ length: idBytes }, (_, i) => n >> (i % 4) * 8)
@@ -47,28 +47,27 @@ describe("Answers", () => {
     const maxBytes = 2 ** bounds.bytes
     const early = { request: 0, answer: 0 }
     const expected = { request: 0, answer: 0 }
-    const answers = new Answers({
-      window,
-      maxEntries,
-      maxBytes,
-      hash: hashes[bounds.hash] ?? hashes[0],
-      onEarly: (what) => early[what]++
-    })
+    const answers = new Answers({ window, maxEntries, maxBytes, onEarly: (what) => early[what]++ })
+    const hash = hashes[bounds.hash] ?? hashes[0]
+    const hashOf = (id: Uint8Array, sender: number) => hash.ofId(id, 0) ^ sender
     let model: Array<Entry> = []
     let serial = 0
     let longest = 0
     let now = 0
 
     const isOver = (entry: Entry) => entry.at + window <= now
-    const find = (entry: Entry) => answers.find(idOf(entry.id), entry.sender, now)
+    const find = (id: number, sender: number) => {
+      const bytes = idOf(id)
+      return answers.find(hashOf(bytes, sender), Uint8Array.from([9, ...bytes, 9]), 1, now)
+    }
 
     const add = (id: number, sender: number, length: number) => {
-      const known = answers.find(idOf(id), sender, now)
+      const known = find(id, sender)
       expect(known !== undefined).toBe(model.some((e) => e.id === id && e.sender === sender && !isOver(e)))
       if (known !== undefined) return
       longest = Math.max(longest, length)
       const entry: Entry = { id, sender, answer: answerOf(serial++, length), at: now, held: true }
-      answers.add(idOf(id), sender, entry.answer, now)
+      answers.add(hashOf(idOf(id), sender), idOf(id), entry.answer, now)
       model = model.filter((entry) => !isOver(entry))
       if (model.length === maxEntries) {
         model.shift()
@@ -81,9 +80,9 @@ describe("Answers", () => {
     const check = () => {
       let newer = 0
       for (const entry of model.toReversed()) {
-        const found = isOver(entry) ? undefined : find(entry)
+        const found = isOver(entry) ? undefined : find(entry.id, entry.sender)
         newer += entry.answer.length
-        if (isOver(entry)) expect(find(entry)).toBe(undefined)
+        if (isOver(entry)) expect(find(entry.id, entry.sender)).toBe(undefined)
         else if (found === forgotten) {
           // The end of the ring is left free where an answer would not fit in one piece: once in a turn.
           expect(newer + longest).toBeGreaterThan(maxBytes)
@@ -121,40 +120,40 @@ describe("Answers", () => {
 
   // broken by leaving out the comparison of hashes in `find`
   it("an id of one sender says nothing of the same id of another", () => {
-    const answers = new Answers({ window: 10, maxEntries: 8, maxBytes: 8192, hash: hashes[2], onEarly: () => {} })
-    answers.add(idOf(1), 0, answerOf(1, 20), 0)
+    const answers = new Answers({ window: 10, maxEntries: 8, maxBytes: 8192, onEarly: () => {} })
+    answers.add(0, idOf(1), answerOf(1, 20), 0)
     // They stand in one chain.
-    expect(answers.find(idOf(1), 1 << 20, 0)).toBe(undefined)
-    expect(answers.find(idOf(1), 0, 0)).toStrictEqual(answerOf(1, 20))
+    expect(answers.find(1 << 20, idOf(1), 0, 0)).toBe(undefined)
+    expect(answers.find(0, idOf(1), 0, 0)).toStrictEqual(answerOf(1, 20))
   })
 
   // broken by leaving out what comes after `middle > 0` in `#growRing`
   it("answers on both sides of the end of the ring outlive its growth", () => {
-    const answers = new Answers({ window: 10, maxEntries: 8, maxBytes: 8192, hash: hashes[0], onEarly: () => {} })
-    answers.add(idOf(0), 0, answerOf(0, 2000), 0)
+    const answers = new Answers({ window: 10, maxEntries: 8, maxBytes: 8192, onEarly: () => {} })
+    answers.add(0, idOf(0), answerOf(0, 2000), 0)
     for (const [n, length] of [[1, 2000], [2, 1500], [3, 1000]] as const) {
-      answers.add(idOf(n), 0, answerOf(n, length), 10)
+      answers.add(n, idOf(n), answerOf(n, length), 10)
     }
     for (const [n, length] of [[1, 2000], [2, 1500], [3, 1000]] as const) {
-      expect(answers.find(idOf(n), 0, 10)).toStrictEqual(answerOf(n, length))
+      expect(answers.find(n, idOf(n), 0, 10)).toStrictEqual(answerOf(n, length))
     }
   })
 
   // broken by `this.#ring.subarray(start, ...)` in `find`
   it("an answer that was found stays as it is", () => {
-    const answers = new Answers({ window: 1, maxEntries: 4, maxBytes: 64, hash: hashes[0], onEarly: () => {} })
-    answers.add(idOf(1), 0, answerOf(1, 40), 0)
-    const found = answers.find(idOf(1), 0, 0)
-    answers.add(idOf(2), 0, answerOf(2, 60), 0)
+    const answers = new Answers({ window: 1, maxEntries: 4, maxBytes: 64, onEarly: () => {} })
+    answers.add(1, idOf(1), answerOf(1, 40), 0)
+    const found = answers.find(1, idOf(1), 0, 0)
+    answers.add(2, idOf(2), answerOf(2, 60), 0)
     expect(found).toStrictEqual(answerOf(1, 40))
   })
 
-  // broken by `8` instead of `idBytes` in `#chainOf`
+  // broken by `hash & 15` in `#chainOf`, and by `8` instead of `idBytes` in `ofId` of the keyed hash
   it("ids that begin alike are found as fast as others", () => {
     const hash = KeyedHash.make({ getRandomValues: stream(2).bytes })
-    const answers = new Answers({ window: 1, maxEntries: 4096, maxBytes: 4096, hash, onEarly: () => {} })
+    const answers = new Answers({ window: 1, maxEntries: 4096, maxBytes: 4096, onEarly: () => {} })
     const id = (n: number) => Uint8Array.from({ length: idBytes }, (_, i) => i < 18 ? 7 : i === 18 ? n & 0xff : n >> 8)
-    for (let n = 0; n < 4096; n++) answers.add(id(n), 0, Uint8Array.of(n), 0)
+    for (let n = 0; n < 4096; n++) answers.add(hash.ofId(id(n), 0), id(n), Uint8Array.of(n), 0)
     let reads = 0
     for (let n = 0; n < 4096; n++) {
       const counted = new Proxy(id(n), {
@@ -163,7 +162,7 @@ describe("Answers", () => {
           return bytes[Number(i)]
         }
       })
-      expect(answers.find(counted, 0, 0)).toStrictEqual(Uint8Array.of(n))
+      expect(answers.find(hash.ofId(counted, 0), counted, 0, 0)).toStrictEqual(Uint8Array.of(n))
     }
     // To be hashed, to be compared, and to be told from the few others of their chains.
     expect(reads / 4096).toBeLessThan(3 * idBytes)

@@ -39,7 +39,7 @@ describe("the keyed hash", () => {
       const hashes = numbers.map((n) => {
         bytes[2 + at] = n & 255
         bytes[3 + at] = n >> 8
-        return hash.ofBytes(bytes, 2, 20)
+        return hash.ofId(bytes, 2)
       })
       expect(fullest(hashes, 0)).toBeLessThan(byChance)
     }

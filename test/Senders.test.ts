@@ -96,7 +96,7 @@ describe("Senders", () => {
     // broken by `||` that has become `&&` in `has`
     it("who finds one of its two buckets emptied by another is still served", () => {
       const senders = make({
-        hash: { ofBytes: () => 0, ofText: (text) => text.endsWith(".1") ? 0x00010001 : 0x00020001 }
+        hash: { ofId: () => 0, ofText: (text) => text.endsWith(".1") ? 0x00010001 : 0x00020001 }
       })
       exhaust(senders, "10.0.0.1", 0)
       expect(senders.spend(senders.of("10.0.0.1"), 1000, 0)).toBe(false)
@@ -108,7 +108,7 @@ describe("Senders", () => {
     // broken by `this.#fullAt[slot] = fullAt`
     it("what others take from both of one's buckets is no debt", () => {
       const places = new Map([["a", 0x00010001], ["b", 0x00020001], ["c", 0x00010002]])
-      const senders = make({ hash: { ofBytes: () => 0, ofText: (text) => places.get(text) ?? 0 } })
+      const senders = make({ hash: { ofId: () => 0, ofText: (text) => places.get(text) ?? 0 } })
       for (const name of places.keys()) exhaust(senders, name, 0)
       expect(senders.spend(senders.of("a"), 65_000, second)).toBe(true)
     })

@@ -6,20 +6,12 @@ import { callbacks } from "../harness/load.ts"
 import type { Contender } from "../harness/worker.ts"
 import { argumentBytes, replyBytes } from "./workload.ts"
 
-const idBytes = 20
+export const idBytes = 20
 
 export const make = (receiveBufferBytes?: number): Contender => {
-  const open = (): Promise<Socket> =>
-    new Promise((resolve) => {
-      const socket = createSocket({ type: "udp4", lookup: (host, _options, callback) => callback(null, host, 4) })
-      socket.bind(0, "127.0.0.1", () => {
-        if (receiveBufferBytes !== undefined) socket.setRecvBufferSize(receiveBufferBytes)
-        resolve(socket)
-      })
-    })
   return {
     serve: async () => {
-      const socket = await open()
+      const socket = await open(receiveBufferBytes)
       socket.on("message", (request, { address, port }) => {
         const reply = Buffer.allocUnsafe(idBytes + replyBytes.length)
         request.copy(reply, 0, 0, idBytes)
@@ -29,7 +21,7 @@ export const make = (receiveBufferBytes?: number): Contender => {
       return socket.address().port
     },
     connect: async (port) => {
-      const socket = await open()
+      const socket = await open(receiveBufferBytes)
       const calls = new Map<number, () => void>()
       const nextId = ids()
       socket.on("message", (reply) => {
@@ -49,6 +41,15 @@ export const make = (receiveBufferBytes?: number): Contender => {
     }
   }
 }
+
+export const open = (receiveBufferBytes?: number): Promise<Socket> =>
+  new Promise((resolve) => {
+    const socket = createSocket({ type: "udp4", lookup: (host, _options, callback) => callback(null, host, 4) })
+    socket.bind(0, "127.0.0.1", () => {
+      if (receiveBufferBytes !== undefined) socket.setRecvBufferSize(receiveBufferBytes)
+      resolve(socket)
+    })
+  })
 
 export const ids = () => {
   const pool = Buffer.allocUnsafe(512 * idBytes)

@@ -6,7 +6,7 @@
  * long enough to cost the collector more than the request.
  */
 import { idBytes } from "../Codec.ts"
-import type { KeyedHash } from "./keyedHash.ts"
+import { sameIds } from "./ids.ts"
 
 export interface Options {
   /** How long a request is remembered, in nanoseconds. */
@@ -15,7 +15,6 @@ export interface Options {
   readonly maxEntries: number
   /** How many bytes of answers are remembered. A power of two. */
   readonly maxBytes: number
-  readonly hash: KeyedHash
   /** Called when the oldest request, or the oldest answer, makes room before its time. */
   readonly onEarly: (forgotten: "request" | "answer") => void
 }
@@ -46,13 +45,9 @@ export class Answers {
   /**
    * Entries of one hash form a chain, the newest first: the number, in 32 bits, of the one where it begins, and of the one
    * where it goes on. It ends where that is older than the oldest: what is forgotten needs no look at its chain, which is
-   * somewhere else in memory. All of the id is hashed, and its sender: who could put many requests into one chain would
-   * make each of them cost as much as all.
+   * somewhere else in memory.
    */
   #heads = new Int32Array(0)
-  // A request that is answered at once is added right after it was looked for.
-  #sought: Uint8Array | undefined
-  #soughtHash = 0
   #next = new Int32Array(0)
 
   constructor(options: Options) {
@@ -69,11 +64,12 @@ export class Answers {
     return this.#ring.length + this.#times.length * (idBytes + 4 + 8 + 4 + 8 + 8 + 4)
   }
 
-  /** A copy of the answer; or that it was forgotten; or undefined for a request that is not known. */
-  find(id: Uint8Array, sender: number, now: number): Uint8Array | typeof forgotten | undefined {
-    const hash = this.#hashOf(id, sender)
-    this.#sought = id
-    this.#soughtHash = hash
+  /**
+   * A copy of the answer; or that it was forgotten; or undefined for a request that is not known. The id stands in `bytes`
+   * from `start` on. `hash` must be of all of it and of its sender, and such that strangers can't compute it: who could put
+   * many requests into one chain would make each of them cost as much as all.
+   */
+  find(hash: number, bytes: Uint8Array, start: number, now: number): Uint8Array | typeof forgotten | undefined {
     if (this.size === 0) return undefined
     let entry = this.#heads[this.#chainOf(hash)]!
     for (let age = 0;;) {
@@ -82,25 +78,24 @@ export class Answers {
       if (age <= before || age > this.size) return undefined
       const at = entry & (this.#times.length - 1)
       entry = this.#next[at]!
-      if (this.#hashes[at] !== hash || !this.#isAt(at, id)) continue
+      if (this.#hashes[at] !== hash || !sameIds(this.#ids, at * idBytes, bytes, start)) continue
       if (this.#isOver(at, now)) return undefined
       const position = this.#positions[at]!
       if (position < this.#written - this.#ring.length) return forgotten
-      const start = position & (this.#ring.length - 1)
-      return this.#ring.slice(start, start + this.#lengths[at]!)
+      const from = position & (this.#ring.length - 1)
+      return this.#ring.slice(from, from + this.#lengths[at]!)
     }
   }
 
-  /** Remembers an answer that is not there yet. `sender` says whose it is, in 32 bits. */
-  add(id: Uint8Array, sender: number, answer: Uint8Array, now: number): void {
+  /** Remembers an answer that is not there yet, by a hash as `find` takes it. */
+  add(hash: number, id: Uint8Array, answer: Uint8Array, now: number): void {
     while (this.size > 0 && this.#isOver(this.#first & (this.#times.length - 1), now)) this.#first++
     if (this.size === this.#times.length) this.#makeRoom()
     const position = this.#write(answer)
     const at = this.#end & (this.#times.length - 1)
     // For so few bytes, `set` takes longer.
     for (let i = 0, to = at * idBytes; i < idBytes; i++) this.#ids[to + i] = id[i]!
-    this.#hashes[at] = this.#sought === id ? this.#soughtHash : this.#hashOf(id, sender)
-    this.#sought = undefined
+    this.#hashes[at] = hash
     this.#times[at] = now
     this.#positions[at] = position
     this.#lengths[at] = answer.length
@@ -187,20 +182,8 @@ export class Answers {
     if (middle > 0) this.#ring.set(old.subarray(this.#written - middle), (this.#written - size) % this.#ring.length)
   }
 
-  #isAt(at: number, id: Uint8Array): boolean {
-    const start = at * idBytes
-    for (let i = 0; i < idBytes; i++) {
-      if (this.#ids[start + i] !== id[i]) return false
-    }
-    return true
-  }
-
   #isOver(at: number, now: number): boolean {
     return this.#times[at]! + this.#options.window <= now
-  }
-
-  #hashOf(id: Uint8Array, sender: number): number {
-    return this.#options.hash.ofBytes(id, 0, idBytes) ^ sender
   }
 
   #chainOf(hash: number): number {

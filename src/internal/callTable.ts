@@ -3,23 +3,42 @@ import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import { Deadline } from "./deadlines.ts"
 import type { Ids } from "./ids.ts"
-import { bitsOf, sameBytesAt } from "./ids.ts"
+import { wordAt } from "./ids.ts"
 import type { Now } from "./now.ts"
 import { Timetable } from "./timetable.ts"
 
 /** A call in flight. */
 export abstract class Call<Self extends Call<Self>> extends Deadline<Self> {
-  readonly id: Uint8Array
   /** In nanoseconds, as `now` counts them. */
   readonly startedAt: number
+  // Its id, once it has been in the table. As bytes it would be another object: to make, and to find in memory when the
+  // answer comes, long after the processor has forgotten it.
+  id0 = 0
+  id1 = 0
+  id2 = 0
+  id3 = 0
+  id4 = 0
   /** Which one of the table's calls it was, while it is in the table. */
   serial: number | undefined = undefined
   nextInSlot: Self | undefined = undefined
 
-  constructor(id: Uint8Array, startedAt: number) {
+  constructor(startedAt: number) {
     super()
-    this.id = id
     this.startedAt = startedAt
+  }
+
+  readId(bytes: Uint8Array, start: number): void {
+    this.id0 = wordAt(bytes, start)
+    this.id1 = wordAt(bytes, start + 4)
+    this.id2 = wordAt(bytes, start + 8)
+    this.id3 = wordAt(bytes, start + 12)
+    this.id4 = wordAt(bytes, start + 16)
+  }
+
+  hasId(bytes: Uint8Array, start: number): boolean {
+    return this.id0 === wordAt(bytes, start) && this.id1 === wordAt(bytes, start + 4) &&
+      this.id2 === wordAt(bytes, start + 8) && this.id3 === wordAt(bytes, start + 12) &&
+      this.id4 === wordAt(bytes, start + 16)
   }
 }
 
@@ -34,11 +53,12 @@ export interface Options<C> {
 }
 
 // A power of two.
-const minSlots = 64
+const minSlots = 128
 
 export class CallTable<C extends Call<C>> {
   readonly #ids: Ids
-  // By some bits of their ids, which are random already: a `Map` would hash them, and takes four times as long.
+  // By some bits of their ids, which are random already: a `Map` would hash them, and takes four times as long. At least
+  // twice as many as calls, as each call that stands in the way of another is one more look into memory.
   #slots: Array<C | undefined> = emptySlots(minSlots)
   #size = 0
   #added = 0
@@ -60,17 +80,15 @@ export class CallTable<C extends Call<C>> {
     return this.#size
   }
 
-  /** An id that no call in the table has. */
-  nextId(): Uint8Array {
-    while (true) {
-      const id = this.#ids.next()
-      if (this.find(id, 0) === undefined) return id
-    }
-  }
-
-  /** `timeout` is in nanoseconds from the start of the call; infinite, the call waits until it is removed. */
-  add(call: C, timeout: number): void {
-    if (this.#size === this.#slots.length) this.#grow()
+  /**
+   * Gives the call an id that no other in the table has, which it writes into `request` from `start` on. `timeout` is in
+   * nanoseconds from the start of the call; infinite, the call waits until it is removed.
+   */
+  add(call: C, request: Uint8Array, start: number, timeout: number): void {
+    do this.#ids.write(request, start)
+    while (this.find(request, start) !== undefined)
+    call.readId(request, start)
+    if (2 * this.#size === this.#slots.length) this.#grow()
     this.#put(call)
     call.serial = this.#added++
     this.#size++
@@ -79,8 +97,8 @@ export class CallTable<C extends Call<C>> {
 
   /** The call whose id stands in `bytes`, from `start` on. */
   find(bytes: Uint8Array, start: number): C | undefined {
-    let call = this.#slots[bitsOf(bytes, start) & (this.#slots.length - 1)]
-    while (call !== undefined && !sameBytesAt(call.id, bytes, start)) call = call.nextInSlot
+    let call = this.#slots[wordAt(bytes, start) & (this.#slots.length - 1)]
+    while (call !== undefined && !call.hasId(bytes, start)) call = call.nextInSlot
     return call
   }
 
@@ -114,13 +132,13 @@ export class CallTable<C extends Call<C>> {
   }
 
   #put(call: C): void {
-    const slot = bitsOf(call.id, 0) & (this.#slots.length - 1)
+    const slot = call.id0 & (this.#slots.length - 1)
     call.nextInSlot = this.#slots[slot]
     this.#slots[slot] = call
   }
 
   #take(call: C): void {
-    const slot = bitsOf(call.id, 0) & (this.#slots.length - 1)
+    const slot = call.id0 & (this.#slots.length - 1)
     let before = this.#slots[slot]
     if (before === call) this.#slots[slot] = call.nextInSlot
     else {

@@ -18,6 +18,7 @@ import { Call, CallTable } from "./callTable.ts"
 import { InvalidResponse, NoResponse, Oversize, Rejected, TooManyCalls } from "./errors.ts"
 import { isDone } from "./exit.ts"
 import type { Ids } from "./ids.ts"
+import { idAt } from "./ids.ts"
 import type { CallOutcome } from "./metrics.ts"
 import type { Retransmission, RetransmitSchedule } from "./retransmission.ts"
 import * as Retransmissions from "./retransmission.ts"
@@ -63,14 +64,13 @@ class PendingCall extends Call<PendingCall> {
   retransmission: Retransmission | undefined = undefined
 
   constructor(
-    id: Uint8Array,
     startedAt: number,
     peer: Peer,
     method: string,
     procedure: CompiledProcedure | undefined,
     resume: (answer: Answer) => void
   ) {
-    super(id, startedAt)
+    super(startedAt)
     this.peer = peer
     this.method = method
     this.procedure = procedure
@@ -131,12 +131,12 @@ export const make = (wire: Wire, options: Options): Caller => {
   ): Answer =>
     Effect.callback((resume) => {
       metrics.callStarted()
-      const call = new PendingCall(calls.nextId(), now(), peer, method, procedure, resume)
+      const call = new PendingCall(now(), peer, method, procedure, resume)
       if (closed !== undefined) return end(call, Exit.fail(closed))
       if (calls.size >= options.maxCalls) return end(call, Exit.fail(tooMany(call, options.maxCalls)))
-      const request = Codec.encodeRequest(call.id, method, Array.isArray(args) ? args : [])
+      const request = Codec.encodeRequest(noId, method, Array.isArray(args) ? args : [])
       if (Result.isFailure(request)) return end(call, refused(method, request.failure))
-      calls.add(call, nanosOf(options.timeout(fiber)))
+      calls.add(call, request.success, idAt, nanosOf(options.timeout(fiber)))
       wire.send(request.success, peer, (error) => {
         if (calls.remove(call)) end(call, Exit.fail(error))
       })
@@ -203,8 +203,8 @@ export const make = (wire: Wire, options: Options): Caller => {
   }
 }
 
-// Where a datagram has its id: a view of it would cost as much as finding the call.
-const idAt = Codec.headerBytes - Codec.idBytes
+// The table writes another over it, straight into the request.
+const noId = new Uint8Array(Codec.idBytes)
 
 /** Whoever watches the caller's fiber may throw: that is neither this socket's loop to break nor the next call's end. */
 const resume = (call: PendingCall, answer: Answer): void => {

@@ -17,7 +17,7 @@ import { Answers, forgotten } from "./answers.ts"
 import { DuplicateMethod } from "./errors.ts"
 import { isDone, run } from "./exit.ts"
 import type { Ids } from "./ids.ts"
-import { sameBytesAt } from "./ids.ts"
+import { idAt, sameIds } from "./ids.ts"
 import type { KeyedHash } from "./keyedHash.ts"
 import type { RequestOutcome } from "./metrics.ts"
 import type { Sender as Limited } from "./senders.ts"
@@ -73,6 +73,8 @@ interface Served {
 /** A request in the hands of its handler. */
 interface Request {
   readonly id: Uint8Array
+  /** Of its id. */
+  readonly hash: number
   /** When it came. */
   readonly at: number
   readonly bytes: number
@@ -114,19 +116,14 @@ export const make = (wire: Wire, options: Options): Server => {
   const makeGuard = (): Guard => {
     const { ids, memory, replyBytesPerSecond, requestsPerSecond } = options
     const hash = options.hash()
+    const secret = new Uint8Array(Codec.idBytes)
+    ids.write(secret, 0)
     return {
       hash,
-      senders: new Senders({ hash, secret: ids.next(), requestsPerSecond, replyBytesPerSecond }),
-      answers: memory === undefined ? undefined : new Answers({ ...memory, hash, onEarly: metrics.forgotten })
+      senders: new Senders({ hash, secret, requestsPerSecond, replyBytesPerSecond }),
+      answers: memory === undefined ? undefined : new Answers({ ...memory, onEarly: metrics.forgotten })
     }
   }
-
-  /**
-   * 52 bits of the id, under a hash: strangers choose ids, and would choose those that a `Map` puts into one place. The rest
-   * is compared.
-   */
-  const keyOf = (id: Uint8Array): number =>
-    ((guard?.hash.ofBytes(id, 0, Codec.idBytes) ?? 0) >>> 0) * 2 ** 20 + (id[0]! << 12 | id[1]! << 4 | id[2]! >> 4)
 
   /** Sends what its receiver's budget has room for, and answers whether it had. */
   const reply = (datagram: Uint8Array, to: Peer, sender: Limited, at: number): boolean => {
@@ -159,11 +156,11 @@ export const make = (wire: Wire, options: Options): Server => {
   }
 
   const suspend = (request: Request) => {
-    const { id, sender } = request
+    const { hash, id, sender } = request
     request.suspended = true
     request.proven = guard?.senders.isProven(sender, now()) === true
     if (!request.proven) unproven++
-    suspended.set(keyOf(id), request)
+    suspended.set(keyOf(hash, id, 0), request)
     suspendedPerSender.set(sender.name, (suspendedPerSender.get(sender.name) ?? 0) + 1)
   }
 
@@ -171,9 +168,9 @@ export const make = (wire: Wire, options: Options): Server => {
     inFlight--
     metrics.requestEnded(outcome)
     if (request.suspended) {
-      const { id, sender: { name } } = request
+      const { hash, id, sender: { name } } = request
       if (!request.proven) unproven--
-      suspended.delete(keyOf(id))
+      suspended.delete(keyOf(hash, id, 0))
       const left = (suspendedPerSender.get(name) ?? 1) - 1
       if (left === 0) suspendedPerSender.delete(name)
       else suspendedPerSender.set(name, left)
@@ -188,9 +185,9 @@ export const make = (wire: Wire, options: Options): Server => {
 
   /** The handler has run: a repeated request gets the same answer. */
   const conclude = (request: Request, outcome: RequestOutcome, datagram: Uint8Array) => {
-    const { from, id, sender, served } = request
+    const { from, hash, id, sender, served } = request
     const at = timeOf(request)
-    if (!served.idempotent) guard?.answers?.add(id, originOf(sender, from), datagram, at)
+    if (!served.idempotent) guard?.answers?.add(hash ^ originOf(sender, from), id, datagram, at)
     try {
       reply(datagram, from, sender, at)
     } finally {
@@ -379,17 +376,17 @@ export const make = (wire: Wire, options: Options): Server => {
     onRequest: (datagram, from) => {
       // A node that serves nothing does not know yet, or no longer, what it will: silence is what callers try again on.
       if (guard === undefined || methods.size === 0) return metrics.requestRefused("unserved")
-      const { answers, senders } = guard
+      const { answers, hash: { ofId }, senders } = guard
       if (from.address.port === 0) return wire.drop("PortZero", from)
       const at = now()
-      const id = Codec.idOf(datagram)
+      const hash = ofId(datagram, idAt)
       const sender = senders.of(from.host)
 
-      const running = suspended.size === 0 ? undefined : suspended.get(keyOf(id))
-      if (running !== undefined && sameBytesAt(running.id, id, 0) && running.from.equals(from)) {
+      const running = suspended.size === 0 ? undefined : suspended.get(keyOf(hash, datagram, idAt))
+      if (running !== undefined && sameIds(running.id, 0, datagram, idAt) && running.from.equals(from)) {
         return metrics.requestRefused("repeated")
       }
-      const known = answers?.find(id, originOf(sender, from), at)
+      const known = answers?.find(hash ^ originOf(sender, from), datagram, idAt, at)
       if (known !== undefined) {
         metrics.requestRefused("repeated")
         // Over its rate nothing is said: it would have been refused, and it was not.
@@ -400,7 +397,7 @@ export const make = (wire: Wire, options: Options): Server => {
       const crowded = unproven >= maxUnproven
       const token = senders.challenge(sender, at, crowded)
       if (token !== undefined) {
-        const challenge = Codec.encodeChallenge(id, token)
+        const challenge = Codec.encodeChallenge(Codec.idOf(datagram), token)
         if (senders.spend(sender, challenge.length, at)) {
           metrics.challenged("sent")
           wire.send(challenge, from)
@@ -408,12 +405,12 @@ export const make = (wire: Wire, options: Options): Server => {
       }
       if (!senders.admit(sender, at)) {
         metrics.requestRefused("throttled")
-        return refuseOverloaded(id, datagram.length, from, sender, at)
+        return refuseOverloaded(Codec.idOf(datagram), datagram.length, from, sender, at)
       }
 
       const decoded = Codec.decodeRequest(datagram, options.maxDepth)
       if (Result.isFailure(decoded)) return wire.drop(decoded.failure, from)
-      const { args, method } = decoded.success
+      const { args, id, method } = decoded.success
       const served = methods.get(method)
       const handler = served?.handlers.get(method)
       if (served === undefined || handler === undefined) {
@@ -434,7 +431,7 @@ export const make = (wire: Wire, options: Options): Server => {
       served.inFlight++
       metrics.requestStarted()
       decodeArgs(
-        { id, at, bytes: datagram.length, from, sender, handler, served, suspended: false, proven: false },
+        { id, hash, at, bytes: datagram.length, from, sender, handler, served, suspended: false, proven: false },
         args
       )
     },
@@ -476,6 +473,13 @@ class PerSecond {
 
 // The length of a failure frame that says so.
 const overloadedBytes = 34
+
+/**
+ * 52 bits of an id, 32 of them its hash: strangers choose ids, and would choose those that a `Map` puts into one place. The
+ * rest is compared.
+ */
+const keyOf = (hash: number, bytes: Uint8Array, start: number): number =>
+  (hash >>> 0) * 2 ** 20 + (bytes[start]! << 12 | bytes[start + 1]! << 4 | bytes[start + 2]! >> 4)
 
 /** Whose request it is, port included, in 32 bits: the id that goes with it has 160. */
 const originOf = (sender: Limited, from: Peer): number => Math.imul(sender.hash, 0x9e3779b1) ^ from.address.port
