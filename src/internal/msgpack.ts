@@ -232,10 +232,12 @@ const maxDateSeconds = 8.64e12
 
 const readArray = (length: number, depth: number): unknown => {
   if (depth === deepest) return fail("TooDeep")
-  const array: Array<unknown> = []
+  // Pushed to, an empty one takes room for 17: a tenth of all that a call allocates. What is announced may be far more than
+  // there is.
+  // oxlint-disable-next-line unicorn/no-new-array -- `Array.from` takes twenty times as long
+  const array = length <= 17 ? new Array<unknown>(length) : []
   for (let i = 0; i < length; i++) {
-    array.push(read(depth + 1))
-    // What is announced may be far more than there is.
+    array[i] = read(depth + 1)
     if (refusal !== undefined) return undefined
   }
   return array

@@ -22,7 +22,8 @@ import type { KeyedHash } from "./keyedHash.ts"
 import type { RequestOutcome } from "./metrics.ts"
 import type { Sender as Limited } from "./senders.ts"
 import { Senders } from "./senders.ts"
-import { logDefect, requestSpan } from "./watch.ts"
+import type { RequestSpan } from "./watch.ts"
+import { logDefect, requestSpans } from "./watch.ts"
 import type { Wire } from "./wire.ts"
 
 export interface Options {
@@ -70,6 +71,12 @@ interface Served {
   onEnd: (() => void) | undefined
 }
 
+interface Method {
+  readonly served: Served
+  readonly handler: Handler
+  readonly span: RequestSpan
+}
+
 /** A request in the hands of its handler. */
 interface Request {
   readonly id: Uint8Array
@@ -80,8 +87,7 @@ interface Request {
   readonly bytes: number
   readonly from: Peer
   readonly sender: Limited
-  readonly handler: Handler
-  readonly served: Served
+  readonly method: Method
   /** Whether it has been put down among those that take their time. */
   suspended: boolean
   /** Whether its sender had proven its address then. */
@@ -100,7 +106,7 @@ interface Guard {
 
 export const make = (wire: Wire, options: Options): Server => {
   const { context, metrics, now } = wire
-  const methods = new Map<string, Served>()
+  const methods = new Map<string, Method>()
   let inFlight = 0
   let guard: Guard | undefined
   const refusals = new PerSecond(1000)
@@ -175,7 +181,7 @@ export const make = (wire: Wire, options: Options): Server => {
       if (left === 0) suspendedPerSender.delete(name)
       else suspendedPerSender.set(name, left)
     }
-    const { served } = request
+    const { served } = request.method
     served.inFlight--
     served.onEnd?.()
   }
@@ -185,9 +191,9 @@ export const make = (wire: Wire, options: Options): Server => {
 
   /** The handler has run: a repeated request gets the same answer. */
   const conclude = (request: Request, outcome: RequestOutcome, datagram: Uint8Array) => {
-    const { from, hash, id, sender, served } = request
+    const { from, hash, id, method, sender } = request
     const at = timeOf(request)
-    if (!served.idempotent) guard?.answers?.add(hash ^ originOf(sender, from), id, datagram, at)
+    if (!method.served.idempotent) guard?.answers?.add(hash ^ originOf(sender, from), id, datagram, at)
     try {
       reply(datagram, from, sender, at)
     } finally {
@@ -207,7 +213,7 @@ export const make = (wire: Wire, options: Options): Server => {
     if (deaths.hasRoom(timeOf(request))) {
       deaths.count()
       logDefect(context, "rpcudp: a handler died", cause, {
-        method: request.handler.procedure.method,
+        method: request.method.handler.procedure.method,
         sender: request.from
       })
     }
@@ -228,19 +234,22 @@ export const make = (wire: Wire, options: Options): Server => {
     conclude(request, outcome, encoded.success)
   }
 
-  /** Runs one step of a request. What is done at once needs no fiber: that is half the cost of a small handler. */
+  /**
+   * Runs one step of a request. What is done at once needs no fiber: that is half the cost of a small handler. Nor does the
+   * next step close over what this one knows: it is handed the request.
+   */
   const step = <A, E, R>(
     request: Request,
     effect: Effect.Effect<A, E, R>,
     context: Context.Context<R>,
-    next: (exit: Exit.Exit<A, E>) => void
+    next: (request: Request, exit: Exit.Exit<A, E>) => void
   ): void => {
-    if (isDone(effect)) return next(effect)
-    const { served } = request
+    if (isDone(effect)) return next(request, effect)
+    const { served } = request.method
     let running: Fiber.Fiber<A, E> | undefined
     const settle = (exit: Exit.Exit<A, E>) => {
       if (running !== undefined) served.fibers.delete(running)
-      if (served.open) return next(exit)
+      if (served.open) return next(request, exit)
       end(request, "interrupted")
     }
     run(effect, context, settle, (fiber) => {
@@ -253,53 +262,45 @@ export const make = (wire: Wire, options: Options): Server => {
   }
 
   const decodeArgs = (request: Request, args: ReadonlyArray<unknown>) => {
-    const { context, procedure } = request.handler
-    step(request, procedure.args.decode(args), context, (exit) => {
-      if (Exit.isSuccess(exit)) return handle(request, exit.value)
-      const issue = Cause.findErrorOption(exit.cause)
-      if (Option.isNone(issue)) return die(request, exit.cause)
-      const { bytes, from, id, sender } = request
-      refuse(id, bytes, from, sender, timeOf(request), { kind: "InvalidArguments", detail: format(issue.value) })
-      end(request, "invalid_arguments")
-    })
+    const { context, procedure } = request.method.handler
+    step(request, procedure.args.decode(args), context, handle)
   }
 
-  const handle = (request: Request, args: ReadonlyArray<unknown>) => {
-    const { context, procedure } = request.handler
-    const handler = requestSpan(
-      callHandler(request.handler, args),
-      context,
-      procedure.group,
-      procedure.method,
-      request.from
-    )
-    const next = (exit: Exit.Exit<unknown, unknown>) =>
-      Exit.isSuccess(exit) ? encodeSuccess(request, exit.value) : encodeError(request, exit.cause)
+  const handle = (request: Request, args: Exit.Exit<ReadonlyArray<unknown>, SchemaIssue.Issue>) => {
+    if (Exit.isFailure(args)) return refuseArgs(request, args.cause)
+    const { from, method } = request
+    const { context } = method.handler
+    const handler = method.span(callHandler(method.handler, args.value), from)
     // A context each costs 0.1 us, and a handler that is done at once looks at none.
-    if (isDone(handler)) return next(handler)
-    step(request, handler, Context.add(Context.add(context, Sender, request.from.address), Running, request), next)
+    if (isDone(handler)) return encode(request, handler)
+    step(request, handler, Context.add(Context.add(context, Sender, from.address), Running, request), encode)
   }
 
-  const encodeSuccess = (request: Request, value: unknown) => {
-    const { context, procedure } = request.handler
-    step(request, procedure.success.encode(value), context, (exit) =>
-      Exit.isSuccess(exit)
-        ? answer(request, "success", Codec.encodeResponse(request.id, exit.value))
-        : die(request, misfit("result", exit.cause)))
+  const refuseArgs = (request: Request, cause: Cause.Cause<SchemaIssue.Issue>) => {
+    const issue = Cause.findErrorOption(cause)
+    if (Option.isNone(issue)) return die(request, cause)
+    const { bytes, from, id, sender } = request
+    refuse(id, bytes, from, sender, timeOf(request), { kind: "InvalidArguments", detail: format(issue.value) })
+    end(request, "invalid_arguments")
   }
 
-  const encodeError = (request: Request, cause: Cause.Cause<unknown>) => {
-    const { context, procedure } = request.handler
-    const error = Cause.hasDies(cause) ? Option.none() : Cause.findErrorOption(cause)
-    if (Option.isNone(error) || procedure.error === undefined) return die(request, cause)
-    step(request, procedure.error.encode(error.value), context, (exit) => {
-      if (Exit.isFailure(exit)) return die(request, misfit("error", exit.cause))
-      answer(
-        request,
-        "error",
-        Codec.encodeFailure(request.id, { kind: "Error", detail: exit.value }, request.bytes)
-      )
-    })
+  const encode = (request: Request, exit: Exit.Exit<unknown, unknown>) => {
+    const { context, procedure } = request.method.handler
+    if (Exit.isSuccess(exit)) return step(request, procedure.success.encode(exit.value), context, answerSuccess)
+    const error = Cause.hasDies(exit.cause) ? Option.none() : Cause.findErrorOption(exit.cause)
+    if (Option.isNone(error) || procedure.error === undefined) return die(request, exit.cause)
+    step(request, procedure.error.encode(error.value), context, answerError)
+  }
+
+  const answerSuccess = (request: Request, value: Exit.Exit<unknown, SchemaIssue.Issue>) => {
+    if (Exit.isFailure(value)) return die(request, misfit("result", value.cause))
+    answer(request, "success", Codec.encodeResponse(request.id, value.value))
+  }
+
+  const answerError = (request: Request, error: Exit.Exit<unknown, SchemaIssue.Issue>) => {
+    if (Exit.isFailure(error)) return die(request, misfit("error", error.cause))
+    const failure = { kind: "Error", detail: error.value } as const
+    answer(request, "error", Codec.encodeFailure(request.id, failure, request.bytes))
   }
 
   /**
@@ -307,7 +308,7 @@ export const make = (wire: Wire, options: Options): Server => {
    * period.
    */
   const drained = (groups: ReadonlyArray<Served>, closer: Request | undefined) => {
-    const isOver = () => groups.every((served) => served.inFlight <= (closer?.served === served ? 1 : 0))
+    const isOver = () => groups.every((served) => served.inFlight <= (closer?.method.served === served ? 1 : 0))
     if (isOver() || Duration.isZero(options.gracePeriod)) return Effect.void
     return Effect.callback<void>((resume) => {
       const timer = Effect.runForkWith(context)(Effect.sleep(options.gracePeriod))
@@ -342,7 +343,9 @@ export const make = (wire: Wire, options: Options): Server => {
       open: true,
       onEnd: undefined
     }
-    for (const method of handlers.keys()) methods.set(method, served)
+    for (const [name, handler] of handlers) {
+      methods.set(name, { served, handler, span: requestSpans(handler.context, group, name) })
+    }
     return served
   }
 
@@ -350,7 +353,7 @@ export const make = (wire: Wire, options: Options): Server => {
     serve: (...implementations) =>
       Effect.acquireRelease(
         Effect.suspend(() => {
-          const declared = new Map(Array.from(methods, ([method, { group }]) => [method, group]))
+          const declared = new Map(Array.from(methods, ([method, { served }]) => [method, served.group]))
           for (const { group, handlers } of implementations) {
             for (const method of handlers.keys()) {
               const other = declared.get(method)
@@ -410,14 +413,14 @@ export const make = (wire: Wire, options: Options): Server => {
 
       const decoded = Codec.decodeRequest(datagram, options.maxDepth)
       if (Result.isFailure(decoded)) return wire.drop(decoded.failure, from)
-      const { args, id, method } = decoded.success
-      const served = methods.get(method)
-      const handler = served?.handlers.get(method)
-      if (served === undefined || handler === undefined) {
+      const { args, id } = decoded.success
+      const method = methods.get(decoded.success.method)
+      if (method === undefined) {
         metrics.requestRefused("unknown_method")
         refuse(id, datagram.length, from, sender, at, { kind: "UnknownMethod" })
         return
       }
+      const { served } = method
       if (!served.accepting) return metrics.requestRefused("unserved")
       const ofSender = suspended.size === 0 ? 0 : suspendedPerSender.get(sender.name) ?? 0
       if (
@@ -431,7 +434,7 @@ export const make = (wire: Wire, options: Options): Server => {
       served.inFlight++
       metrics.requestStarted()
       decodeArgs(
-        { id, hash, at, bytes: datagram.length, from, sender, handler, served, suspended: false, proven: false },
+        { id, hash, at, bytes: datagram.length, from, sender, method, suspended: false, proven: false },
         args
       )
     },

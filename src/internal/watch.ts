@@ -59,16 +59,13 @@ export const callSpan = <A, E>(
     })
     : call
 
-/** A span for a request, if the handler's layer was built in a traced program. */
-export const requestSpan = <A, E, R>(
-  handler: Effect.Effect<A, E, R>,
-  context: Context.Context<never>,
-  service: string,
-  method: string,
-  from: Peer
-): Effect.Effect<A, E, R> =>
-  isTraced(context)
-    ? Effect.withSpan(handler, spanName(service, method), {
+export type RequestSpan = <A, E, R>(handler: Effect.Effect<A, E, R>, from: Peer) => Effect.Effect<A, E, R>
+
+/** Gives each request of a method a span, if the handler's layer was built in a traced program, in this context. */
+export const requestSpans = (context: Context.Context<never>, service: string, method: string): RequestSpan => {
+  if (!isTraced(context)) return (handler) => handler
+  return (handler, from) =>
+    Effect.withSpan(handler, spanName(service, method), {
       kind: "server",
       root: true,
       attributes: {
@@ -77,7 +74,7 @@ export const requestSpan = <A, E, R>(
         "client.port": from.address.port
       }
     })
-    : handler
+}
 
 const spanName = (service: string | undefined, method: string): string =>
   service === undefined ? method : `${service}/${method}`
