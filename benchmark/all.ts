@@ -18,7 +18,7 @@ import { micro } from "./micro.ts"
 
 const rounds = Number(process.env["ROUNDS"] ?? 5)
 const settings = { rounds, warmUp: 2000, settle: 300, measure: 800 }
-const growthSettings = { rounds: Math.ceil(rounds / 3), warmUp: 1000, measure: 500 }
+const growthSettings = { rounds, warmUp: 1000, measure: 500 }
 const outstanding = 100_000
 
 const dgram = node("node:dgram", "dgram.ts")
@@ -31,6 +31,7 @@ const uvloop = python("uvloop")
 const found: ReadonlyArray<Found> = [
   dgram,
   node("node:dgram, 4 MiB buffers", "dgram-4mib.ts"),
+  node("node:dgram, each call a fiber", "dgram-fiber.ts"),
   c(),
   node("udx-native", "udx.ts"),
   node("Effect's NodeDatagramSocket", "effect-datagram.ts"),

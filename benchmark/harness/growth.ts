@@ -8,6 +8,8 @@ export interface Curve {
   readonly grows: string
   readonly sizes: ReadonlyArray<number>
   readonly unit: string
+  /** There is a target for it: it has as many rounds as the contenders, others a third of those. */
+  readonly isTarget?: true
 }
 
 export const curves: ReadonlyArray<Curve> = [
@@ -15,7 +17,8 @@ export const curves: ReadonlyArray<Curve> = [
     title: "Calls in flight",
     grows: "flight",
     sizes: [1, 10, 100, 1_000, 10_000, 100_000],
-    unit: "calls in flight; over 64, the others wait for a peer that never answers"
+    unit: "calls in flight; over 64, the others wait for a peer that never answers",
+    isTarget: true
   },
   { title: "Peers", grows: "peers", sizes: [1, 10, 100, 1_000, 10_000, 100_000], unit: "peers called in turn" },
   { title: "Argument", grows: "bytes", sizes: [16, 64, 256, 1_024, 4_096, 8_150], unit: "bytes of the argument" },
@@ -31,32 +34,33 @@ export interface Point {
   readonly lost: number
 }
 
+/** Each round runs every size, so that what others take from the machine falls on all of them. */
 export const growth = async (
-  curve: Curve,
-  settings: { readonly rounds: number; readonly warmUp: number; readonly measure: number }
+  { grows, isTarget, sizes, title }: Curve,
+  { rounds, ...durations }: { readonly rounds: number; readonly warmUp: number; readonly measure: number }
 ): Promise<ReadonlyArray<Point>> => {
-  const points: Array<Point> = []
-  for (const size of curve.sizes) {
-    const mode: Mode = {
-      name: `${curve.title} ${size}`,
-      inFlight: curve.grows === "flight" ? Math.min(size, 64) : 64,
-      cores: 2
+  const results = sizes.map((): Array<Result> => [])
+  for (let round = 0; round < (isTarget ? rounds : Math.ceil(rounds / 3)); round++) {
+    for (const [i, size] of sizes.entries()) {
+      const mode: Mode = { name: `${title} ${size}`, inFlight: grows === "flight" ? Math.min(size, 64) : 64, cores: 2 }
+      const contender = node(mode.name, "growth.ts", { env: { GROWTH: grows, SIZE: String(size) } })
+      const { results: byMode } = await run(contender, [mode], { ...durations, settle: 0 })
+      const result = byMode.get(mode)!
+      results[i]!.push(result)
+      console.log(
+        `${title}: ${size}  ${Math.round(result.callsPerSecond)} calls/s, ${cpuOf(result).toFixed(1)} us of CPU a call`
+      )
     }
-    const contender = node(mode.name, "growth.ts", { env: { GROWTH: curve.grows, SIZE: String(size) } })
-    const results: Array<Result> = []
-    for (let round = 0; round < settings.rounds; round++) {
-      const { results: byMode } = await run(contender, [mode], { ...settings, settle: 0 })
-      results.push(byMode.get(mode)!)
-    }
-    const over = (value: (result: Result) => number) => median(results.map(value))
-    points.push({
-      size,
-      callsPerSecond: over((result) => result.callsPerSecond),
-      cpu: over((result) => 10 * (result.clientCpu + result.serverCpu)),
-      lost: over((result) => result.lost)
-    })
-    const { callsPerSecond, cpu } = points.at(-1)!
-    console.log(`${curve.title}: ${size}  ${Math.round(callsPerSecond)} calls/s, ${cpu.toFixed(1)} us of CPU a call`)
   }
-  return points
+  return sizes.map((size, i) => {
+    const over = (value: (result: Result) => number) => median(results[i]!.map(value))
+    return {
+      size,
+      callsPerSecond: over(({ callsPerSecond }) => callsPerSecond),
+      cpu: over(cpuOf),
+      lost: over(({ lost }) => lost)
+    }
+  })
 }
+
+const cpuOf = ({ clientCpu, serverCpu }: Result): number => 10 * (clientCpu + serverCpu)

@@ -104,8 +104,12 @@ A ratio is that to the run of bare \`node:dgram\` in the same round; given are t
 the greatest. The other figures are medians of the rounds. CPU is that of the processes, all their threads. A call is lost
 that has no answer after 1 s. The baseline looks up no names, has a 20-byte id and a table, and neither MessagePack nor
 deadlines. effect-rpcudp runs with its defaults and its metrics, without a tracer. dht-rpc's window is widened, for it
-would keep no more than 80 calls in flight. The growth curves are medians of ${growthSettings.rounds} rounds of fresh processes,
-${growthSettings.warmUp / 1000} s of warm-up and ${growthSettings.measure} ms measured.
+would keep no more than 80 calls in flight. The growth curves are medians of ${
+    Math.ceil(growthSettings.rounds / 3)
+  } rounds of fresh processes (of
+${growthSettings.rounds} for the calls in flight), ${
+    growthSettings.warmUp / 1000
+  } s of warm-up and ${growthSettings.measure} ms measured.
 
 The machine may be shared: read the spread, above all that of the baseline itself, which did ${
     spread(baselineRates(results), 0)
