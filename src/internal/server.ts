@@ -17,11 +17,13 @@ import { Answers, forgotten } from "./answers.ts"
 import { DuplicateMethod } from "./errors.ts"
 import { isDone, run } from "./exit.ts"
 import type { Ids } from "./ids.ts"
-import { idAt, sameIds } from "./ids.ts"
+import { idAt } from "./ids.ts"
 import type { KeyedHash } from "./keyedHash.ts"
 import type { RequestOutcome } from "./metrics.ts"
 import type { Sender as Limited } from "./senders.ts"
 import { Senders } from "./senders.ts"
+import type { Suspendable } from "./suspended.ts"
+import { Suspended } from "./suspended.ts"
 import type { RequestSpan } from "./watch.ts"
 import { logDefect, requestSpans } from "./watch.ts"
 import type { Wire } from "./wire.ts"
@@ -78,20 +80,11 @@ interface Method {
 }
 
 /** A request in the hands of its handler. */
-interface Request {
-  readonly id: Uint8Array
-  /** Of its id. */
-  readonly hash: number
+interface Request extends Suspendable {
   /** When it came. */
   readonly at: number
   readonly bytes: number
-  readonly from: Peer
-  readonly sender: Limited
   readonly method: Method
-  /** Whether it has been put down among those that take their time. */
-  suspended: boolean
-  /** Whether its sender had proven its address then. */
-  proven: boolean
 }
 
 /** The request that a fiber, or one that it comes from, was made for. */
@@ -112,11 +105,8 @@ export const make = (wire: Wire, options: Options): Server => {
   const refusals = new PerSecond(1000)
   const deaths = new PerSecond(100)
 
-  // The requests that take their time. One that is answered at once needs no place here: nothing can repeat it meanwhile.
-  const suspended = new Map<number, Request>()
-  const suspendedPerSender = new Map<string, number>()
-  // Of senders that have proven nothing: those may all be one's inventions, and do not get the last quarter.
-  let unproven = 0
+  const suspended = new Suspended<Request>()
+  // Senders that have proven nothing do not get the last quarter.
   const maxUnproven = Math.ceil(options.maxHandlers * 0.75)
 
   const makeGuard = (): Guard => {
@@ -161,26 +151,16 @@ export const make = (wire: Wire, options: Options): Server => {
     if (refuse(id, bytes, from, sender, at, { kind: "Overloaded" })) refusals.count()
   }
 
-  const suspend = (request: Request) => {
-    const { hash, id, sender } = request
-    request.suspended = true
-    request.proven = guard?.senders.isProven(sender, now()) === true
-    if (!request.proven) unproven++
-    suspended.set(keyOf(hash, id, 0), request)
-    suspendedPerSender.set(sender.name, (suspendedPerSender.get(sender.name) ?? 0) + 1)
+  const challenge = (senders: Senders, datagram: Uint8Array, to: Peer, sender: Limited, at: number) => {
+    if (!senders.spend(sender, datagram.length, at)) return
+    metrics.challenged("sent")
+    wire.send(datagram, to)
   }
 
   const end = (request: Request, outcome: RequestOutcome) => {
     inFlight--
     metrics.requestEnded(outcome)
-    if (request.suspended) {
-      const { hash, id, sender: { name } } = request
-      if (!request.proven) unproven--
-      suspended.delete(keyOf(hash, id, 0))
-      const left = (suspendedPerSender.get(name) ?? 1) - 1
-      if (left === 0) suspendedPerSender.delete(name)
-      else suspendedPerSender.set(name, left)
-    }
+    suspended.remove(request)
     const { served } = request.method
     served.inFlight--
     served.onEnd?.()
@@ -253,7 +233,7 @@ export const make = (wire: Wire, options: Options): Server => {
       end(request, "interrupted")
     }
     run(effect, context, settle, (fiber) => {
-      if (!request.suspended) suspend(request)
+      if (!request.suspended) suspended.add(request, guard?.senders.isProven(request.sender, now()) === true)
       running = fiber
       served.fibers.set(fiber, request)
       // Its first steps, which ran just now, may have closed the scope.
@@ -385,10 +365,7 @@ export const make = (wire: Wire, options: Options): Server => {
       const hash = ofId(datagram, idAt)
       const sender = senders.of(from.host)
 
-      const running = suspended.size === 0 ? undefined : suspended.get(keyOf(hash, datagram, idAt))
-      if (running !== undefined && sameIds(running.id, 0, datagram, idAt) && running.from.equals(from)) {
-        return metrics.requestRefused("repeated")
-      }
+      if (suspended.isRepeated(hash, datagram, from)) return metrics.requestRefused("repeated")
       const known = answers?.find(hash ^ originOf(sender, from), datagram, idAt, at)
       if (known !== undefined) {
         metrics.requestRefused("repeated")
@@ -397,15 +374,9 @@ export const make = (wire: Wire, options: Options): Server => {
         return
       }
 
-      const crowded = unproven >= maxUnproven
+      const crowded = suspended.unproven >= maxUnproven
       const token = senders.challenge(sender, at, crowded)
-      if (token !== undefined) {
-        const challenge = Codec.encodeChallenge(Codec.idOf(datagram), token)
-        if (senders.spend(sender, challenge.length, at)) {
-          metrics.challenged("sent")
-          wire.send(challenge, from)
-        }
-      }
+      if (token !== undefined) challenge(senders, Codec.encodeChallenge(Codec.idOf(datagram), token), from, sender, at)
       if (!senders.admit(sender, at)) {
         metrics.requestRefused("throttled")
         return refuseOverloaded(Codec.idOf(datagram), datagram.length, from, sender, at)
@@ -422,9 +393,8 @@ export const make = (wire: Wire, options: Options): Server => {
       }
       const { served } = method
       if (!served.accepting) return metrics.requestRefused("unserved")
-      const ofSender = suspended.size === 0 ? 0 : suspendedPerSender.get(sender.name) ?? 0
       if (
-        inFlight >= options.maxHandlers || ofSender >= options.maxHandlersPerSender ||
+        inFlight >= options.maxHandlers || suspended.of(sender) >= options.maxHandlersPerSender ||
         (crowded && !senders.isProven(sender, at))
       ) {
         metrics.requestRefused("overloaded")
@@ -476,13 +446,6 @@ class PerSecond {
 
 // The length of a failure frame that says so.
 const overloadedBytes = 34
-
-/**
- * 52 bits of an id, 32 of them its hash: strangers choose ids, and would choose those that a `Map` puts into one place. The
- * rest is compared.
- */
-const keyOf = (hash: number, bytes: Uint8Array, start: number): number =>
-  (hash >>> 0) * 2 ** 20 + (bytes[start]! << 12 | bytes[start + 1]! << 4 | bytes[start + 2]! >> 4)
 
 /** Whose request it is, port included, in 32 bits: the id that goes with it has 160. */
 const originOf = (sender: Limited, from: Peer): number => Math.imul(sender.hash, 0x9e3779b1) ^ from.address.port
