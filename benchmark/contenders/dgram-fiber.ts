@@ -9,7 +9,7 @@ import { idBytes, ids, make, open } from "./dgram.ts"
 import { argumentBytes } from "./workload.ts"
 
 // More than are in flight at once. An array, as a `Map` of what is so short-lived costs the collector 5%.
-const slots = 2 ** 16
+export const slots = 2 ** 16
 
 export const contender: Contender = {
   serve: make().serve,
