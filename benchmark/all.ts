@@ -22,6 +22,7 @@ const growthSettings = { rounds, warmUp: 1000, measure: 500 }
 const outstanding = 100_000
 
 const dgram = node("node:dgram", "dgram.ts")
+const typed = node("node:dgram, typed calls", "dgram-typed.ts")
 const ours = node("effect-rpcudp", "ours.ts")
 const oursOverUdx = node("effect-rpcudp over udx-native", "ours-udx.ts")
 const dht = node("dht-rpc", "dht-rpc.ts")
@@ -32,6 +33,7 @@ const found: ReadonlyArray<Found> = [
   dgram,
   node("node:dgram, 4 MiB buffers", "dgram-4mib.ts"),
   node("node:dgram, each call a fiber", "dgram-fiber.ts"),
+  typed,
   c(),
   node("udx-native", "udx.ts"),
   node("Effect's NodeDatagramSocket", "effect-datagram.ts"),
@@ -85,6 +87,7 @@ const { markdown, svgs } = report({
   growthSettings,
   outstanding,
   baseline: dgram,
+  typed,
   ours,
   oursOverUdx,
   contenders,

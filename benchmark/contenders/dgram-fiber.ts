@@ -1,7 +1,4 @@
-/**
- * Bare `node:dgram` whose calls are Effects, as ours are: what a fiber that waits costs. Against the baseline it is the most
- * that a library of such calls could reach.
- */
+/** Bare `node:dgram` whose calls are Effects, as ours are: against the baseline, what a fiber that waits costs. */
 import { Effect, Exit } from "effect"
 import { effects } from "../harness/load.ts"
 import type { Contender } from "../harness/worker.ts"
