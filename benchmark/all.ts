@@ -57,6 +57,9 @@ const missing = found.flatMap((found) => isHere(found) ? [] : [found])
 for (const { missing: what, name } of missing) console.log(`${name} does not take part: ${what}`)
 if (!canPin) console.log("taskset is missing, or there is one core only: the processes run where the system puts them")
 
+console.log(`\n${rounds} rounds of those that the targets are about`)
+const targeted = await runRounds([dgram, typed, ours], modes, settings)
+
 console.log(`\n${rounds} rounds of all contenders`)
 const contenders = found.filter(isHere)
 const measured = await runRounds(contenders, modes, settings)
@@ -93,6 +96,7 @@ const { markdown, svgs } = report({
   contenders,
   missing,
   measured,
+  targeted,
   waiting,
   grown,
   shares,

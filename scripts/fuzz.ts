@@ -5,9 +5,9 @@
  *   npm run fuzz -- --inputs 1000000 [--seed N]
  */
 import { Context, Effect, Layer, Logger, Random, Result, Schema } from "effect"
-import { NetAddress } from "effect/net"
 import { isDeepStrictEqual, parseArgs } from "node:util"
-import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
+import { Codec, Handlers, Protocol } from "../src/index.ts"
+import * as Injected from "../test/support/injected.ts"
 import { vectors } from "../test/vectors/index.ts"
 
 const { values: flags } = parseArgs({
@@ -182,22 +182,8 @@ const FuzzedLive = Fuzzed.toLayer({
   dies: () => Effect.die("as it should")
 })
 
-const sender = NetAddress.inetAddressFromStringUnsafe("10.0.0.2:2")
-const peer: Transport.Peer = { address: sender, host: "10.0.0.2", equals: () => true }
-let deliver: (datagram: Uint8Array, from: Transport.Peer) => void = () => {}
-const answers: Array<Uint8Array> = []
-
-/** A transport that is called by hand. */
-const Hand = Layer.succeed(Transport.Transport, {
-  address: NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"),
-  peer: () => peer,
-  send: (datagram) => void answers.push(datagram),
-  run: (onDatagram) =>
-    Effect.suspend(() => {
-      deliver = onDatagram
-      return Effect.never
-    })
-})
+const sender = Injected.peerAt("10.0.0.2:2")
+const wire = Injected.make()
 
 /** -0 arrives as 0, and ids as views. */
 const normal = (value: unknown): unknown => {
@@ -233,14 +219,14 @@ const fuzz = Effect.gen(function*() {
       Protocol.serve(Fuzzed).pipe(
         Layer.provide(FuzzedLive),
         Layer.provideMerge(Protocol.layer({ limits: unlimited, memory: false })),
-        Layer.provide(Hand)
+        Layer.provide(wire.layer)
       )
     ),
     Protocol.Protocol
   )
   // A call waits throughout: some inputs are answers to it.
-  yield* Effect.forkScoped(Effect.exit(call(sender, "who", [])), { startImmediately: true })
-  const waiting = Codec.idOf(answers.pop()!)
+  yield* Effect.forkScoped(Effect.exit(call(sender.address, "who", [])), { startImmediately: true })
+  const waiting = Codec.idOf(wire.sent.pop()!.datagram)
 
   const counts = { decoded: 0, malformed: 0, requests: 0, answered: 0 }
   const problems: Array<string> = []
@@ -269,17 +255,17 @@ const fuzz = Effect.gen(function*() {
     }
     const isRequest = Result.isSuccess(decoded) && decoded.success._tag === "Request"
     if (isRequest) counts.requests++
-    answers.length = 0
-    deliver(bytes, peer)
-    counts.answered += answers.length
+    wire.sent.length = 0
+    wire.receive(bytes, sender)
+    counts.answered += wire.sent.length
     // One that begins like the waiting call's may prove where that came from.
     const isChallenge = Result.isSuccess(decoded) && decoded.success._tag === "Challenge" &&
       isDeepStrictEqual(normal(decoded.success.id), normal(waiting))
-    if (answers.length !== (isRequest || isChallenge ? 1 : 0)) {
-      problems.push(`${answers.length} answers to ${Buffer.from(bytes).toString("hex")}`)
+    if (wire.sent.length !== (isRequest || isChallenge ? 1 : 0)) {
+      problems.push(`${wire.sent.length} answers to ${Buffer.from(bytes).toString("hex")}`)
     }
-    for (const answer of answers) {
-      if (answer[0] === 2 && answer.length > bytes.length + Codec.maxFailureGrowth) {
+    for (const { datagram } of wire.sent) {
+      if (datagram[0] === 2 && datagram.length > bytes.length + Codec.maxFailureGrowth) {
         problems.push(`amplified: ${Buffer.from(bytes).toString("hex")}`)
       }
     }

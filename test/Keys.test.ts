@@ -474,6 +474,22 @@ const simulated = Effect.fnUntraced(function*(address: string) {
   return { client: yield* Effect.provideContext(Protocol.client(Counter), context), ran }
 })
 
+/** Has one such node call another so many times, all at once and each until it is answered. Gives what the handler ran for. */
+const callOften = Effect.fnUntraced(function*(times: number) {
+  const [server, client] = [yield* simulated("10.0.0.1:1"), yield* simulated("10.0.0.2:2")]
+  const calls = yield* Effect.forEach(
+    Array.from({ length: times }, (_, n) => n),
+    (n) =>
+      client.client("10.0.0.1:1").count(n).pipe(
+        Protocol.withRetransmit(Schedule.spaced("50 millis")),
+        Effect.forkChild
+      )
+  )
+  yield* TestClock.adjust("5 seconds")
+  for (const [n, call] of calls.entries()) expect(yield* Fiber.join(call)).toBe(n)
+  return server.ran
+})
+
 const sentBy = (network: MemoryNetwork.MemoryNetwork, address: NetAddress.InetAddress) => () =>
   network.sent.filter(({ from }) => from === NetAddress.formatInet(address)).map(({ payload }) => payload)
 
@@ -709,18 +725,8 @@ describe("a closed network", () => {
   it.effect("on a network that loses and repeats datagrams every call is answered, and no handler runs twice", () =>
     Effect.gen(function*() {
       const network = yield* SimulatedNetwork.SimulatedNetwork
-      const [server, client] = [yield* simulated("10.0.0.1:1"), yield* simulated("10.0.0.2:2")]
-      const calls = yield* Effect.forEach(
-        Array.from({ length: 500 }, (_, n) => n),
-        (n) =>
-          client.client("10.0.0.1:1").count(n).pipe(
-            Protocol.withRetransmit(Schedule.spaced("50 millis")),
-            Effect.forkChild
-          )
-      )
-      yield* TestClock.adjust("5 seconds")
-      for (const [n, call] of calls.entries()) expect(yield* Fiber.join(call)).toBe(n)
-      expect([...server.ran].sort((a, b) => a - b)).toStrictEqual(calls.map((_, n) => n))
+      const ran = yield* callOften(500)
+      expect([...ran].sort((a, b) => a - b)).toStrictEqual(Array.from({ length: 500 }, (_, n) => n))
       const { duplicated, lost } = yield* network.stats
       expect(Math.min(lost, duplicated)).toBeGreaterThan(100)
       // Each copy of a datagram was refused as such.
@@ -734,18 +740,7 @@ describe("a closed network", () => {
   it.effect("a datagram that arrives damaged is refused, and the call is answered nevertheless", () =>
     Effect.gen(function*() {
       const network = yield* SimulatedNetwork.SimulatedNetwork
-      const [server, client] = [yield* simulated("10.0.0.1:1"), yield* simulated("10.0.0.2:2")]
-      const calls = yield* Effect.forEach(
-        Array.from({ length: 200 }, (_, n) => n),
-        (n) =>
-          client.client("10.0.0.1:1").count(n).pipe(
-            Protocol.withRetransmit(Schedule.spaced("50 millis")),
-            Effect.forkChild
-          )
-      )
-      yield* TestClock.adjust("5 seconds")
-      for (const [n, call] of calls.entries()) expect(yield* Fiber.join(call)).toBe(n)
-      expect(server.ran).toHaveLength(200)
+      expect(yield* callOften(200)).toHaveLength(200)
       const { corrupted } = yield* network.stats
       const counted = yield* metrics
       const refused = ["NotSealed", "UnknownKey", "Stale", "Forged"]

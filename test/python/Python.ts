@@ -1,10 +1,9 @@
 /** A node written in Python, in a process of its own. No UDP here: how to start it, and how to have it call. */
 import { NodeServices } from "@effect/platform-node"
-import { Context, Effect, Layer, Option, Queue, Stream } from "effect"
-import type { Cause } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { NetAddress } from "effect/net"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { fileURLToPath } from "node:url"
+import * as Process from "./process.ts"
 
 /** What `peer.py` does on command, with the parameters that it names. */
 export interface Commands {
@@ -39,32 +38,10 @@ export class Python extends Context.Service<Python, {
 }
 
 const start = Effect.fnUntraced(function*(executable: string) {
-  const commands = yield* Queue.unbounded<string, Cause.Done>()
-  const child = yield* ChildProcess.make(executable, [fileURLToPath(new URL("peer.py", import.meta.url))], {
-    stdin: Stream.encodeText(Stream.fromQueue(commands)),
-    stderr: "inherit",
-    detached: false
-  })
-  const lines = yield* child.stdout.pipe(
-    Stream.decodeText,
-    Stream.splitLines,
-    Stream.toQueue({ capacity: "unbounded" })
-  )
-  // It ends by itself when it has nothing more to read, and says so.
-  yield* Effect.addFinalizer(() =>
-    Queue.end(commands).pipe(
-      Effect.andThen(child.exitCode),
-      Effect.filterOrFail((code) => code === 0, (code) => new Error(`Python ended with ${code}`)),
-      Effect.orDie
-    )
-  )
-  const next = Effect.map(Effect.orDie(Queue.take(lines)), (line): unknown => JSON.parse(line))
+  const { next, tell } = yield* Process.start(executable, "peer.py")
   const address = yield* next
   return Python.of({
     address: NetAddress.inetAddressFromStringUnsafe(String(address)),
-    command: (name, peer, parameters) =>
-      Queue.offer(commands, `${JSON.stringify({ do: name, peer: NetAddress.formatInet(peer), ...parameters })}\n`).pipe(
-        Effect.andThen(next)
-      )
+    command: (name, peer, parameters) => tell({ do: name, peer: NetAddress.formatInet(peer), ...parameters })
   })
 })
