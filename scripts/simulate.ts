@@ -4,7 +4,7 @@
  *   npm run simulate -- --seeds 10000 [--from N]
  *   npm run simulate -- --seed N
  */
-import { Effect } from "effect"
+import { Cause, Effect } from "effect"
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads"
@@ -50,7 +50,21 @@ const heapOf = (index: number): number | undefined => {
   return process.memoryUsage().heapUsed
 }
 
-const run = (seed: number): Promise<Figures> => Effect.runPromise(Effect.map(scenario(seed), figuresOf))
+const run = (seed: number): Promise<Figures> =>
+  scenario(seed).pipe(
+    Effect.map(figuresOf),
+    Effect.catchCause((cause) =>
+      Effect.succeed<Figures>({
+        seed,
+        virtualMillis: 0,
+        calls: 0,
+        counts: {},
+        broken: [`it did not end: ${Cause.pretty(cause)}`],
+        heap: undefined
+      })
+    ),
+    Effect.runPromise
+  )
 
 const one = async (seed: number): Promise<number> => {
   const outcome = await Effect.runPromise(scenario(seed, { trace: true }))

@@ -327,10 +327,11 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
           yield* Effect.sleep(lasts)
           return yield* network.start(hosts[index]!)
         case "close":
+          // Another fault has it closed, and opens it again once it is.
+          if (nodes[index] === undefined) return
           yield* close(index)
           yield* Effect.sleep(lasts)
-          if (nodes[index] === undefined) yield* open(index)
-          return
+          return yield* open(index)
         case "settings":
           return yield* network.set(settings, link)
         case "refuse":
