@@ -13,6 +13,8 @@ export default defineConfig({
     ]
   },
   test: {
+    // All cores: by default one is left to an editor, and of two that is half.
+    maxWorkers: "100%",
     // Nothing here waits for time to pass: these bound only what hangs, on a machine however busy.
     testTimeout: 60_000,
     hookTimeout: 60_000,
