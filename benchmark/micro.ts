@@ -1,13 +1,14 @@
 /** What the steps of a call cost by themselves, to find out why: `npm run --prefix benchmark micro`. */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { WebCrypto } from "effect/crypto/WebCrypto"
 import { NetAddress } from "effect/net"
 import { Bench } from "tinybench"
-import { Codec, Handlers, Protocol, Transport } from "../dist/index.js"
+import { Codec, Protocol, Transport } from "../dist/index.js"
 import * as CallTable from "../dist/internal/callTable.js"
 import * as Ids from "../dist/internal/ids.js"
 import * as Metrics from "../dist/internal/metrics.js"
 import * as Now from "../dist/internal/now.js"
+import { Forty, FortyLive } from "./contenders/ours.ts"
 import { argument, replyTo } from "./contenders/workload.ts"
 
 export interface Step {
@@ -61,8 +62,8 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
       .add("arguments through their schema", () => procedure.args.decode(args))
       .add("table: an id, in, found, out", () => {
         const call = new SomeCall(now())
-        table.add(call, request, 1, 5e9)
-        table.find(request, 1)
+        table.add(call, request, Ids.idAt, 5e9)
+        table.find(request, Ids.idAt)
         table.remove(call)
       })
       .add("metrics of a call", () => {
@@ -73,7 +74,7 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
       })
       .add("dispatch: a request in, its handler, a response out", () => {
         // A request that comes again would not be run.
-        ids.write(request, 1)
+        ids.write(request, Ids.idAt)
         transport.receive(request)
       })
     yield* Effect.promise(() => bench.run())
@@ -81,12 +82,6 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
       "latency" in result ? [{ name, p50: 1e6 * result.latency.p50, p99: 1e6 * result.latency.p99 }] : []
     )
   })))
-
-class Forty extends Handlers.Service<Forty>()("benchmark/Forty", {
-  forty: { args: [Schema.String], success: Schema.String }
-}) {}
-
-const FortyLive = Forty.toLayer({ forty: (argument) => Effect.succeed(replyTo(argument)) })
 
 /** A transport without a socket. */
 const loopback = Effect.sync(() => {

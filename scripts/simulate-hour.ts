@@ -7,12 +7,12 @@
  *
  * `--calls` are calls in a simulated second.
  */
-import { Effect, Layer, Logger, Metric, Schema } from "effect"
+import { Effect, Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { parseArgs } from "node:util"
 import { Handlers, Protocol, Transport } from "../src/index.ts"
 import { SimulatedNetwork } from "../src/testing/index.ts"
-import { metrics } from "../test/support/nodes.ts"
+import { caller, metrics, node, withMetrics } from "../test/support/nodes.ts"
 
 const { values: flags } = parseArgs({
   options: {
@@ -38,14 +38,11 @@ const EchoLive = Echo.toLayer({
   slow: (number) => Effect.delay(Effect.succeed(number), "20 millis")
 })
 
-const node = <A>(layer: Layer.Layer<A, never, Protocol.Protocol>, address: string) =>
-  Layer.build(
-    layer.pipe(
-      Layer.provideMerge(Protocol.layer({ retransmit: Protocol.adaptive })),
-      Layer.provide(Transport.layerSocket()),
-      Layer.provide(SimulatedNetwork.socket(address))
-    )
-  )
+const transport = Effect.fnUntraced(function*(address: string) {
+  const network = yield* Effect.context<SimulatedNetwork.SimulatedNetwork>()
+  const socket = SimulatedNetwork.socket(address).pipe(Layer.provide(Layer.succeedContext(network)))
+  return Transport.layerSocket().pipe(Layer.provide(socket))
+})
 
 const heapMiB = (): number => {
   globalThis.gc?.()
@@ -53,8 +50,8 @@ const heapMiB = (): number => {
 }
 
 const hour = Effect.gen(function*() {
-  yield* node(Protocol.serve(Echo).pipe(Layer.provide(EchoLive), Layer.orDie), "10.0.0.1:1")
-  const context = yield* node(Layer.empty, "10.0.0.2:2")
+  yield* node(Protocol.serve(Echo).pipe(Layer.provide(EchoLive)), yield* transport("10.0.0.1:1"))
+  const context = yield* caller(yield* transport("10.0.0.2:2"), { retransmit: Protocol.adaptive })
   const echo = (yield* Effect.provideContext(Protocol.client(Echo), context))("10.0.0.1:1")
   const ends = { right: 0, unanswered: 0, wrong: 0 }
   let made = 0
@@ -104,7 +101,7 @@ const isRight = await Effect.runPromise(
     Effect.scoped,
     Effect.provide(SimulatedNetwork.layer({ loss: 0.05, duplicate: 0.05, delay: [1, 40], seed: Number(flags.seed) })),
     Effect.provide([TestClock.layer(), Logger.layer([])]),
-    Effect.provideService(Metric.MetricRegistry, new Map())
+    withMetrics
   )
 )
 process.exitCode = isRight ? 0 : 1

@@ -51,8 +51,8 @@ const make = Effect.gen(function*() {
 })
 
 describe("CallTable", () => {
-  // Each of these breaks it: leaving out one of the words in `hasId` or in `readId`, `before.nextInSlot = call.nextInSlot` in `#take`, the loop of `find`, the sort in
-  // `clear`, or `#size--`.
+  // Each of these breaks it: leaving out one of the words in `hasId` or in `readId`, `before.nextInSlot = call.nextInSlot`
+  // in `#take`, the loop of `find`, the sort in `clear`, or `#size--`.
   it.effect.prop("holds what was added and not removed", [Schema.Array(Step)], ([steps]) =>
     Effect.gen(function*() {
       const { add, calls } = yield* make

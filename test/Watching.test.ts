@@ -71,7 +71,7 @@ describe("watching", () => {
       expect(yield* metrics).toMatchObject({ "rpcudp_calls.success": 1, rpcudp_datagrams_sent: 2 })
     }).pipe(withMetrics))
 
-  // broken by leaving out what `look` does for a gauge, or `this.#size +=` in `adding`
+  // broken by leaving out what `letGo` does for a gauge, or `this.#size++`
   it.effect("so does one that was taken out alone, but what is in flight is still in flight", () =>
     Effect.gen(function*() {
       const { greeter, protocol, transport } = yield* pair
@@ -92,7 +92,7 @@ describe("watching", () => {
       })
     }).pipe(withMetrics))
 
-  // broken by leaving out the attributes, or by a `Counts` for each protocol
+  // broken by leaving out `this.#registry.get(name) ??`
   it.effect("nodes count together, but those whose programs have attributes of their own", () =>
     Effect.gen(function*() {
       const { address, transport } = yield* pair

@@ -1,39 +1,54 @@
 /** Bare `node:dgram` whose calls are Effects, as ours are: against the baseline, what a fiber that waits costs. */
 import { Effect, Exit } from "effect"
+import type { Socket } from "node:dgram"
 import { effects } from "../harness/load.ts"
+import type { Driver } from "../harness/load.ts"
 import type { Contender } from "../harness/worker.ts"
 import { idBytes, ids, make, open } from "./dgram.ts"
 import { argumentBytes } from "./workload.ts"
 
 // More than are in flight at once. An array, as a `Map` of what is so short-lived costs the collector 5%.
-export const slots = 2 ** 16
+const slots = 2 ** 16
+
+/** Calls that are fibers. Each is found by the first two bytes of its id, which stands at `idAt` in what is answered. */
+export const fibers = (
+  socket: Socket,
+  port: number,
+  idAt: number,
+  encode: (id: Buffer) => Uint8Array,
+  decode: (reply: Buffer) => unknown
+): Driver => {
+  const calls = Array.from<((answer: Exit.Exit<unknown>) => void) | undefined>({ length: slots })
+  const nextId = ids()
+  let made = 0
+  socket.on("message", (reply) => {
+    const slot = reply.readUInt16BE(idAt)
+    const resume = calls[slot]
+    if (resume === undefined) return
+    calls[slot] = undefined
+    resume(Exit.succeed(decode(reply)))
+  })
+  const call = Effect.callback<unknown>((resume) => {
+    const slot = made++ % slots
+    const id = nextId()
+    id.writeUInt16BE(slot)
+    const request = encode(id)
+    calls[slot] = resume
+    socket.send(request, port, "127.0.0.1")
+    return Effect.sync(() => {
+      calls[slot] = undefined
+    })
+  })
+  return effects(call, Effect.runFork)
+}
 
 export const contender: Contender = {
   serve: make().serve,
-  connect: async (port) => {
-    const socket = await open()
-    const calls = Array.from<((answer: Exit.Exit<Buffer>) => void) | undefined>({ length: slots })
-    const nextId = ids()
-    let made = 0
-    socket.on("message", (reply) => {
-      const slot = reply.readUInt16BE()
-      const resume = calls[slot]
-      if (resume === undefined) return
-      calls[slot] = undefined
-      resume(Exit.succeed(reply))
-    })
-    const call = Effect.callback<Buffer>((resume) => {
-      const slot = made++ % slots
+  connect: async (port) =>
+    fibers(await open(), port, 0, (id) => {
       const request = Buffer.allocUnsafe(idBytes + argumentBytes.length)
-      nextId().copy(request)
-      request.writeUInt16BE(slot)
+      id.copy(request)
       argumentBytes.copy(request, idBytes)
-      calls[slot] = resume
-      socket.send(request, port, "127.0.0.1")
-      return Effect.sync(() => {
-        calls[slot] = undefined
-      })
-    })
-    return effects(call, Effect.runFork)
-  }
+      return request
+    }, (reply) => reply)
 }

@@ -3,17 +3,14 @@
  * deadlines, no limits, no metrics. It loses no calls, as its buffers are as long as ours. Against the baseline it is the
  * most that typed calls could reach with these libraries.
  */
-import { Effect, Exit, Result, Schema } from "effect"
-import { Codec, Handlers } from "../../dist/index.js"
-import { effects } from "../harness/load.ts"
+import type { Effect } from "effect"
+import { Exit, Result } from "effect"
+import { Codec } from "../../dist/index.js"
 import type { Contender } from "../harness/worker.ts"
-import { slots } from "./dgram-fiber.ts"
-import { ids, open } from "./dgram.ts"
+import { fibers } from "./dgram-fiber.ts"
+import { open } from "./dgram.ts"
+import { Forty } from "./ours.ts"
 import { argument, replyTo } from "./workload.ts"
-
-class Forty extends Handlers.Service<Forty>()("benchmark/Forty", {
-  forty: { args: [Schema.String], success: Schema.String }
-}) {}
 
 const { args, success } = Forty.contract.get("forty")!
 
@@ -36,30 +33,9 @@ export const contender: Contender = {
     })
     return socket.address().port
   },
-  connect: async (port) => {
-    const socket = await open(receiveBufferBytes)
-    const calls = Array.from<((answer: Exit.Exit<unknown>) => void) | undefined>({ length: slots })
-    const nextId = ids()
-    let made = 0
-    socket.on("message", (reply) => {
-      const slot = reply.readUInt16BE(1)
-      const resume = calls[slot]
-      if (resume === undefined) return
-      calls[slot] = undefined
-      resume(Exit.succeed(done(success.decode(Result.getOrThrow(Codec.decodeResponse(reply))))))
-    })
-    const call = Effect.callback<unknown>((resume) => {
-      const slot = made++ % slots
-      const id = nextId()
-      id.writeUInt16BE(slot)
+  connect: async (port) =>
+    fibers(await open(receiveBufferBytes), port, 1, (id) => {
       const encoded = done(args.encode([argument]))
-      const request = Result.getOrThrow(Codec.encodeRequest(id, "forty", Array.isArray(encoded) ? encoded : []))
-      calls[slot] = resume
-      socket.send(request, port, "127.0.0.1")
-      return Effect.sync(() => {
-        calls[slot] = undefined
-      })
-    })
-    return effects(call, Effect.runFork)
-  }
+      return Result.getOrThrow(Codec.encodeRequest(id, "forty", Array.isArray(encoded) ? encoded : []))
+    }, (reply) => done(success.decode(Result.getOrThrow(Codec.decodeResponse(reply)))))
 }

@@ -5,11 +5,11 @@ import { effects } from "../harness/load.ts"
 import type { Contender } from "../harness/worker.ts"
 import { argument, replyTo } from "./workload.ts"
 
-class Forty extends Handlers.Service<Forty>()("benchmark/Forty", {
+export class Forty extends Handlers.Service<Forty>()("benchmark/Forty", {
   forty: { args: [Schema.String], success: Schema.String }
 }) {}
 
-const FortyLive = Forty.toLayer({ forty: (argument) => Effect.succeed(replyTo(argument)) })
+export const FortyLive = Forty.toLayer({ forty: (argument) => Effect.succeed(replyTo(argument)) })
 
 /** `node` is the layer of a socket that calls and serves. */
 export const make = (node: (options?: Protocol.Options) => Layer.Layer<Protocol.Protocol, unknown>): Contender => {

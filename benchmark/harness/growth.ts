@@ -34,13 +34,16 @@ export interface Point {
   readonly lost: number
 }
 
+/** Where there are so many rounds for the target. */
+export const roundsOfOthers = (rounds: number): number => Math.ceil(rounds / 3)
+
 /** Each round runs every size, so that what others take from the machine falls on all of them. */
 export const growth = async (
   { grows, isTarget, sizes, title }: Curve,
   { rounds, ...durations }: { readonly rounds: number; readonly warmUp: number; readonly measure: number }
 ): Promise<ReadonlyArray<Point>> => {
   const results = sizes.map((): Array<Result> => [])
-  for (let round = 0; round < (isTarget ? rounds : Math.ceil(rounds / 3)); round++) {
+  for (let round = 0; round < (isTarget ? rounds : roundsOfOthers(rounds)); round++) {
     for (const [i, size] of sizes.entries()) {
       const mode: Mode = { name: `${title} ${size}`, inFlight: grows === "flight" ? Math.min(size, 64) : 64, cores: 2 }
       const contender = node(mode.name, "growth.ts", { env: { GROWTH: grows, SIZE: String(size) } })

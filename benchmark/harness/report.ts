@@ -6,6 +6,7 @@ import { availableParallelism, cpus, release, type } from "node:os"
 import type { Step } from "../micro.ts"
 import * as Charts from "./charts.ts"
 import type { Curve, Point } from "./growth.ts"
+import { roundsOfOthers } from "./growth.ts"
 import type { Share } from "./profile.ts"
 import type { Rounds, Settings, Summary } from "./rounds.ts"
 import { summary } from "./rounds.ts"
@@ -109,7 +110,7 @@ the greatest. The other figures are medians of the rounds. CPU is that of the pr
 that has no answer after 1 s. The baseline looks up no names, has a 20-byte id and a table, and neither MessagePack nor
 deadlines. effect-rpcudp runs with its defaults and its metrics, without a tracer. dht-rpc's window is widened, for it
 would keep no more than 80 calls in flight. The growth curves are medians of ${
-    Math.ceil(growthSettings.rounds / 3)
+    roundsOfOthers(growthSettings.rounds)
   } rounds of fresh processes (of
 ${growthSettings.rounds} for the calls in flight), ${
     growthSettings.warmUp / 1000
@@ -167,11 +168,10 @@ const table = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<
 const count = (value: number): string => Math.round(value).toLocaleString("en")
 
 const targets = ({ baseline, grown, ours, outstanding, targeted, typed, waiting }: Results): string => {
-  const of = (contender: Contender, mode: Mode) => summary(targeted, contender, baseline, mode)
-  const both = (mode: Mode, what: "ratios" | "cpuRatios") =>
+  const both = (mode: Mode, tell: (of: Summary) => string) =>
     [ours, typed].map((contender) => {
-      const found = of(contender, mode)
-      return found === undefined ? "-" : spread(found[what])
+      const found = summary(targeted, contender, baseline, mode)
+      return found === undefined ? "-" : tell(found)
     })
   // What others take from the machine only ever adds.
   const least = (mode: Mode) => {
@@ -191,16 +191,12 @@ const targets = ({ baseline, grown, ours, outstanding, targeted, typed, waiting 
 
 ${
     table(["against bare node:dgram", "target", "effect-rpcudp", "node:dgram, typed calls"], [
-      ["one call at a time", "at least 0.95", ...both(sequential!, "ratios")],
-      ["64 in flight", "at least 0.85", ...both(at64!, "ratios")],
-      ["512 in flight", "at least 0.9", ...both(at512!, "ratios")],
-      ["64 in flight, CPU", "at most 1.2", ...both(at64!, "cpuRatios")],
+      ["one call at a time", "at least 0.95", ...both(sequential!, ({ ratios }) => spread(ratios))],
+      ["64 in flight", "at least 0.85", ...both(at64!, ({ ratios }) => spread(ratios))],
+      ["512 in flight", "at least 0.9", ...both(at512!, ({ ratios }) => spread(ratios))],
+      ["64 in flight, CPU", "at most 1.2", ...both(at64!, ({ cpuRatios }) => spread(cpuRatios))],
       ["64 in flight, the least CPU of any round", "", ...least(at64!)],
-      [
-        "512 in flight, calls lost",
-        "0",
-        ...[ours, typed].map((contender) => String(of(contender, at512!)?.result.lost ?? "-"))
-      ],
+      ["512 in flight, calls lost", "0", ...both(at512!, ({ result }) => String(result.lost))],
       [
         "a call outstanding, its fiber included",
         "at most 1.8 KB",

@@ -228,8 +228,7 @@ const response = (call: PendingCall, datagram: Uint8Array): Answer | Codec.Malfo
     return decoded.failure === "TooLong" ? oversize(call, datagram.length - Codec.headerBytes) : decoded.failure
   }
   if (call.procedure === undefined) return Exit.succeed(decoded.success)
-  const value = call.procedure.success.decode(decoded.success)
-  return isDone(value) && Exit.isSuccess(value) ? value : Effect.mapErrorEager(value, invalid(call))
+  return Effect.mapErrorEager(call.procedure.success.decode(decoded.success), invalid(call))
 }
 
 const failure = (call: PendingCall, datagram: Uint8Array): Answer | Codec.Malformed => {

@@ -3,7 +3,7 @@
  * place here, as nothing can repeat it meanwhile. No clock, no socket.
  */
 import type { Peer } from "../Transport.ts"
-import { idAt, sameIds } from "./ids.ts"
+import { idAt, sameIds, wordAt } from "./ids.ts"
 import type { Sender } from "./senders.ts"
 
 export interface Suspendable {
@@ -65,4 +65,4 @@ export class Suspended<R extends Suspendable> {
  * rest is compared.
  */
 const keyOf = (hash: number, bytes: Uint8Array, start: number): number =>
-  (hash >>> 0) * 2 ** 20 + (bytes[start]! << 12 | bytes[start + 1]! << 4 | bytes[start + 2]! >> 4)
+  (hash >>> 0) * 2 ** 20 + (wordAt(bytes, start) >>> 12)
