@@ -42,14 +42,16 @@ let deepest = 0
 let refusal: Reason | undefined
 
 /**
- * Decodes the one MessagePack value that fills `bytes` from `start` to the end, and nests at most `depth` deep.
+ * Decodes the one MessagePack value that fills `bytes` from `start` to the end, and nests at most `depth` deep, and never
+ * deeper than `maxDepth`.
  *
  * Maps whose keys are all strings become objects without a prototype, other maps `Map`; integers that a number holds
  * exactly become `number`, wider ones `bigint`; bin becomes `Uint8Array` (a copy); a timestamp becomes `Date`.
  */
 export const unpack = (bytes: Uint8Array, start: number, depth = maxDepth): { readonly value: unknown } | Reason => {
   source = bytes
-  deepest = depth
+  // Whatever is asked for: each level takes a frame of the stack.
+  deepest = depth < maxDepth ? depth : maxDepth
   position = start
   end = bytes.length
   refusal = undefined
@@ -231,7 +233,7 @@ const timestamp = (seconds: number, nanos: number): unknown => {
 const maxDateSeconds = 8.64e12
 
 const readArray = (length: number, depth: number): unknown => {
-  if (depth === deepest) return fail("TooDeep")
+  if (depth >= deepest) return fail("TooDeep")
   // Pushed to, an empty one takes room for 17: a tenth of all that a call allocates. What is announced may be far more than
   // there is.
   // oxlint-disable-next-line unicorn/no-new-array -- `Array.from` takes twenty times as long
@@ -244,7 +246,7 @@ const readArray = (length: number, depth: number): unknown => {
 }
 
 const readMap = (size: number, depth: number): unknown => {
-  if (depth === deepest) return fail("TooDeep")
+  if (depth >= deepest) return fail("TooDeep")
   // Without a prototype, so that "__proto__" and "constructor" are names like any other.
   const object: Record<string, unknown> = Object.create(null)
   for (let i = 0; i < size; i++) {
@@ -462,19 +464,36 @@ const prepareMap = (value: ReadonlyMap<unknown, unknown>, depth: number): unknow
   return map
 }
 
-/** Equal for two keys that a Python dict takes for one (there, 1 == True == 1.0); undefined for an unhashable one. */
+/**
+ * Equal for two keys that a Python dict takes for one (there, 1 == True == 1.0); undefined for an unhashable one.
+ *
+ * Each part says where it ends, so that an array's is those of its items one after the other: it grows as the key does,
+ * however deep it nests.
+ */
 const keyIdentity = (key: unknown): string | undefined => {
-  if (typeof key === "string") return `s${key}`
-  if (key === null || key === undefined) return "nil"
-  if (typeof key === "boolean" || typeof key === "number" || typeof key === "bigint") {
-    return `n${typeof key === "boolean" ? Number(key) : key}`
-  }
-  if (key instanceof Uint8Array) return `b${key.join()}`
-  if (key instanceof Date) return `d${key.getTime()}`
+  if (typeof key === "string") return `s${key.length}:${key}`
+  if (key === null || key === undefined) return "z"
+  if (typeof key === "boolean" || typeof key === "number") return `n${whole(Number(key))};`
+  if (typeof key === "bigint") return `n${key};`
+  if (key instanceof Uint8Array) return `b${key.length}:${latin1(key)}`
+  if (key instanceof Date) return `d${key.getTime()};`
   if (!Array.isArray(key)) return undefined
-  const parts = key.map(keyIdentity)
-  return parts.includes(undefined) ? undefined : `a${JSON.stringify(parts)}`
+  let items = `a${key.length}:`
+  for (const item of key) {
+    const identity = keyIdentity(item)
+    if (identity === undefined) return undefined
+    items += identity
+  }
+  return items
 }
+
+/** A float that an integer of 64 bits may be equal to: its own digits end in zeros after the seventeenth. */
+const whole = (number: number): number | bigint =>
+  Math.abs(number) > 2 ** 53 && Math.abs(number) < 2 ** 64 ? BigInt(number) : number
+
+/** A character for each byte. */
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
 
 const within = (key: PropertyKey): undefined => {
   unpackable?.path.unshift(key)
