@@ -1,6 +1,7 @@
 /** MessagePack within the limits of the wire: bytes are checked while decoding, values before encoding. No I/O. */
 // This entry leaves out msgpackr's native addon, which serves reading alone.
 import { Packr, RESERVE_START_SPACE } from "msgpackr/pack"
+import { maxDatagramBytes } from "./frame.ts"
 
 /** Deepest nesting of arrays and maps that is read or written. A scalar has depth 0. */
 export const maxDepth = 32
@@ -119,6 +120,9 @@ const bigintHeap = 24
 const dateHeap = 96
 const emptyMapHeap = 56
 const longBytesHeap = 400
+
+// A date of 6 bytes: no value but a container or bytes takes more.
+const maxLeafHeapPerByte = dateHeap / 6
 
 const textHeap = (characters: number, width: 1 | 2): number => 16 + ((characters * width + 7) & ~7)
 
@@ -433,22 +437,35 @@ const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true, useToJS
  */
 export const pack = (value: unknown, reserve: number): Uint8Array | Unpackable => {
   // A getter of the value may itself come here.
-  const outer = [wide, unpackable] as const
+  const outer = [wide, unpackable, containers, pairs] as const
   wide = false
   unpackable = undefined
+  containers = 0
+  pairs = 0
   try {
     const ready = prepare(value, 0)
     if (unpackable !== undefined) return unpackable
     const bytes = packr.pack(ready, RESERVE_START_SPACE | reserve)
     // msgpackr writes every bigint under 2^63 as int 64. Python writes positive ones as uint 64, and so do we.
     if (wide) unsign(bytes, reserve)
-    return bytes
+    const rich = containers > (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length || pairs > maxKeyPairs
+    return rich && bytes.length <= maxDatagramBytes ? readable(bytes, reserve) : bytes
   } catch (cause) {
     // A getter, a proxy or a detached buffer.
     return { path: [], problem: `the value could not be read: ${cause instanceof Error ? cause.message : "it threw"}` }
   } finally {
-    ;[wide, unpackable] = outer
+    ;[wide, unpackable, containers, pairs] = outer
   }
+}
+
+/** What was written, if it will be read. `prepare` counts too much rather than too little, so it is read to find out. */
+const readable = (bytes: Uint8Array, start: number): Uint8Array | Unpackable => {
+  const unpacked = unpack(bytes, start)
+  if (unpacked !== "TooMany") return bytes
+  const problem = keyPairs > maxKeyPairs
+    ? "maps of over 256 keys that are not strings, or as many in several, are not read"
+    : `what takes over ${maxHeapPerByte} times its length in memory is not read: many maps or bytes with next to nothing in them`
+  return { path: [], problem }
 }
 
 /** Walks what msgpackr has written, and makes each positive int 64 a uint 64. */
@@ -505,8 +522,11 @@ const payloadBytes = (bytes: Uint8Array, at: number, token: number): number => {
 
 export const isUnpackable = (packed: Uint8Array | Unpackable): packed is Unpackable => "problem" in packed
 
-// Set by `prepare`: an integer needs more than 32 bits; the value is refused.
+// Set by `prepare`: an integer needs more than 32 bits; what containers and bytes take at most when they are read, and how
+// many pairs of keys are compared; the value is refused.
 let wide = false
+let containers = 0
+let pairs = 0
 let unpackable: { readonly path: Array<PropertyKey>; readonly problem: string } | undefined
 
 const refuse = (problem: string): undefined => {
@@ -552,7 +572,10 @@ const prepareBigint = (value: bigint): unknown => {
 }
 
 const prepareObject = (value: object, depth: number): unknown => {
-  if (value instanceof Uint8Array) return value
+  if (value instanceof Uint8Array) {
+    containers += bytesHeap(value.length)
+    return value
+  }
   if (value instanceof Date) {
     return Number.isNaN(value.getTime()) ? refuse("an invalid date has no MessagePack form") : value
   }
@@ -565,15 +588,19 @@ const prepareObject = (value: object, depth: number): unknown => {
   }
   // As a Map, an object's own "constructor", "toJSON" or "hasOwnProperty" mean nothing to msgpackr.
   const map = new Map<string, unknown>()
+  let indexed = false
   for (const [key, item] of Object.entries(value)) {
+    indexed ||= isIndex(key)
     if (!key.isWellFormed()) return refuse("a key with a lone surrogate is not UTF-8")
     map.set(key, prepare(item, depth + 1))
     if (unpackable !== undefined) return within(key)
   }
+  containers += objectHeap(map.size) + (indexed ? indicesHeap(map.size) : 0)
   return map
 }
 
 const prepareArray = (value: ReadonlyArray<unknown>, depth: number): unknown => {
+  containers += arrayHeap(value.length)
   let copy: Array<unknown> | undefined
   // By index: holes are nil.
   for (let i = 0; i < value.length; i++) {
@@ -600,6 +627,9 @@ const prepareMap = (value: ReadonlyMap<unknown, unknown>, depth: number): unknow
     map.set(readyKey, prepare(item, depth + 1))
     if (unpackable !== undefined) return within(String(key))
   }
+  // Its first keys may be strings, and then it is an object for a while.
+  containers += objectHeap(map.size) + indicesHeap(map.size) + mapHeap(map.size)
+  pairs += map.size * (map.size - 1) / 2
   return map
 }
 
