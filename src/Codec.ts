@@ -16,7 +16,9 @@
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
+import * as Frame from "./internal/frame.ts"
 import * as Msgpack from "./internal/msgpack.ts"
+import * as RequestBody from "./internal/requestBody.ts"
 
 /**
  * Length of a call's id, in bytes.
@@ -24,7 +26,7 @@ import * as Msgpack from "./internal/msgpack.ts"
  * @category constants
  * @since 0.1.0
  */
-export const idBytes = 20
+export const idBytes: number = Frame.idBytes
 
 /**
  * Length of what precedes the body, in bytes: the type and the id.
@@ -32,7 +34,7 @@ export const idBytes = 20
  * @category constants
  * @since 0.1.0
  */
-export const headerBytes = 1 + idBytes
+export const headerBytes: number = Frame.headerBytes
 
 /**
  * The longest body, in bytes: Python's rpcudp refuses to send a longer request.
@@ -40,7 +42,7 @@ export const headerBytes = 1 + idBytes
  * @category constants
  * @since 0.1.0
  */
-export const maxBodyBytes = 8192
+export const maxBodyBytes: number = Frame.maxBodyBytes
 
 /**
  * The longest datagram, in bytes.
@@ -48,7 +50,7 @@ export const maxBodyBytes = 8192
  * @category constants
  * @since 0.1.0
  */
-export const maxDatagramBytes = headerBytes + maxBodyBytes
+export const maxDatagramBytes: number = Frame.maxDatagramBytes
 
 /**
  * What a failure frame that carries no declared error may add to the length of the request it answers, in bytes. It
@@ -156,7 +158,9 @@ export type Message = Request | Response | Failure | Challenge | Proof
  * body is not what the type says. The others are faults of its MessagePack: a length past the end (`Truncated`), bytes
  * after the value (`TrailingBytes`), nesting over 32 (`TooDeep`), an extension other than a timestamp (`Extension`), a
  * string that is not UTF-8 (`InvalidUtf8`), the byte 0xc1 (`Reserved`), a key that comes twice (`DuplicateKey`) or that
- * Python could not hash (`UnhashableKey`).
+ * Python could not hash (`UnhashableKey`). `TooMany`: decoded it would take over 64 bytes of memory for each byte of the
+ * datagram, which hundreds of the smallest maps or bytes do, or its maps have too many keys that are not strings: 256 in
+ * one map, or n(n-1)/2 for each map of n, in all 32,640.
  *
  * @category errors
  * @since 0.1.0
@@ -255,13 +259,9 @@ export const decodeRequest = (
   datagram: Uint8Array,
   maxDepth: number = maxArgumentDepth
 ): Result.Result<Request, Malformed> => {
-  const body = decodeBody(datagram, maxDepth + aroundArguments)
-  if (Result.isFailure(body)) return Result.fail(body.failure)
-  const request = body.success
-  if (!Array.isArray(request) || request.length !== 2) return Result.fail("Shape")
-  const method: unknown = request[0]
-  const args: unknown = request[1]
-  if (typeof method !== "string" || !Array.isArray(args)) return Result.fail("Shape")
+  const request = RequestBody.readRequest(datagram, maxDepth)
+  if (typeof request === "string") return Result.fail(request)
+  const { args, method } = request
   return Result.succeed({ _tag: "Request", id: idOf(datagram), method, args })
 }
 
@@ -302,16 +302,13 @@ export const decodeFailure = (datagram: Uint8Array): Result.Result<FailureReason
   }
 }
 
-// The array of the method and the arguments, and the array of the arguments.
-const aroundArguments = 2
-
 /**
  * How deep an argument may nest: a scalar has depth 0.
  *
  * @category constants
  * @since 0.1.0
  */
-export const maxArgumentDepth = Msgpack.maxDepth - aroundArguments
+export const maxArgumentDepth: number = RequestBody.maxArgumentDepth
 
 /**
  * Decodes the token of a datagram whose type is `Challenge`: 20 bytes.
@@ -338,9 +335,9 @@ export const decodeProof = (datagram: Uint8Array): Result.Result<null, Malformed
   return body.success === null ? Result.succeed(null) : Result.fail("Shape")
 }
 
-const decodeBody = (datagram: Uint8Array, maxDepth: number = Msgpack.maxDepth): Result.Result<unknown, Malformed> => {
+const decodeBody = (datagram: Uint8Array): Result.Result<unknown, Malformed> => {
   if (datagram.length > maxDatagramBytes) return Result.fail("TooLong")
-  const unpacked = Msgpack.unpack(datagram, headerBytes, maxDepth)
+  const unpacked = Msgpack.unpack(datagram, headerBytes)
   return typeof unpacked === "string" ? Result.fail(unpacked) : Result.succeed(unpacked.value)
 }
 

@@ -163,6 +163,67 @@ describe("msgpackr's dangers", () => {
     expect(decode("9182a16101a16102")).toStrictEqual(Result.fail("DuplicateKey"))
   })
 
+  describe("the key of a map", () => {
+    it("may nest as deep as any value", () => {
+      for (let depth = 1; depth <= 31; depth++) {
+        const key = "91".repeat(depth)
+        expect(Result.isSuccess(decode(`81${key}c0c0`)), `${depth} deep`).toBe(true)
+        expect(decode(`82${key}c0c0${key}c001`)).toStrictEqual(Result.fail("DuplicateKey"))
+        expect(decode(`81${key}80c0`)).toStrictEqual(Result.fail(depth === 31 ? "TooDeep" : "UnhashableKey"))
+      }
+      expect(decode(`81${"91".repeat(32)}c0c0`)).toStrictEqual(Result.fail("TooDeep"))
+    })
+
+    // Each pair as a Python dict has it.
+    const equal: ReadonlyArray<readonly [string, string]> = [
+      ["01", "c3"], // 1 and True
+      ["00", "c2"],
+      ["01", "cb3ff0000000000000"], // 1 and 1.0
+      ["00", "cb8000000000000000"], // 0 and -0.0
+      ["cf1000000000000000", "cb43b0000000000000"], // 2^60, and the float
+      ["cfffffffffffffffff", "cfffffffffffffffff"],
+      ["d38000000000000000", "cbc3e0000000000000"], // -2^63, and the float
+      ["a161", "d90161"],
+      ["c40161", "c5000161"],
+      ["d6ff00000001", "d7ff0000000000000001"],
+      ["9101", "dc0001c3"],
+      ["92a1619101", "92d9016191c3"],
+      ["c0", "c0"]
+    ]
+    for (const [one, other] of equal) {
+      it(`${one} and ${other} are one key`, () => {
+        expect(decode(`82${one}c0${other}c0`)).toStrictEqual(Result.fail("DuplicateKey"))
+      })
+    }
+
+    const different: ReadonlyArray<readonly [string, string]> = [
+      ["a161", "c40161"],
+      ["a0", "c0"],
+      ["a131", "01"],
+      ["00", "c0"],
+      ["90", "a0"],
+      ["9101", "920101"],
+      ["929001", "919101"],
+      ["91920102", "92910102"],
+      ["92a161a162", "91a56173313a62"],
+      ["92c401abc401cd", "91c402abcd"],
+      ["c401ff", "c402ffff"],
+      ["c40180", "c40181"],
+      ["cf1000000000000001", "cb43b0000000000000"],
+      ["cb7fefffffffffffff", "cb7feffffffffffffe"],
+      ["d6ff00000001", "cd03e8"], // one second after 1970, and a thousand
+      ["ff", "01"],
+      ["920c03", "92010c"],
+      ["920102", "92a10102"]
+    ]
+    for (const [one, other] of different) {
+      it(`${one} and ${other} are two`, () => {
+        const map = Result.getOrThrow(decode(`82${one}c0${other}c0`))
+        expect((map as ReadonlyMap<unknown, unknown>).size).toBe(2)
+      })
+    }
+  })
+
   it("a timestamp is a Date, and what is no timestamp is dropped", () => {
     expect(decode("d6ff" + "65e078d7")).toStrictEqual(Result.succeed(new Date("2024-02-29T12:30:15Z")))
     expect(decode("d7ff" + "0000000400000001")).toStrictEqual(Result.succeed(new Date(1000)))

@@ -1,6 +1,7 @@
 /** MessagePack within the limits of the wire: bytes are checked while decoding, values before encoding. No I/O. */
 // This entry leaves out msgpackr's native addon, which serves reading alone.
 import { Packr, RESERVE_START_SPACE } from "msgpackr/pack"
+import { maxDatagramBytes } from "./frame.ts"
 
 /** Deepest nesting of arrays and maps that is read or written. A scalar has depth 0. */
 export const maxDepth = 32
@@ -11,7 +12,8 @@ export const maxDepth = 32
  * `Truncated`: a declared length runs past the end. `TrailingBytes`: something follows the value. `TooDeep`: more than
  * 32 containers inside each other. `Extension`: an extension type other than a valid timestamp. `InvalidUtf8`: a string
  * that is not UTF-8. `Reserved`: the byte 0xc1, which MessagePack never uses. `DuplicateKey`: a map names a key twice, as
- * Python compares keys. `UnhashableKey`: a map is the key of a map, which Python could not hash.
+ * Python compares keys. `UnhashableKey`: a map is the key of a map, which Python could not hash. `TooMany`: what it holds
+ * would take over 64 bytes of heap for each byte, or its maps have too many keys that are not strings.
  */
 export type Reason =
   | "Truncated"
@@ -22,6 +24,16 @@ export type Reason =
   | "Reserved"
   | "DuplicateKey"
   | "UnhashableKey"
+  | "TooMany"
+
+/** The most that a value may take, for each byte that it is read from: an estimate, in bytes. */
+export const maxHeapPerByte = 64
+
+/**
+ * How many pairs of keys that are not strings the maps of a value may have, each map by itself: as many as one map of 256
+ * has. V8 hashes numbers without a seed, so whoever chooses them makes a `Map` compare each with each.
+ */
+export const maxKeyPairs = 256 * 255 / 2
 
 /** Where a value can't be written as MessagePack, and why. */
 export interface Unpackable {
@@ -40,23 +52,50 @@ let position = 0
 let end = 0
 let deepest = 0
 let refusal: Reason | undefined
+let heap = 0
+let mostHeap = 0
+let keyPairs = 0
+let steps = 0
+
+export interface Unpacked {
+  readonly value: unknown
+  /** An estimate of what the value takes. */
+  readonly heapBytes: number
+}
 
 /**
- * Decodes the one MessagePack value that fills `bytes` from `start` to the end, and nests at most `depth` deep.
+ * Decodes the one MessagePack value that fills `bytes` from `start` to the end, and nests at most `depth` deep, and never
+ * deeper than `maxDepth`.
  *
  * Maps whose keys are all strings become objects without a prototype, other maps `Map`; integers that a number holds
  * exactly become `number`, wider ones `bigint`; bin becomes `Uint8Array` (a copy); a timestamp becomes `Date`.
  */
-export const unpack = (bytes: Uint8Array, start: number, depth = maxDepth): { readonly value: unknown } | Reason => {
+export const unpack = (bytes: Uint8Array, start: number, depth = maxDepth): Unpacked | Reason => {
   source = bytes
-  deepest = depth
+  // Whatever is asked for: each level takes a frame of the stack.
+  deepest = depth < maxDepth ? depth : maxDepth
   position = start
   end = bytes.length
   refusal = undefined
+  heap = 0
+  mostHeap = maxHeapPerByte * end
+  keyPairs = 0
+  steps = 0
   const value = read(0)
   source = nothing
   if (refusal !== undefined) return refusal
-  return position === end ? { value } : "TrailingBytes"
+  return position === end ? { value, heapBytes: heap } : "TrailingBytes"
+}
+
+/** What the last `unpack` has done, whatever it returned. */
+export const work = (): Work => ({ steps, heapBytes: heap, keyPairs })
+
+export interface Work {
+  /** Values read, bytes or characters copied, keys compared. */
+  readonly steps: number
+  /** An estimate of what was made. */
+  readonly heapBytes: number
+  readonly keyPairs: number
 }
 
 // The datagram that was read last must not stay in memory.
@@ -67,9 +106,46 @@ const fail = (reason: Reason): undefined => {
   return undefined
 }
 
+/** Counts what is about to be made. Returns whether it may be. */
+const charge = (bytes: number): boolean => {
+  heap += bytes
+  if (heap <= mostHeap) return true
+  fail("TooMany")
+  return false
+}
+
+// What V8 takes for each kind, in Node 24 without compressed pointers: `node --expose-gc benchmark/cost.ts`.
+const numberHeap = 16
+const bigintHeap = 24
+const dateHeap = 96
+const emptyMapHeap = 56
+const longBytesHeap = 400
+
+// A date of 6 bytes: no value but a container or bytes takes more.
+const maxLeafHeapPerByte = dateHeap / 6
+
+const textHeap = (characters: number, width: 1 | 2): number => 16 + ((characters * width + 7) & ~7)
+
+/** Up to 64 bytes lie within the heap. Longer ones have a buffer of their own, with what the system adds to it. */
+const bytesHeap = (length: number): number => (length <= 64 ? 216 : longBytesHeap) + length
+
+const arrayHeap = (length: number): number => length === 0 ? 32 : 48 + 8 * length
+
+/** An object that is a hash table. */
+const objectHeap = (size: number): number => 88 + 24 * powerOfTwo(size + (size >> 1))
+
+/** What it takes besides if keys are indices of an array, which V8 keeps in a table of their own. */
+const indicesHeap = (size: number): number => 120 + 24 * powerOfTwo(size + (size >> 1))
+
+const mapHeap = (size: number): number => 72 + 28 * powerOfTwo(size)
+
+/** The least power of two, from 4 on, that is as large. */
+const powerOfTwo = (least: number): number => least <= 4 ? 4 : 2 ** (32 - Math.clz32(least - 1))
+
 /** The value at `position`, inside `depth` containers. After a refusal, whatever is answered means nothing. */
 const read = (depth: number): unknown => {
   if (position >= end) return fail("Truncated")
+  steps++
   const token = source[position++]!
   if (token < 0x80) return token
   if (token >= 0xe0) return token - 0x100
@@ -96,25 +172,25 @@ const read = (depth: number): unknown => {
     case 0xc9: // ext 32
       return readTimestamp(readUint(4))
     case 0xca: // float 32
-      return advance(4) ? view(4).getFloat32(0) : undefined
+      return advance(4) && charge(numberHeap) ? view(4).getFloat32(0) : undefined
     case 0xcb: // float 64
-      return advance(8) ? view(8).getFloat64(0) : undefined
+      return advance(8) && charge(numberHeap) ? view(8).getFloat64(0) : undefined
     case 0xcc: // uint 8
       return readUint(1)
     case 0xcd: // uint 16
       return readUint(2)
     case 0xce: // uint 32
-      return readUint(4)
+      return charge(numberHeap) ? readUint(4) : undefined
     case 0xcf: // uint 64
-      return advance(8) ? exact(view(8).getBigUint64(0)) : undefined
+      return advance(8) && charge(bigintHeap) ? exact(view(8).getBigUint64(0)) : undefined
     case 0xd0: // int 8
       return (readUint(1) << 24) >> 24
     case 0xd1: // int 16
       return (readUint(2) << 16) >> 16
     case 0xd2: // int 32
-      return readUint(4) | 0
+      return charge(numberHeap) ? readUint(4) | 0 : undefined
     case 0xd3: // int 64
-      return advance(8) ? exact(view(8).getBigInt64(0)) : undefined
+      return advance(8) && charge(bigintHeap) ? exact(view(8).getBigInt64(0)) : undefined
     case 0xd4: // fixext
     case 0xd5:
     case 0xd6:
@@ -168,15 +244,25 @@ const maxExact = 2n ** 53n
 
 const readBytes = (length: number): unknown =>
   // A copy, and never a `Buffer`.
-  advance(length) ? new Uint8Array(span(position - length)) : undefined
+  copies(length) && charge(bytesHeap(length)) ? new Uint8Array(span(position - length)) : undefined
 
 /** From `start` to the position, a view. Of a `Buffer`, `subarray` would make another, which takes twice as long. */
 const span = (start: number): Uint8Array => new Uint8Array(source.buffer, source.byteOffset + start, position - start)
 
+/** Steps over `length` bytes that are copied, if there are as many. */
+const copies = (length: number): boolean => {
+  if (!advance(length)) return false
+  steps += length
+  return true
+}
+
 const readText = (length: number): unknown => {
-  if (!advance(length)) return undefined
+  if (!copies(length)) return undefined
   const start = position - length
-  return (length <= shortText ? readAscii(start) : undefined) ?? decodeUtf8(start)
+  const text = (length <= shortText ? readAscii(start) : undefined) ?? decodeUtf8(start)
+  // V8 has those of one character ready. As many characters as bytes are ASCII, of a byte each.
+  if (text !== undefined && length > 1) charge(textHeap(text.length, text.length === length ? 1 : 2))
+  return text
 }
 
 // Up to here a loop is faster than a call of the decoder: 20 ns against 100 for 5 letters.
@@ -194,7 +280,7 @@ const readAscii = (start: number): string | undefined => {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-const decodeUtf8 = (start: number): unknown => {
+const decodeUtf8 = (start: number): string | undefined => {
   try {
     return utf8.decode(span(start))
   } catch {
@@ -204,7 +290,7 @@ const decodeUtf8 = (start: number): unknown => {
 
 /** The timestamp extension, type -1: https://github.com/msgpack/msgpack/blob/master/spec.md#timestamp-extension-type */
 const readTimestamp = (size: number): unknown => {
-  if (!advance(size + 1)) return undefined
+  if (!advance(size + 1) || !charge(dateHeap)) return undefined
   const at = position - size
   if (source[at - 1] !== 0xff) return fail("Extension")
   switch (size) {
@@ -231,11 +317,10 @@ const timestamp = (seconds: number, nanos: number): unknown => {
 const maxDateSeconds = 8.64e12
 
 const readArray = (length: number, depth: number): unknown => {
-  if (depth === deepest) return fail("TooDeep")
-  // Pushed to, an empty one takes room for 17: a tenth of all that a call allocates. What is announced may be far more than
-  // there is.
+  if (!holds(length, depth) || !charge(arrayHeap(length))) return undefined
+  // Pushed to, an empty one takes room for 17: a tenth of all that a call allocates.
   // oxlint-disable-next-line unicorn/no-new-array -- `Array.from` takes twenty times as long
-  const array = length <= 17 ? new Array<unknown>(length) : []
+  const array = new Array<unknown>(length)
   for (let i = 0; i < length; i++) {
     array[i] = read(depth + 1)
     if (refusal !== undefined) return undefined
@@ -243,19 +328,67 @@ const readArray = (length: number, depth: number): unknown => {
   return array
 }
 
+/** Whether a container may stand here that announces so many values, of a byte at least. */
+const holds = (values: number, depth: number): boolean => {
+  if (depth >= deepest) fail("TooDeep")
+  else if (values > end - position) fail("Truncated")
+  return refusal === undefined
+}
+
 const readMap = (size: number, depth: number): unknown => {
-  if (depth === deepest) return fail("TooDeep")
+  if (!holds(2 * size, depth)) return undefined
+  if (size === 0) return charge(emptyMapHeap) ? emptyMap() : undefined
+  const key = read(depth + 1)
+  if (refusal !== undefined) return undefined
+  return typeof key === "string" ? readObject(key, size, depth) : readMapFrom([], key, size, depth)
+}
+
+const emptyPrototypeless: object = Object.setPrototypeOf({}, null)
+
+/** A third of what `Object.create(null)` takes, which is a hash table with room for three keys from the start. */
+const emptyMap = (): unknown => ({ ...emptyPrototypeless, __proto__: null })
+
+/** A map whose first key is a string. */
+const readObject = (firstKey: string, size: number, depth: number): unknown => {
+  if (!charge(objectHeap(size))) return undefined
   // Without a prototype, so that "__proto__" and "constructor" are names like any other.
   const object: Record<string, unknown> = Object.create(null)
-  for (let i = 0; i < size; i++) {
-    const key = read(depth + 1)
-    if (refusal !== undefined) return undefined
+  let indexed = false
+  let key: unknown = firstKey
+  for (let i = 1;; i++) {
     if (typeof key !== "string") return readMapFrom(Object.entries(object), key, size, depth)
     if (key in object) return fail("DuplicateKey")
+    if (!indexed && isIndex(key)) {
+      if (!charge(indicesHeap(size))) return undefined
+      indexed = true
+      hashIndices(object)
+    }
     object[key] = read(depth + 1)
+    if (refusal !== undefined || i === size) return object
+    key = read(depth + 1)
+    if (refusal !== undefined) return undefined
   }
-  return object
 }
+
+/** Whether V8 may take a key for the index of an array. */
+const isIndex = (key: string): boolean => key.length <= 10 && isDigit(key, 0) && isDigit(key, key.length - 1)
+
+const isDigit = (key: string, at: number): boolean => {
+  const code = key.charCodeAt(at)
+  return code >= 0x30 && code <= 0x39
+}
+
+/**
+ * Makes V8 keep an object's indices in a hash table. By itself it makes an array, with room for 1,551 values for the one
+ * key "1023": 12,616 bytes, and 7 us.
+ */
+const hashIndices = (object: Record<string, unknown>): void => {
+  object[greatestIndex] = null
+  delete object[greatestIndex]
+}
+
+// ECMA-262, 6.1.7: an array index is at most 2^32 - 2.
+const greatestIndex = "4294967294"
 
 /** Goes on with a map from its first key that is not a string. */
 const readMapFrom = (
@@ -264,17 +397,29 @@ const readMapFrom = (
   size: number,
   depth: number
 ): unknown => {
+  if (!charge(mapHeap(size))) return undefined
   const map = new Map(entries)
   const seen = new Set(entries.map(([key]) => keyIdentity(key)))
   for (let key = firstKey;; key = read(depth + 1)) {
     if (refusal !== undefined) return undefined
     const identity = keyIdentity(key)
     if (identity === undefined) return fail("UnhashableKey")
+    steps += identity.length
     if (seen.has(identity)) return fail("DuplicateKey")
+    if (!compares(map.size)) return undefined
     seen.add(identity)
     map.set(key, read(depth + 1))
     if (map.size === size) return map
   }
+}
+
+/** Counts a key that a `Map` may have to compare with as many others. Returns whether it may. */
+const compares = (keys: number): boolean => {
+  keyPairs += keys
+  steps += keys
+  if (keyPairs <= maxKeyPairs) return true
+  fail("TooMany")
+  return false
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -292,22 +437,35 @@ const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true, useToJS
  */
 export const pack = (value: unknown, reserve: number): Uint8Array | Unpackable => {
   // A getter of the value may itself come here.
-  const outer = [wide, unpackable] as const
+  const outer = [wide, unpackable, containers, pairs] as const
   wide = false
   unpackable = undefined
+  containers = 0
+  pairs = 0
   try {
     const ready = prepare(value, 0)
     if (unpackable !== undefined) return unpackable
     const bytes = packr.pack(ready, RESERVE_START_SPACE | reserve)
     // msgpackr writes every bigint under 2^63 as int 64. Python writes positive ones as uint 64, and so do we.
     if (wide) unsign(bytes, reserve)
-    return bytes
+    const rich = containers > (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length || pairs > maxKeyPairs
+    return rich && bytes.length <= maxDatagramBytes ? readable(bytes, reserve) : bytes
   } catch (cause) {
     // A getter, a proxy or a detached buffer.
     return { path: [], problem: `the value could not be read: ${cause instanceof Error ? cause.message : "it threw"}` }
   } finally {
-    ;[wide, unpackable] = outer
+    ;[wide, unpackable, containers, pairs] = outer
   }
+}
+
+/** What was written, if it will be read. `prepare` counts too much rather than too little, so it is read to find out. */
+const readable = (bytes: Uint8Array, start: number): Uint8Array | Unpackable => {
+  const unpacked = unpack(bytes, start)
+  if (unpacked !== "TooMany") return bytes
+  const problem = keyPairs > maxKeyPairs
+    ? "maps of over 256 keys that are not strings, or as many in several, are not read"
+    : `what takes over ${maxHeapPerByte} times its length in memory is not read: many maps or bytes with next to nothing in them`
+  return { path: [], problem }
 }
 
 /** Walks what msgpackr has written, and makes each positive int 64 a uint 64. */
@@ -364,8 +522,11 @@ const payloadBytes = (bytes: Uint8Array, at: number, token: number): number => {
 
 export const isUnpackable = (packed: Uint8Array | Unpackable): packed is Unpackable => "problem" in packed
 
-// Set by `prepare`: an integer needs more than 32 bits; the value is refused.
+// Set by `prepare`: an integer needs more than 32 bits; what containers and bytes take at most when they are read, and how
+// many pairs of keys are compared; the value is refused.
 let wide = false
+let containers = 0
+let pairs = 0
 let unpackable: { readonly path: Array<PropertyKey>; readonly problem: string } | undefined
 
 const refuse = (problem: string): undefined => {
@@ -411,7 +572,10 @@ const prepareBigint = (value: bigint): unknown => {
 }
 
 const prepareObject = (value: object, depth: number): unknown => {
-  if (value instanceof Uint8Array) return value
+  if (value instanceof Uint8Array) {
+    containers += bytesHeap(value.length)
+    return value
+  }
   if (value instanceof Date) {
     return Number.isNaN(value.getTime()) ? refuse("an invalid date has no MessagePack form") : value
   }
@@ -424,15 +588,19 @@ const prepareObject = (value: object, depth: number): unknown => {
   }
   // As a Map, an object's own "constructor", "toJSON" or "hasOwnProperty" mean nothing to msgpackr.
   const map = new Map<string, unknown>()
+  let indexed = false
   for (const [key, item] of Object.entries(value)) {
+    indexed ||= isIndex(key)
     if (!key.isWellFormed()) return refuse("a key with a lone surrogate is not UTF-8")
     map.set(key, prepare(item, depth + 1))
     if (unpackable !== undefined) return within(key)
   }
+  containers += objectHeap(map.size) + (indexed ? indicesHeap(map.size) : 0)
   return map
 }
 
 const prepareArray = (value: ReadonlyArray<unknown>, depth: number): unknown => {
+  containers += arrayHeap(value.length)
   let copy: Array<unknown> | undefined
   // By index: holes are nil.
   for (let i = 0; i < value.length; i++) {
@@ -459,22 +627,42 @@ const prepareMap = (value: ReadonlyMap<unknown, unknown>, depth: number): unknow
     map.set(readyKey, prepare(item, depth + 1))
     if (unpackable !== undefined) return within(String(key))
   }
+  // Its first keys may be strings, and then it is an object for a while.
+  containers += objectHeap(map.size) + indicesHeap(map.size) + mapHeap(map.size)
+  pairs += map.size * (map.size - 1) / 2
   return map
 }
 
-/** Equal for two keys that a Python dict takes for one (there, 1 == True == 1.0); undefined for an unhashable one. */
+/**
+ * Equal for two keys that a Python dict takes for one (there, 1 == True == 1.0); undefined for an unhashable one.
+ *
+ * Each part says where it ends, so that an array's is those of its items one after the other: it grows as the key does,
+ * however deep it nests.
+ */
 const keyIdentity = (key: unknown): string | undefined => {
-  if (typeof key === "string") return `s${key}`
-  if (key === null || key === undefined) return "nil"
-  if (typeof key === "boolean" || typeof key === "number" || typeof key === "bigint") {
-    return `n${typeof key === "boolean" ? Number(key) : key}`
-  }
-  if (key instanceof Uint8Array) return `b${key.join()}`
-  if (key instanceof Date) return `d${key.getTime()}`
+  if (typeof key === "string") return `s${key.length}:${key}`
+  if (key === null || key === undefined) return "z"
+  if (typeof key === "boolean" || typeof key === "number") return `n${whole(Number(key))};`
+  if (typeof key === "bigint") return `n${key};`
+  if (key instanceof Uint8Array) return `b${key.length}:${latin1(key)}`
+  if (key instanceof Date) return `d${key.getTime()};`
   if (!Array.isArray(key)) return undefined
-  const parts = key.map(keyIdentity)
-  return parts.includes(undefined) ? undefined : `a${JSON.stringify(parts)}`
+  let items = `a${key.length}:`
+  for (const item of key) {
+    const identity = keyIdentity(item)
+    if (identity === undefined) return undefined
+    items += identity
+  }
+  return items
 }
+
+/** A float that an integer of 64 bits may be equal to: its own digits end in zeros after the seventeenth. */
+const whole = (number: number): number | bigint =>
+  Math.abs(number) > 2 ** 53 && Math.abs(number) < 2 ** 64 ? BigInt(number) : number
+
+/** A character for each byte. */
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
 
 const within = (key: PropertyKey): undefined => {
   unpackable?.path.unshift(key)
