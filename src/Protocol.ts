@@ -421,7 +421,7 @@ const make = Effect.fnUntraced(function*(
   const receive = (datagram: Uint8Array, from: Transport.Peer) => {
     wire.metrics.received(datagram.length)
     if (seal === undefined) return dispatch(datagram, from)
-    const opened = seal.open(datagram)
+    const opened = seal.open(datagram, from)
     return typeof opened === "string" ? wire.drop(opened, from) : dispatch(opened, from)
   }
 
