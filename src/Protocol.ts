@@ -182,6 +182,11 @@ export interface Memory {
  * can record and forge the addresses of datagrams may play one node's request to another. What a node has sealed itself it
  * does not read, so with keys it cannot call itself.
  *
+ * A socket seals in a session, and begins another one when it opens or changes its keys. A node knows the sessions in which it
+ * was sent something within twice `maxAge`: at most 1,024 of one sender, 4,096 of one network (IPv4 /24, IPv6 /48), and 16,384
+ * of all. What comes in one more is dropped as `TooManySessions`, so behind one address, or in one network, no more nodes can
+ * talk to one.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -421,7 +426,7 @@ const make = Effect.fnUntraced(function*(
   const receive = (datagram: Uint8Array, from: Transport.Peer) => {
     wire.metrics.received(datagram.length)
     if (seal === undefined) return dispatch(datagram, from)
-    const opened = seal.open(datagram)
+    const opened = seal.open(datagram, from)
     return typeof opened === "string" ? wire.drop(opened, from) : dispatch(opened, from)
   }
 

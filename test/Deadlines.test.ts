@@ -20,9 +20,24 @@ const Step = Schema.Union([
 ])
 
 describe("Deadlines", () => {
+  // Broken by: no `#queues.delete` in `#queueOf`, or in `#drop`.
+  it("of lengths that nobody waits for nothing is kept, however many there were", () => {
+    const deadlines = new Deadlines<Item>()
+    const waiting = new Item(0)
+    deadlines.add(waiting, 1_000_000, 0)
+    for (let length = 1; length <= 10_000; length++) {
+      const item = new Item(length)
+      deadlines.add(item, length, length)
+      if (length % 2 === 0) deadlines.remove(item)
+      else expect(deadlines.expire(2 * length)).toStrictEqual([item])
+    }
+    expect(deadlines.lengths).toBe(2)
+    expect(deadlines.earliest).toBe(1_000_000)
+  })
+
   it.prop("are those of a list that is sorted each time, whatever comes and goes", [Schema.Array(Step)], ([steps]) => {
     const deadlines = new Deadlines<Item>()
-    let model: Array<{ readonly item: Item; readonly due: number }> = []
+    let model: Array<{ readonly item: Item; readonly due: number; readonly length: number }> = []
     let now = 0
     let names = 0
     for (const step of steps) {
@@ -30,7 +45,7 @@ describe("Deadlines", () => {
         case "add": {
           const item = new Item(names++)
           deadlines.add(item, step.length, now)
-          model.push({ item, due: now + step.length })
+          model.push({ item, due: now + step.length, length: step.length })
           break
         }
         case "remove": {
@@ -51,6 +66,10 @@ describe("Deadlines", () => {
         }
       }
       expect(deadlines.earliest).toBe(model.length === 0 ? undefined : Math.min(...model.map(({ due }) => due)))
+      // A queue each, and that of the length that was used last.
+      const lengths = new Set(model.map(({ length }) => length))
+      expect(deadlines.lengths).toBeGreaterThanOrEqual(lengths.size)
+      expect(deadlines.lengths).toBeLessThanOrEqual(lengths.size + 1)
     }
   }, { arbitrary: { runs: 500, size: 200 } })
 })

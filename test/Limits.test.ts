@@ -92,6 +92,54 @@ describe("limits", () => {
       expect(bytes).toBeLessThanOrEqual(2 ** 20 + 4000 + 5000)
     }))
 
+  // broken by leaving out `if (own)` in src/internal/caller.ts
+  it.effect("an answer from elsewhere proves no address, not even where it counts", () =>
+    Effect.gen(function*() {
+      const { protocol, receive, sent } = yield* node({ matchSender: false, limits: { replyBytesPerSecond: 1000 } })
+      const called = Injected.peerAt("10.0.0.2:2")
+      const victim = Injected.peerAt("10.0.0.3:3")
+      const call = yield* Effect.forkChild(protocol.call(called.address, "ping", []), { startImmediately: true })
+      receive(respond(sent[0]!.datagram, "pong"), victim)
+      expect(yield* Fiber.join(call)).toBe("pong")
+      for (const peer of [victim, called]) {
+        sent.length = 0
+        for (let i = 0; i < 10_000; i++) receive(request("poke"), peer)
+        const bytes = sent.reduce((sum, { datagram }) => sum + datagram.length, 0)
+        expect(bytes).toBeLessThanOrEqual(4000)
+      }
+    }))
+
+  // broken by leaving out `Math.min` in `limitsOf` of src/Protocol.ts
+  it.effect("no limit of depth is more than what is safe to decode", () =>
+    Effect.gen(function*() {
+      for (const depth of [30, 31, Infinity]) {
+        const injected = Injected.make()
+        const ran: Array<unknown> = []
+        class Deep extends Handlers.Service<Deep>()("limits/Deep", { any: { args: [Schema.Unknown] } }) {}
+        yield* Layer.build(
+          Protocol.serve(Deep).pipe(
+            Layer.provide(Deep.toLayer({ any: (value) => Effect.sync(() => void ran.push(value)) })),
+            Layer.provide(Protocol.layer({ limits: { depth } })),
+            Layer.provide(injected.layer)
+          )
+        )
+        const nested = (levels: number) =>
+          Uint8Array.from([
+            0,
+            ...new Uint8Array(Codec.idBytes).fill(levels),
+            ...Buffer.from("92a3616e7991", "hex"),
+            ...new Uint8Array(levels).fill(0x91),
+            0xc0
+          ])
+        for (const levels of [30, 31, 32, 33, 100, 8000]) receive(nested(levels))
+        function receive(datagram: Uint8Array) {
+          injected.receive(datagram, Injected.peerAt("10.0.0.2:2"))
+        }
+        expect(ran, `depth ${depth}`).toHaveLength(1)
+      }
+      expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.TooDeep": 15 })
+    }).pipe(withMetrics))
+
   // broken by `this.#otherAt = now` in src/internal/senders.ts
   it.effect("who is alone from the start, and proves its address, is not held to its rate in the first second either", () =>
     Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /** What a schema allows arrives equal, through the procedure's own codec and the bytes of the wire. */
-import { assert, describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Equal, HashMap, Layer, Option, Result, Schema, SchemaTransformation } from "effect"
+import { assert, describe, expect, it, vi } from "@effect/vitest"
+import { Context, Effect, Equal, HashMap, Layer, Option, Predicate, Result, Schema, SchemaTransformation } from "effect"
 import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import { caller, node } from "./support/nodes.ts"
@@ -173,6 +173,108 @@ describe("schemas", () => {
       expect(yield* again("text", "17")).toBe("17")
       yield* Effect.flip(Group.contract.get("object")!.success.decode(1))
       yield* Effect.flip(Group.contract.get("text")!.success.decode("17"))
+    }))
+
+  // Broken by: `some` for `every` in `nativeEncoding`.
+  it.effect("of a schema with several transformations, what travels is native, wherever in the row it stands", () =>
+    Effect.gen(function*() {
+      const swap = SchemaTransformation.transform({ decode: reverse, encode: reverse })
+      const text = SchemaTransformation.transform({ decode: (n: bigint) => `${n}`, encode: (s: string) => BigInt(s) })
+      const days = SchemaTransformation.transform({
+        decode: (date: Date) => `${date.getTime()}`,
+        encode: (s: string) => new Date(Number(s))
+      })
+      class Group extends Handlers.Service<Group>()("schemas/Rows", {
+        bigint: {
+          success: Schema.String.pipe(Schema.encodeTo(Schema.String, swap), Schema.encodeTo(Schema.BigInt, text))
+        },
+        date: {
+          success: Schema.String.pipe(
+            Schema.encodeTo(Schema.String, swap),
+            Schema.encodeTo(Schema.String, swap),
+            Schema.encodeTo(Schema.Date, days)
+          )
+        }
+      }) {}
+      const { bigint, date } = { bigint: Group.contract.get("bigint")!, date: Group.contract.get("date")! }
+      expect(yield* bigint.success.encode("71")).toBe(17n)
+      expect(yield* date.success.encode("12")).toStrictEqual(new Date(12))
+      expect(yield* roundTrip(bigint, "71")).toBe("71")
+      expect(yield* roundTrip(date, "12")).toBe("12")
+      yield* Effect.flip(bigint.success.decode("17"))
+    }))
+
+  // Broken by: `[...map].slice(0, 1024)` in `asMap`, on either side.
+  it.effect("as many entries as a datagram has room for arrive, all of them", () =>
+    Effect.gen(function*() {
+      class Group extends Handlers.Service<Group>()("schemas/Many", {
+        map: { success: Schema.ReadonlyMap(Schema.Int, Schema.Int) },
+        dict: { success: Schema.ReadonlyMap(Schema.String, Schema.Int) },
+        record: { success: Schema.Record(Schema.String, Schema.Int) },
+        set: { success: Schema.ReadonlySet(Schema.Int) },
+        hash: { success: Schema.HashMap(Schema.Int, Schema.Int) },
+        array: { success: Schema.Array(Schema.Int) }
+      }) {}
+      const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
+      const names = numbers(1500).map((n): readonly [string, number] => [n.toString(36), n % 100])
+      const values = {
+        map: new Map(numbers(2000).map((n) => [n, n % 100])),
+        dict: new Map(names),
+        record: Object.fromEntries(names),
+        set: new Set(numbers(2500)),
+        hash: HashMap.fromIterable(numbers(1200).map((n): readonly [number, number] => [n, n % 100])),
+        array: numbers(2500)
+      }
+      for (const [method, value] of Object.entries(values)) {
+        const procedure = Group.contract.get(method)!
+        const datagram = Codec.encodeResponse(id, yield* procedure.success.encode(value))
+        const received = Result.getOrThrow(Codec.decodeResponse(Result.getOrThrow(datagram)))
+        const again = yield* procedure.success.decode(received)
+        if (!Equal.equals(again, value)) expect(again, method).toStrictEqual(value)
+      }
+    }))
+
+  // Broken by: leaving one of the three out of the guard at the end of src/internal/wireSchema.ts.
+  it("a version of effect that names its own schemas otherwise is refused, before anything travels as something else", async () => {
+    for (const name of ["Uint8Array", "Date", "ReadonlyMap"] as const) {
+      vi.resetModules()
+      vi.doMock("effect/Schema", async (original) => {
+        const schema = await original<typeof Schema>()
+        const renamed = schema.declare(Predicate.isObject, {
+          representation: { id: `effect/schema/Other${name}`, payload: null }
+        })
+        return { ...schema, [name]: name === "ReadonlyMap" ? () => renamed : renamed }
+      })
+      try {
+        await expect(import("../src/internal/wireSchema.ts")).rejects.toThrow(
+          "does not know the schemas of this version"
+        )
+      } finally {
+        vi.doUnmock("effect/Schema")
+      }
+    }
+    vi.resetModules()
+    await import("../src/internal/wireSchema.ts")
+  })
+
+  // Broken by: no `length <= args.length` in `trim`; a tuple with a rest for `Schema.Tuple(args)`.
+  it.effect("arguments that were not declared are refused on both sides, undefined ones and nil included", () =>
+    Effect.gen(function*() {
+      class Group extends Handlers.Service<Group>()("schemas/Surplus", {
+        none: {},
+        optional: { args: [Schema.String, Schema.optionalKey(Schema.Int)] }
+      }) {}
+      const none = Group.contract.get("none")!.args
+      const optional = Group.contract.get("optional")!.args
+      expect(yield* optional.encode(["a", undefined])).toStrictEqual(["a"])
+      for (const surplus of [undefined, null, 1, "b"]) {
+        yield* Effect.flip(none.encode([surplus]))
+        yield* Effect.flip(none.decode([surplus]))
+        yield* Effect.flip(optional.encode(["a", 1, surplus]))
+        yield* Effect.flip(optional.decode(["a", 1, surplus]))
+      }
+      yield* Effect.flip(optional.encode(["a", undefined, undefined]))
+      yield* Effect.flip(optional.encode([undefined]))
     }))
 
   it("a bigint is decoded from an integer of any width, and from nothing else", () => {

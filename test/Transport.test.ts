@@ -1,8 +1,9 @@
 /** The edge to Node's socket: what only real UDP can show. */
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it, vi } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { DatagramSocket } from "effect/socket"
+import * as Dgram from "node:dgram"
 import { Protocol, Transport } from "../src/index.ts"
 import { Greeter, greeterLive } from "./support/Contract.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
@@ -19,6 +20,16 @@ const client = Effect.fnUntraced(function*(transport: TransportLayer) {
   const context = yield* caller(transport)
   const greeter = yield* Effect.provideContext(Protocol.client(Greeter), context)
   return { greeter, address: Context.get(context, Protocol.Protocol).address }
+})
+
+/** A transport, and Node's socket below it. */
+const underneath = Effect.fnUntraced(function*(options: Transport.Options) {
+  const bind = vi.spyOn(Dgram.Socket.prototype, "bind")
+  const context = yield* Layer.build(Layer.fresh(Transport.layer(options)))
+  const [socket] = bind.mock.contexts
+  bind.mockRestore()
+  assert(socket instanceof Dgram.Socket)
+  return { socket, transport: Context.get(context, Transport.Transport) }
 })
 
 /** The same port at another address. */
@@ -72,6 +83,32 @@ describe("Transport", () => {
         )
         yield* Fiber.interrupt(building)
         expect((yield* server(Transport.layer({ address: "127.0.0.1", port }))).port).toBe(port)
+      }))
+
+    // Broken by: `setSendBufferSize` for `setRecvBufferSize`, or the reverse; a default for the send buffer, none for the other.
+    it.live("the receive buffer is as large as the system grants 4 MiB, the send buffer as the system has it, or both as asked", () =>
+      Effect.gen(function*() {
+        const plain = yield* Effect.acquireRelease(
+          Effect.callback<Dgram.Socket>((resume) => {
+            const socket = Dgram.createSocket("udp4")
+            socket.bind(0, "127.0.0.1", () => resume(Effect.succeed(socket)))
+          }),
+          (socket) => Effect.sync(() => socket.close())
+        )
+        const sizes = (socket: Dgram.Socket) => [socket.getRecvBufferSize(), socket.getSendBufferSize()]
+        const [, send] = sizes(plain)
+        plain.setRecvBufferSize(4 * 1024 * 1024)
+        const [largest] = sizes(plain)
+        expect(largest).not.toBe(send)
+        const opened = Effect.fnUntraced(function*(options: Transport.Options) {
+          return sizes((yield* underneath({ address: "127.0.0.1", ...options })).socket)
+        })
+        expect(yield* opened({})).toStrictEqual([largest, send])
+        plain.setRecvBufferSize(40_000)
+        plain.setSendBufferSize(30_000)
+        const [small, smaller] = sizes(plain)
+        expect(yield* opened({ receiveBufferBytes: 40_000 })).toStrictEqual([small, send])
+        expect(yield* opened({ sendBufferBytes: 30_000 })).toStrictEqual([largest, smaller])
       }))
 
     it.live("buffers of a given size are asked for", () =>
@@ -225,6 +262,42 @@ describe("Transport", () => {
           const exit = yield* Effect.exit(socket.run(() => {}))
           expect(Exit.isFailure(exit) && Cause.hasDies(exit.cause)).toBe(true)
         }
+      }))
+
+    // Broken by: no `removeListener` for "message", or none for "close"; no `#receiving = false`.
+    it.live("leaves nothing of a receiver behind, and each datagram reaches the one that is there", () =>
+      Effect.gen(function*() {
+        const { socket, transport } = yield* underneath({ address: "127.0.0.1" })
+        const other = Context.get(yield* Layer.build(Transport.layer({ address: "127.0.0.1" })), Transport.Transport)
+        const before = socket.eventNames().map((event) => [event, socket.listenerCount(event)])
+        const heard: Array<string> = []
+        for (let round = 0; round < 5; round++) {
+          const arrived = yield* Deferred.make<void>()
+          const receiver = yield* Effect.forkChild(
+            transport.run((datagram) => {
+              heard.push(`${round}: ${datagram[0]}`)
+              Deferred.doneUnsafe(arrived, Effect.void)
+            }),
+            { startImmediately: true }
+          )
+          other.send(Uint8Array.of(round), other.peer(transport.address))
+          yield* Deferred.await(arrived)
+          yield* Fiber.interrupt(receiver)
+          expect(socket.eventNames().map((event) => [event, socket.listenerCount(event)])).toStrictEqual(before)
+        }
+        expect(heard).toStrictEqual(["0: 0", "1: 1", "2: 2", "3: 3", "4: 4"])
+      }))
+
+    // Broken by: no listener for "error" in `Socket`.
+    it.live("an error that belongs to no send is nobody's, and the next call is answered", () =>
+      Effect.gen(function*() {
+        const address = yield* server(Transport.layer({ address: "127.0.0.1" }))
+        const { socket, transport } = yield* underneath({ address: "127.0.0.1" })
+        const context = yield* Layer.build(
+          idle.pipe(Layer.provideMerge(Protocol.layer()), Layer.provide(Layer.succeed(Transport.Transport, transport)))
+        )
+        for (let i = 0; i < 3; i++) socket.emit("error", Object.assign(new Error("recvmsg"), { code: "ECONNREFUSED" }))
+        expect(yield* Context.get(context, Protocol.Protocol).call(address, "poke", [])).toBe(null)
       }))
 
     it.live("once closed, refuses sends and receivers alike", () =>

@@ -68,6 +68,11 @@ export class Deadlines<A extends Deadline<A>> {
     item.next = undefined
   }
 
+  /** For how many lengths there is a queue. */
+  get lengths(): number {
+    return this.#queues.size
+  }
+
   /** When the next one is due, in nanoseconds of the monotonic clock. */
   get earliest(): number | undefined {
     return this.#heap[0]?.first?.due

@@ -21,7 +21,10 @@ import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import { maxDatagramBytes } from "../Codec.ts"
+import type { Peer } from "../Transport.ts"
+import { networkOf, senderOf } from "./network.ts"
 import * as Now from "./now.ts"
+import { Sizes } from "./sizes.ts"
 
 /**
  * A key that the nodes of a closed network share.
@@ -49,7 +52,10 @@ export type Unsealed =
   /** It is no sealed datagram. */
   | "NotSealed"
   | "UnknownKey"
-  /** It was sealed too long ago, or before this socket opened, or it comes from the future. */
+  /**
+   * It was sealed too long ago, or before this socket opened, or it comes from the future. Or it may have been sealed here, in a
+   * session that is forgotten.
+   */
   | "Stale"
   /** It was sealed here, and somebody has sent it back. */
   | "Reflected"
@@ -57,7 +63,7 @@ export type Unsealed =
   | "Replayed"
   /** It was not made with the key that it names, or it has been changed. */
   | "Forged"
-  /** As many sessions as there is room for are active. */
+  /** As many sessions as there is room for are active: of its sender, of its sender's network, or of all. */
   | "TooManySessions"
 
 export interface Options {
@@ -70,10 +76,15 @@ export interface Options {
 
 export interface Seal {
   readonly seal: (datagram: Uint8Array) => Uint8Array
-  readonly open: (datagram: Uint8Array) => Uint8Array | Unsealed
+  /** `from` is where it came from, as far as the transport can tell. */
+  readonly open: (datagram: Uint8Array, from: Pick<Peer, "host">) => Uint8Array | Unsealed
   readonly rekey: (ring: KeyRing) => void
   /** How many sessions of others are known. */
   readonly sessions: () => number
+  /** Of how many senders these are, and of how many networks, together. */
+  readonly shares: () => number
+  /** How many sessions of its own it knows for its own. */
+  readonly ownSessions: () => number
 }
 
 const version = 0x10
@@ -90,43 +101,32 @@ export const overheadBytes = headerBytes + tagBytes
 
 const defaultSessionDatagrams = 2 ** 32
 
-/** Some 2 KB each, only for those who hold a key. */
-const maxSessions = 16_384
-
-// Only the owner of the keys changes them, and hardly so often before what was sealed is stale.
-const maxOwnSessions = 256
-
 export const make = (options: Options, context: Context.Context<never>): Seal => {
   const clock = Context.get(context, Clock.Clock)
   const random = Context.get(context, WebCrypto)
+  const sizes = Context.get(context, Sizes)
   const sinceOpened = Now.make(clock)
   const maxAge = Duration.toMillis(options.maxAge)
   const sessionDatagrams = options.sessionDatagrams ?? defaultSessionDatagrams
   let keys = hold(options.ring)
   let own: OwnSession | undefined
-  const ownNames = new Set<string>()
-  // In the order in which they were last heard.
-  const sessions = new Map<string, Session>()
+  // When they began, by their names.
+  const ownSessions = new Map<string, number>()
+  /** When the last of its own sessions that it knows no more had ended. */
+  let forgottenUntil = -Infinity
+  const sessions = new Sessions(sizes, 2 * maxAge * nanosPerMilli)
 
   const ownSession = (): OwnSession => {
     const { first } = keys
     const session = Buffer.from(random.getRandomValues(new Uint8Array(sessionBytes)))
-    for (const name of ownNames) {
-      if (ownNames.size < maxOwnSessions) break
-      ownNames.delete(name)
+    ownSessions.set(nameOf(first, session), sinceOpened())
+    for (const [name] of ownSessions) {
+      if (ownSessions.size <= sizes.ownSessions) break
+      ownSessions.delete(name)
+      // It had ended when the next one began.
+      forgottenUntil = ownSessions.values().next().value!
     }
-    ownNames.add(nameOf(first, session))
     return { key: first.id, session, subkey: subkeyOf(first.secret, session), counter: 0 }
-  }
-
-  const makeRoom = (now: number): boolean => {
-    for (const [name, session] of sessions) {
-      if (sessions.size < maxSessions) return true
-      // What it has sent is stale by now, so its counters need not be known any more.
-      if (session.heardAt + 2 * maxAge * nanosPerMilli >= now) return false
-      sessions.delete(name)
-    }
-    return true
   }
 
   return {
@@ -137,6 +137,10 @@ export const make = (options: Options, context: Context.Context<never>): Seal =>
     },
 
     sessions: () => sessions.size,
+
+    shares: () => sessions.shares,
+
+    ownSessions: () => ownSessions.size,
 
     seal: (datagram) => {
       if (own === undefined || own.counter >= sessionDatagrams) own = ownSession()
@@ -155,7 +159,7 @@ export const make = (options: Options, context: Context.Context<never>): Seal =>
       return sealed
     },
 
-    open: (datagram) => {
+    open: (datagram, from) => {
       const length = datagram.length - overheadBytes
       if (length < 1 || length > maxDatagramBytes || datagram[0] !== version) return "NotSealed"
       const header = Buffer.from(datagram.buffer, datagram.byteOffset, headerBytes)
@@ -168,18 +172,20 @@ export const make = (options: Options, context: Context.Context<never>): Seal =>
       if (Math.abs(age) > maxAge || (age - 1) * nanosPerMilli >= now) return "Stale"
       const name = nameOf(key, header.subarray(sessionAt, counterAt))
       // A node would answer its own calls, if it were told that their requests came from whom it has called.
-      if (ownNames.has(name)) return "Reflected"
+      if (ownSessions.has(name)) return "Reflected"
       const counter = header.readUIntBE(counterAt, 6)
       const known = sessions.get(name)
-      if (known !== undefined && known.isReplay(counter)) return "Replayed"
-      const session = known ?? new Session(subkeyOf(key.secret, header.subarray(sessionAt, counterAt)))
-      const opened = decrypt(session.subkey, header, datagram, length)
+      if (known?.isReplay(counter) === true) return "Replayed"
+      // It may have been sealed here, in a session that is forgotten.
+      if (known === undefined && (age + 1) * nanosPerMilli > now - forgottenUntil) return "Stale"
+      const subkey = known?.subkey ?? subkeyOf(key.secret, header.subarray(sessionAt, counterAt))
+      const opened = decrypt(subkey, header, datagram, length)
       if (opened === undefined) return "Forged"
-      if (known === undefined && !makeRoom(now)) return "TooManySessions"
       // Only what has been authenticated may leave a trace.
-      session.note(counter, now)
-      sessions.delete(name)
-      sessions.set(name, session)
+      const session = known ?? sessions.add(name, subkey, from.host, now)
+      if (session === undefined) return "TooManySessions"
+      session.note(counter)
+      sessions.heard(session, now)
       return opened
     }
   }
@@ -262,41 +268,150 @@ const subkeyOf = (secret: Secret, session: Uint8Array): Secret =>
       .digest()
   )
 
-/** How many of the last counters of a session are known one by one: datagrams overtake each other by less. */
-const windowBits = 8192
+/**
+ * The sessions that others seal in. What one sender has of them, one network, and all together, is bounded: who opens more
+ * meets a bound of its own first. At a bound, the session heard longest ago makes room once nothing that it sealed can be
+ * read again; until then the new one is refused.
+ */
+class Sessions {
+  readonly #replayWindow: number
+  readonly #nanosUntilStale: number
+  readonly #byName = new Map<string, Session>()
+  readonly #bySender: Shares
+  readonly #byNetwork: Shares
+  readonly #all: Share
+
+  constructor(sizes: Sizes, nanosUntilStale: number) {
+    this.#replayWindow = sizes.replayWindow
+    this.#nanosUntilStale = nanosUntilStale
+    this.#bySender = new Shares(sizes.sessionsPerSender)
+    this.#byNetwork = new Shares(sizes.sessionsPerNetwork)
+    this.#all = new Shares(sizes.sessions).of("all")
+  }
+
+  get size(): number {
+    return this.#byName.size
+  }
+
+  get shares(): number {
+    return this.#bySender.size + this.#byNetwork.size
+  }
+
+  get(name: string): Session | undefined {
+    return this.#byName.get(name)
+  }
+
+  /** Returns undefined if there is no room. The session counts for this host, wherever it is heard from later. */
+  add(name: string, subkey: Secret, host: string, now: number): Session | undefined {
+    const shares = [this.#bySender.of(senderOf(host)), this.#byNetwork.of(networkOf(host)), this.#all]
+    if (!shares.every((share) => this.#makeRoom(share, now))) return undefined
+    const session = new Session(name, subkey, shares, this.#replayWindow)
+    this.#byName.set(name, session)
+    return session
+  }
+
+  heard(session: Session, now: number): void {
+    session.heardAt = now
+    for (const share of session.shares) share.putLast(session)
+  }
+
+  #makeRoom(share: Share, now: number): boolean {
+    const oldest = share.oldestIfFull
+    if (oldest === undefined) return true
+    // What it has sealed may be read for as long, so its counters must be known.
+    if (oldest.heardAt + this.#nanosUntilStale >= now) return false
+    this.#byName.delete(oldest.name)
+    for (const share of oldest.shares) share.remove(oldest)
+    return true
+  }
+}
+
+/** The shares that have a session, by their names: a name without one takes no room. */
+class Shares {
+  readonly #most: number
+  readonly #occupied = new Map<string, Share>()
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  get size(): number {
+    return this.#occupied.size
+  }
+
+  of(name: string): Share {
+    return this.#occupied.get(name) ?? new Share(name, this.#most, this.#occupied)
+  }
+}
+
+/** Sessions for which one bound holds together. */
+class Share {
+  readonly #name: string
+  readonly #most: number
+  readonly #occupied: Map<string, Share>
+  // In the order in which they were last heard.
+  readonly #sessions = new Set<Session>()
+
+  constructor(name: string, most: number, occupied: Map<string, Share>) {
+    this.#name = name
+    this.#most = most
+    this.#occupied = occupied
+  }
+
+  get oldestIfFull(): Session | undefined {
+    return this.#sessions.size < this.#most ? undefined : this.#sessions.values().next().value
+  }
+
+  putLast(session: Session): void {
+    if (this.#sessions.size === 0) this.#occupied.set(this.#name, this)
+    this.#sessions.delete(session)
+    this.#sessions.add(session)
+  }
+
+  remove(session: Session): void {
+    this.#sessions.delete(session)
+    if (this.#sessions.size === 0) this.#occupied.delete(this.#name)
+  }
+}
 
 /** What is known of a session that somebody else seals in. Its window is that of RFC 6479. */
 class Session {
+  readonly name: string
   readonly subkey: Secret
+  readonly shares: ReadonlyArray<Share>
   /** In nanoseconds since this socket opened. */
   heardAt = 0
   #highest = -1
-  readonly #seen = new Uint32Array(windowBits / 32)
+  /** Which of the last counters came, one bit each: datagrams overtake each other by less. */
+  readonly #seen: Uint32Array
 
-  constructor(subkey: Secret) {
+  constructor(name: string, subkey: Secret, shares: ReadonlyArray<Share>, replayWindow: number) {
+    this.name = name
     this.subkey = subkey
+    this.shares = shares
+    this.#seen = new Uint32Array(Math.ceil(replayWindow / 32))
   }
 
   isReplay(counter: number): boolean {
     if (counter > this.#highest) return false
     // The word of the highest counter is shared with the oldest ones, of which nothing is known any more.
-    if (Math.floor(this.#highest / 32) - Math.floor(counter / 32) >= this.#seen.length) return true
-    return (this.#seen[wordOf(counter)]! & bitOf(counter)) !== 0
+    if (wordOf(this.#highest) - wordOf(counter) >= this.#seen.length) return true
+    return (this.#seen[wordOf(counter) % this.#seen.length]! & bitOf(counter)) !== 0
   }
 
-  note(counter: number, now: number): void {
-    this.heardAt = now
-    const from = Math.floor(this.#highest / 32)
-    const to = Math.floor(counter / 32)
+  note(counter: number): void {
+    const from = wordOf(this.#highest)
+    const to = wordOf(counter)
     for (let word = Math.max(from + 1, to - this.#seen.length + 1); word <= to; word++) {
       this.#seen[word % this.#seen.length] = 0
     }
     this.#highest = Math.max(this.#highest, counter)
-    const word = wordOf(counter)
-    this.#seen[word] = this.#seen[word]! | bitOf(counter)
+    const place = to % this.#seen.length
+    this.#seen[place] = this.#seen[place]! | bitOf(counter)
   }
 }
 
-const wordOf = (counter: number): number => Math.floor(counter / 32) % (windowBits / 32)
+// Of a counter that has 48 bits: `>>` would take 32 of them.
+const wordOf = (counter: number): number => Math.floor(counter / 32)
 
 const bitOf = (counter: number): number => 1 << (counter % 32)

@@ -184,7 +184,8 @@ const declarations: ReadonlyMap<unknown, (parameters: readonly [AnySchema, AnySc
     ["effect/schema/ReadonlyMap", asMap]
   ])
 
-// Under other ids, bytes would silently travel as base64.
-if (![Schema.Uint8Array.ast, Schema.Date.ast].every((ast) => declarations.has(declarationId(ast)))) {
+// Under other ids, bytes would silently travel as base64, dates as text, and maps as lists of pairs.
+const declared = [Schema.Uint8Array, Schema.Date, Schema.ReadonlyMap(Schema.Unknown, Schema.Unknown)]
+if (!declared.every(({ ast }) => declarations.has(declarationId(ast)))) {
   throw new Error("effect-rpcudp does not know the schemas of this version of effect")
 }
