@@ -7,9 +7,10 @@
 import { Context, Effect, Exit, Layer, Result, Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
-import { Answers } from "../src/internal/answers.ts"
 import * as KeyedHash from "../src/internal/keyedHash.ts"
+import { Memory } from "../src/internal/memory.ts"
 import { Senders } from "../src/internal/senders.ts"
+import { Sizes } from "../src/internal/sizes.ts"
 import { unlimited } from "./contenders/unlimited.ts"
 
 class Echo extends Handlers.Service<Echo>()("benchmark/Echo", { poke: {} }) {}
@@ -104,6 +105,18 @@ for (const times of [requests]) {
 
 const hash = KeyedHash.make(crypto)
 
+const sizes = Sizes.defaultValue()
+
+const sendersWith = (requestsPerSecond: number, replyBytesPerSecond: number) =>
+  new Senders({
+    hash,
+    sizes,
+    secret: crypto.getRandomValues(new Uint8Array(20)),
+    requestsPerSecond,
+    replyBytesPerSecond,
+    totalReplyBytesPerSecond: 32 * replyBytesPerSecond
+  })
+
 const piece = (
   name: string,
   settle: (senders: Senders, peers: ReadonlyArray<string>) => void,
@@ -111,12 +124,7 @@ const piece = (
   hostOf = (n: number) => `10.0.${n >> 8}.${n & 255}`
 ) =>
   measure(name, requests, () => {
-    const senders = new Senders({
-      hash,
-      secret: crypto.getRandomValues(new Uint8Array(20)),
-      requestsPerSecond: 20_000,
-      replyBytesPerSecond: 65_536
-    })
+    const senders = sendersWith(20_000, 65_536)
     settle(senders, Array.from({ length: 256 }, (_, n) => hostOf(n)))
     // A host is another text each time, as from the system.
     const hosts = Array.from({ length: requests }, (_, n) => Buffer.from(hostOf(n & 255)).toString("latin1"))
@@ -132,15 +140,16 @@ const use = (senders: Senders, hosts: ReadonlyArray<string>) =>
 
 piece("of", nothing, (senders, host) => senders.of(host))
 piece("of, IPv6", nothing, (senders, host) => senders.of(host), (n) => `2001:db8:1:${n.toString(16)}::1`)
-piece("of, challenge (not due)", nothing, (senders, host, now) => senders.challenge(senders.of(host), now))
-piece("of, challenge (due)", use, (senders, host, now) => senders.challenge(senders.of(host), now))
+piece("of, isDoubted (no)", nothing, (senders, host, now) => senders.isDoubted(senders.of(host), now))
+piece("of, isDoubted (often)", use, (senders, host, now) => senders.isDoubted(senders.of(host), now))
+piece("of, token", nothing, (senders, host, now) => senders.token(senders.of(host), now, now))
 piece("of, admit", nothing, (senders, host, now) => senders.admit(senders.of(host), now))
 piece("of, admit (proven)", prove, (senders, host, now) => senders.admit(senders.of(host), now))
 piece("of, spend", nothing, (senders, host, now) => senders.spend(senders.of(host), 22, now))
 piece("of, spend (proven)", prove, (senders, host, now) => senders.spend(senders.of(host), 22, now))
 piece("answered (forged)", nothing, (senders, host, now) => senders.answered(host, pool[0]!.subarray(0, 20), now))
 measure("prove, each another host", requests, () => {
-  const senders = new Senders({ hash, secret: new Uint8Array(20), requestsPerSecond: 1, replyBytesPerSecond: 1 })
+  const senders = sendersWith(1, 1)
   const hosts = Array.from({ length: requests }, (_, n) => `10.${n >> 16}.${n >> 8 & 255}.${n & 255}`)
   return () => hosts.forEach((host, now) => senders.prove(host, now))
 })
@@ -149,30 +158,36 @@ const ids = pool.map(Codec.idOf)
 for (const live of [64, 4096, 65_536]) {
   for (const bytes of [22, 824]) {
     const filled = () => {
-      const answers = new Answers({ window: 1e9, maxEntries: live, maxBytes: 4 * 1024 * 1024, onEarly: () => {} })
+      const memory = new Memory({
+        window: 1e9,
+        maxEntries: live,
+        maxBytes: 4 * 1024 * 1024,
+        senders: sizes.buckets,
+        onEarly: () => {}
+      })
       const answer = new Uint8Array(bytes)
-      for (let i = 0; i < live; i++) answers.add(hash.ofId(ids[i]!, 0) ^ i, ids[i]!, answer, 0)
-      return { answers, answer }
+      for (let i = 0; i < live; i++) memory.add(hash.ofId(ids[i]!, 0) ^ i, ids[i]!, answer, i, 0)
+      return { memory, answer }
     }
     measure(`find (unknown), ${live} entries of ${bytes} bytes`, requests, () => {
-      const { answers } = filled()
+      const { memory } = filled()
       return () => {
-        for (let i = 0; i < requests; i++) answers.find(hash.ofId(ids[i]!, 0), ids[i]!, 0, 0)
+        for (let i = 0; i < requests; i++) memory.find(hash.ofId(ids[i]!, 0), ids[i]!, 0, 0)
       }
     })
     measure(`find (known), ${live} entries of ${bytes} bytes`, requests, () => {
-      const { answers } = filled()
+      const { memory } = filled()
       return () => {
         for (let i = 0; i < requests; i++) {
           const known = live - 1 - i % Math.min(live, 4096)
-          answers.find(hash.ofId(ids[known]!, 0) ^ known, ids[known]!, 0, 0)
+          memory.find(hash.ofId(ids[known]!, 0) ^ known, ids[known]!, 0, 0)
         }
       }
     })
     measure(`add, ${live} entries of ${bytes} bytes`, requests, () => {
-      const { answer, answers } = filled()
+      const { answer, memory } = filled()
       return () => {
-        for (let i = 0; i < requests; i++) answers.add(hash.ofId(ids[i]!, 0), ids[i]!, answer, 0)
+        for (let i = 0; i < requests; i++) memory.add(hash.ofId(ids[i]!, 0), ids[i]!, answer, i, 0)
       }
     })
   }

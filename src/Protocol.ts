@@ -20,11 +20,13 @@ import * as Caller from "./internal/caller.ts"
 import type { CallError, DuplicateMethod } from "./internal/errors.ts"
 import * as Ids from "./internal/ids.ts"
 import * as KeyedHash from "./internal/keyedHash.ts"
+import { PerSecond } from "./internal/rates.ts"
 import type { RetransmitSchedule } from "./internal/retransmission.ts"
 import { adaptive as adaptiveSchedule } from "./internal/retransmission.ts"
 import type { KeyRing } from "./internal/seal.ts"
 import * as Seal from "./internal/seal.ts"
 import * as Server from "./internal/server.ts"
+import { Sizes } from "./internal/sizes.ts"
 import { closedError } from "./internal/socketError.ts"
 import { logDefect } from "./internal/watch.ts"
 import * as Wire from "./internal/wire.ts"
@@ -112,14 +114,19 @@ export interface Options {
 /**
  * How much work others may make. None of the defaults is met by a node of a DHT under its usual load.
  *
- * Senders are told apart by their IPv4 address, or by the first 64 bits of their IPv6 address. What is kept of those that
- * have proven nothing has a fixed size (128 KiB), so that inventing senders gains nothing: they share buckets, two each,
- * and are refused only if both are empty.
+ * Senders are told apart by their IPv4 address, or by the first 64 bits of their IPv6 address. Whatever one sender may have,
+ * its network (the first 24 bits of an IPv4 address, the first 48 of an IPv6 address) may have four times. What is kept of
+ * those that have proven nothing has a fixed size (some 256 KiB), so that inventing senders gains nothing: they share
+ * buckets, two each, and are refused only if both are empty.
  *
  * A sender proves its address by answering a call of ours, or a challenge: a frame that is sent to it once it has used
  * half of what it may, and that any peer with this library answers (RFC 9000, section 8.1). Either holds for ten minutes. An
  * answer is good for a MiB of replies, as somebody else may ask in its sender's name, and a proof for 64 MiB; then another
  * challenge is due.
+ *
+ * What an address has proven can't be used up by requests that are forged in its name: a request that is refused for its
+ * sender's sake is itself challenged, and runs once that challenge is answered. Challenges have a budget of their own, four
+ * times that of replies.
  *
  * @category models
  * @since 0.1.0
@@ -128,12 +135,16 @@ export interface Limits {
   /** How many calls may be in flight; over it, they fail with `TooManyCalls`. 131,072 by default. */
   readonly calls?: number | undefined
   /**
-   * How many handlers may run at once; over it, requests are refused as `Overloaded`. 16,384 by default. The last quarter is
-   * for senders that have proven their address: others are challenged then, and may try again.
+   * How many handlers may run at once; over it, requests are refused as `Overloaded`. 16,384 by default. Of this, and of the
+   * next three, the last quarter is for requests that have answered a challenge of their own.
    */
   readonly handlers?: number | undefined
   /** How many of them may be for one sender. 1,024 by default. */
   readonly handlersPerSender?: number | undefined
+  /** How many bytes of heap the arguments of waiting handlers may take, about. 64 MiB by default. */
+  readonly waitingBytes?: number | undefined
+  /** How many of them may be of one sender. 8 MiB by default. */
+  readonly waitingBytesPerSender?: number | undefined
   /**
    * How many requests of one sender are taken, per second; a burst may be as long as a second's worth. 20,000 by default.
    * A sender that has proven its address is held to it only while others send, too: alone it can starve nobody.
@@ -142,9 +153,11 @@ export interface Limits {
   /**
    * How many bytes are sent in answer to one sender that has proven nothing, per second; a burst may be as long as four
    * seconds' worth. 65,536 by default. It bounds what reaches a victim whose address is forged (RFC 7252, section 11.3);
-   * for answers that do not fit, nothing is sent.
+   * answers that do not fit are sent once their receiver has answered a challenge.
    */
   readonly replyBytesPerSecond?: number | undefined
+  /** The same for all senders together that have proven nothing. 32 times as much as for one by default: 2 MiB. */
+  readonly totalReplyBytesPerSecond?: number | undefined
   /**
    * How deep an argument may nest: a scalar has depth 0. 30 by default, which is also the most. Each level of a recursive
    * union whose members are not tagged may double the work of decoding.
@@ -156,9 +169,10 @@ export interface Limits {
  * How much is remembered of requests that were answered. A request that comes again within the window is not run again:
  * while its handler runs it is ignored, and then it is answered as it was the first time.
  *
- * When either bound is met, the oldest makes room: of a request whose answer is forgotten nothing is run, and nothing is
- * sent; a request that is itself forgotten is run again. `rpcudp_forgotten` counts both. Handlers that run are never
- * forgotten. Groups that are declared `idempotent` are not remembered.
+ * When either bound is met, the oldest makes room, or the oldest of the sender that needs it if that holds more than the
+ * sender of the oldest does. Of a request whose answer is forgotten nothing is run, and nothing is sent; a request that is
+ * itself forgotten is run again. `rpcudp_forgotten` counts both. Handlers that run are never forgotten. Groups that are
+ * declared `idempotent` are not remembered.
  *
  * @category models
  * @since 0.1.0
@@ -166,7 +180,7 @@ export interface Limits {
 export interface Memory {
   /** How long a request is remembered. A minute by default. */
   readonly window?: Duration.Input | undefined
-  /** How many requests are remembered, rounded up to a power of two. 65,536 by default, which take up to 3.7 MB. */
+  /** How many requests are remembered, rounded up to a power of two. 65,536 by default, which take up to 4.5 MB. */
   readonly requests?: number | undefined
   /** How many bytes of answers are remembered, rounded up to a power of two. 4 MiB by default. */
   readonly bytes?: number | undefined
@@ -382,10 +396,15 @@ const defaultLimits = {
   calls: 131_072,
   handlers: 16_384,
   handlersPerSender: 1024,
+  waitingBytes: 64 * 1024 * 1024,
+  waitingBytesPerSender: 8 * 1024 * 1024,
   requestsPerSecond: 20_000,
   replyBytesPerSecond: 65_536,
   depth: Codec.maxArgumentDepth
 }
+
+// All senders together may be sent as much as so many of them.
+const defaultTotalShare = 32
 
 const defaultMemory = { window: Duration.minutes(1), requests: 65_536, bytes: 4 * 1024 * 1024 }
 
@@ -403,12 +422,14 @@ const make = Effect.fnUntraced(function*(
   const limits = limitsOf(options.limits ?? {})
   const random = Context.get(context, WebCrypto)
   const ids = Ids.make(random)
+  const sizes = Context.get(context, Sizes)
   const server = Server.make(wire, {
-    maxHandlers: limits.handlers,
-    maxHandlersPerSender: limits.handlersPerSender,
-    requestsPerSecond: limits.requestsPerSecond,
-    replyBytesPerSecond: limits.replyBytesPerSecond,
-    maxDepth: limits.depth,
+    limits: {
+      ...limits,
+      all: { requests: limits.handlers, bytes: limits.waitingBytes },
+      sender: { requests: limits.handlersPerSender, bytes: limits.waitingBytesPerSender }
+    },
+    sizes,
     memory: options.memory === false ? undefined : memoryOf(options.memory ?? {}),
     gracePeriod: Duration.fromInputUnsafe(options.gracePeriod ?? defaultGracePeriod),
     hash: () => KeyedHash.make(random),
@@ -420,7 +441,7 @@ const make = Effect.fnUntraced(function*(
     matchSender: options.matchSender ?? true,
     maxCalls: limits.calls,
     ids,
-    onProof: server.prove
+    onAddressProven: server.onAddressProven
   })
 
   const receive = (datagram: Uint8Array, from: Transport.Peer) => {
@@ -449,11 +470,15 @@ const make = Effect.fnUntraced(function*(
   }
 
   yield* Effect.addFinalizer(() => Effect.sync(() => caller.close(closedError())))
+  const defects = new PerSecond(100)
   const receiver = yield* transport.run((datagram, from) => {
     try {
       receive(datagram, from)
     } catch (defect) {
-      // A defect of ours. It must not take the socket with it.
+      // A defect of ours. It must not take the socket with it, nor fill the disk.
+      const at = wire.now()
+      if (!defects.hasRoom(at)) return
+      defects.count()
       logDefect(wire.context, "rpcudp: a datagram could not be dealt with", Cause.die(defect), { sender: from })
     }
   }).pipe(
@@ -487,12 +512,16 @@ const make = Effect.fnUntraced(function*(
 })
 
 const limitsOf = (options: Limits) => {
+  const replyBytesPerSecond = options.replyBytesPerSecond ?? defaultLimits.replyBytesPerSecond
   const limits = {
     calls: options.calls ?? defaultLimits.calls,
     handlers: options.handlers ?? defaultLimits.handlers,
     handlersPerSender: options.handlersPerSender ?? defaultLimits.handlersPerSender,
+    waitingBytes: options.waitingBytes ?? defaultLimits.waitingBytes,
+    waitingBytesPerSender: options.waitingBytesPerSender ?? defaultLimits.waitingBytesPerSender,
     requestsPerSecond: options.requestsPerSecond ?? defaultLimits.requestsPerSecond,
-    replyBytesPerSecond: options.replyBytesPerSecond ?? defaultLimits.replyBytesPerSecond,
+    replyBytesPerSecond,
+    totalReplyBytesPerSecond: options.totalReplyBytesPerSecond ?? defaultTotalShare * replyBytesPerSecond,
     depth: options.depth ?? defaultLimits.depth
   }
   for (const [name, limit] of Object.entries(limits)) {

@@ -35,7 +35,7 @@ export interface Options {
   readonly maxCalls: number
   readonly ids: Ids
   /** This peer has answered a call: it is where it says. */
-  readonly onProof: (from: Peer, at: number) => void
+  readonly onAddressProven: (from: Peer, at: number) => void
 }
 
 type Answer = Effect.Effect<unknown, unknown>
@@ -180,7 +180,7 @@ export const make = (wire: Wire, options: Options): Caller => {
       const at = now()
       calls.remove(call)
       if (call.retransmission !== undefined) retransmitter.answered(call.retransmission, at)
-      if (own) options.onProof(from, at)
+      if (own) options.onAddressProven(from, at)
       end(call, answer, at - call.startedAt)
     },
 

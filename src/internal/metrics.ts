@@ -40,8 +40,11 @@ export type RequestOutcome =
  */
 export type DropReason = Malformed | "UnknownId" | "ForeignSender" | "PortZero" | Unsealed
 
-/** A challenge that was sent, one that was answered here, or one that somebody else has answered. */
-export type ChallengeEvent = "sent" | "answered" | "proven"
+/**
+ * A challenge that was sent, one that was answered here, one that somebody else has answered, or a request that was refused
+ * for want of a proof and is taken up again with it: that one is counted as a request twice.
+ */
+export type ChallengeEvent = "sent" | "answered" | "proven" | "resumed"
 
 export interface Metrics {
   readonly callStarted: () => void
@@ -53,7 +56,7 @@ export interface Metrics {
   readonly requestRefused: (outcome: RequestOutcome) => void
   /** The datagram of a call was sent again. */
   readonly retransmitted: () => void
-  /** An answer was not sent, as that would have been too much for an address that nobody has proven to be the asker's. */
+  /** An answer was not sent at once, as that would have been too much for an address that has proven nothing. */
   readonly withheld: () => void
   /** What is remembered of requests made room for newer ones before its time. */
   readonly forgotten: (what: "request" | "answer") => void

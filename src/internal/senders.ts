@@ -5,27 +5,38 @@
 import * as Crypto from "node:crypto"
 import { idBytes } from "../Codec.ts"
 import type { KeyedHash } from "./keyedHash.ts"
+import { networkOf, senderOf } from "./network.ts"
+import { second } from "./now.ts"
+import { Buckets } from "./rates.ts"
 import { RecentMap } from "./recentMap.ts"
+import type { Sizes } from "./sizes.ts"
 
 export interface Options {
   readonly hash: KeyedHash
   /** 16 random bytes or more. Who knows them can prove any address. */
   readonly secret: Uint8Array
+  readonly sizes: Pick<Sizes, "buckets" | "challengedSenders" | "knownHosts" | "provenSenders">
+  /** Of one sender. */
   readonly requestsPerSecond: number
+  /** To one sender that has proven nothing. */
   readonly replyBytesPerSecond: number
+  /** To all senders together that have proven nothing. */
+  readonly totalReplyBytesPerSecond: number
 }
 
 /** A sender as the limits see it: its address, or the network that one holder of IPv6 addresses has to choose from. */
 export interface Sender {
   readonly name: string
-  /** 32 bits of it. */
+  /** 32 bits of it, and of the network that it belongs to. */
   readonly hash: number
+  readonly networkHash: number
   /** What was known of it when so many proofs had been noted. */
   proven: Proven | undefined
   seen: number
 }
 
-const second = 1_000_000_000
+/** A network may have as much as so many of its senders. */
+export const networkShare = 4
 
 /** A bucket of requests holds those of one second. */
 const requestSeconds = 1
@@ -33,28 +44,31 @@ const requestSeconds = 1
 /** A bucket of reply bytes holds those of four seconds: a first burst of calls comes before there can be a proof. */
 const replySeconds = 4
 
+/**
+ * Challenges may take so many times the bytes of replies: whoever floods in another's name must not use up what the other
+ * needs to prove itself. A challenge is at most 1.8 times as long as its request, where RFC 9000, 8.1, allows three times.
+ */
+const challengeShare = 4
+
+const challengeSeconds = 1
+
+/** Nothing is run for a sender that may be sent less: hardly any answer is shorter. */
+const leastReplyBytes = 64
+
 /** How long a proof holds, in nanoseconds. */
 const provenFor = 600 * second
 
 /** A proof is noted again once it is this old. */
 const renewAfter = 60 * second
 
-/** A sender is challenged again after so many nanoseconds. */
+/** A sender whose requests are still served is challenged so often at most, in nanoseconds. */
 const challengeEvery = second / 4
-
-/** One request in so many is challenged even before that. */
-const challengeAnyway = 8
 
 /** How many nanoseconds of challenges have the same token: it is good for up to two times as long. */
 const tokenAge = 10 * second
 
-/** So many proofs are kept at least, and at most twice as many. */
-const minProven = 8192
-
-/** Of so many senders it is known when they were challenged last. A power of two. */
-const maxChallenged = 1024
-
-const maxKnown = 1024
+/** The beginning of a token is the serial number of what waits for it, the rest is what only its receiver can know. */
+const serialBytes = 6
 
 /** How many bytes may be sent to a sender for an answer of its own: somebody else may ask in its name. */
 const answerCredit = 2 ** 20
@@ -72,16 +86,19 @@ interface Proven {
 }
 
 export class Senders {
-  readonly #options: Options
+  readonly #hash: KeyedHash
+  readonly #knownHosts: number
   readonly #requests: Buckets
-  readonly #replyBytes: Buckets
+  /** Of requests that answered a challenge of their own. */
+  readonly #provenRequests: Buckets
+  readonly #replies: Budget
+  readonly #challenges: Budget
   readonly #requestNanos: number
   readonly #secret: string
-  readonly #proven = new RecentMap<Proven>(minProven)
+  readonly #proven: RecentMap<Proven>
   // By some bits of their hash: the sender that was challenged last, and when.
-  readonly #challenged = new Int32Array(maxChallenged)
-  readonly #challengedAt = new Float64Array(maxChallenged).fill(-Infinity)
-  #unchallenged = 0
+  readonly #challenged: Int32Array
+  readonly #challengedAt: Float64Array
   /** How many proofs have been noted: with each, some sender is proven, and another may be forgotten. */
   #noted = 0
   // By host, those heard lately, so that each request costs one search: the hash and the search for a proof cost 60 ns.
@@ -91,12 +108,23 @@ export class Senders {
   #lastAt = -Infinity
   #otherAt = -Infinity
 
-  constructor(options: Options) {
-    this.#options = options
-    this.#requests = new Buckets(options.requestsPerSecond, requestSeconds)
-    this.#replyBytes = new Buckets(options.replyBytesPerSecond, replySeconds)
-    this.#requestNanos = second / options.requestsPerSecond
-    this.#secret = Buffer.from(options.secret).toString("hex")
+  constructor({ hash, replyBytesPerSecond, requestsPerSecond, secret, sizes, totalReplyBytesPerSecond }: Options) {
+    this.#hash = hash
+    this.#knownHosts = sizes.knownHosts
+    this.#requests = new Buckets(sizes.buckets, requestsPerSecond, requestSeconds)
+    this.#provenRequests = new Buckets(sizes.buckets, requestsPerSecond, requestSeconds)
+    this.#replies = new Budget(sizes.buckets, replyBytesPerSecond, totalReplyBytesPerSecond, replySeconds)
+    this.#challenges = new Budget(
+      sizes.buckets,
+      challengeShare * replyBytesPerSecond,
+      challengeShare * totalReplyBytesPerSecond,
+      challengeSeconds
+    )
+    this.#requestNanos = second / requestsPerSecond
+    this.#secret = Buffer.from(secret).toString("hex")
+    this.#proven = new RecentMap<Proven>(sizes.provenSenders)
+    this.#challenged = new Int32Array(sizes.challengedSenders)
+    this.#challengedAt = new Float64Array(sizes.challengedSenders).fill(-Infinity)
   }
 
   /** How many senders have proven their address. */
@@ -107,14 +135,21 @@ export class Senders {
   of(host: string): Sender {
     let sender = this.#known.get(host)
     if (sender === undefined) {
-      if (this.#known.size >= maxKnown) this.#known.clear()
-      const name = host.includes(":") ? networkOf(host) : host
-      this.#known.set(host, sender = { name, hash: this.#options.hash.ofText(name), proven: undefined, seen: -1 })
+      if (this.#known.size >= this.#knownHosts) this.#known.clear()
+      const name = senderOf(host)
+      sender = {
+        name,
+        hash: this.#hash.ofText(name),
+        networkHash: this.#hash.ofText(networkOf(host)),
+        proven: undefined,
+        seen: -1
+      }
+      this.#known.set(host, sender)
     }
     return sender
   }
 
-  /** Takes a request into account. Answers whether its sender may have it served. */
+  /** Takes a request into account. Returns whether its sender may have it served. */
   admit(sender: Sender, now: number): boolean {
     if (sender.name !== this.#last) {
       this.#last = sender.name
@@ -122,8 +157,10 @@ export class Senders {
     }
     this.#lastAt = now
     const proven = this.#provenAt(sender, now)
-    if ((proven === undefined || proven.credit <= 0) && !this.#replyBytes.has(sender.hash, 1, now)) return false
-    if (proven === undefined) return this.#requests.take(sender.hash, 1, now)
+    if ((proven === undefined || proven.credit <= 0) && !this.#replies.has(sender, leastReplyBytes, now)) {
+      return false
+    }
+    if (proven === undefined) return take(this.#requests, sender.hash, 1, now)
     const fullAt = Math.max(proven.fullAt, now) + this.#requestNanos
     // Who sends alone can starve nobody.
     const alone = this.#otherAt + second <= now
@@ -133,44 +170,66 @@ export class Senders {
     return true
   }
 
-  /** Takes an answer into account. Answers whether it may be sent. */
+  /**
+   * The same for a request that has answered a challenge of its own: whatever others send in the name of its sender has used
+   * up nothing of what it may.
+   */
+  admitProven(sender: Sender, now: number): boolean {
+    return take(this.#provenRequests, sender.hash, 1, now)
+  }
+
+  /** Takes an answer into account. Returns whether it may be sent. */
   spend(sender: Sender, bytes: number, now: number): boolean {
+    return this.#spendCredit(sender, bytes, now) || this.#replies.take(sender, bytes, now)
+  }
+
+  /** The same for a challenge, whose budget is one of its own. */
+  spendChallenge(sender: Sender, bytes: number, now: number): boolean {
+    return this.#spendCredit(sender, bytes, now) || this.#challenges.take(sender, bytes, now)
+  }
+
+  /** Whether so much can be sent to it that it has proven to ask for. */
+  hasCredit(sender: Sender, bytes: number, now: number): boolean {
     const proven = this.#provenAt(sender, now)
-    if (proven === undefined || proven.credit < bytes) return this.#replyBytes.take(sender.hash, bytes, now)
-    proven.credit -= bytes
+    return proven !== undefined && proven.credit >= bytes
+  }
+
+  /**
+   * Whether a sender that is served should prove its address before it has to: it has had half of what it may have, and was
+   * not asked a moment ago. What says so takes it as having been asked.
+   */
+  isDoubted(sender: Sender, now: number): boolean {
+    const proven = this.#provenAt(sender, now)
+    if (proven !== undefined) {
+      if (proven.credit >= proven.granted / 2 || this.#replies.isUnlimited) return false
+    } else if (this.#replies.isHalfFull(sender, now) && this.#requests.isHalfFull(sender.hash, now)) return false
+    const slot = sender.hash & (this.#challenged.length - 1)
+    if (this.#challenged[slot] === sender.hash && now < this.#challengedAt[slot]! + challengeEvery) return false
+    this.#challenged[slot] = sender.hash
+    this.#challengedAt[slot] = now
     return true
   }
 
   /**
-   * The token of a challenge, where one is due: once the sender has had half of what it may have, or at once. The challenge
-   * itself is still to be spent for.
-   *
-   * Nothing is kept of a token but how to make it again, or a flood could make it be forgotten. Nor can somebody who sends
-   * in the name of another, and has all challenges wasted on requests that the other knows nothing of, keep it from one.
+   * The token of a challenge: 20 bytes, which begin with this number, from 0 to 2^48 - 1. Nothing is kept of it but how to
+   * make it again, or a flood could make it be forgotten.
    */
-  challenge(sender: Sender, now: number, atOnce = false): Uint8Array | undefined {
-    const proven = this.#provenAt(sender, now)
-    if (proven !== undefined) {
-      if (proven.credit >= proven.granted / 2 || this.#replyBytes.isUnlimited) return undefined
-    } else if (
-      !atOnce && this.#replyBytes.isHalfFull(sender.hash, now) && this.#requests.isHalfFull(sender.hash, now)
-    ) return undefined
-    const slot = sender.hash & (maxChallenged - 1)
-    const recently = this.#challenged[slot] === sender.hash && now < this.#challengedAt[slot]! + challengeEvery
-    if (recently && ++this.#unchallenged % challengeAnyway !== 0) return undefined
-    this.#challenged[slot] = sender.hash
-    this.#challengedAt[slot] = now
-    return this.#tokenOf(sender.name, Math.floor(now / tokenAge))
+  token(sender: Sender, serial: number, now: number): Uint8Array {
+    return this.#tokenOf(sender.name, serial, Math.floor(now / tokenAge))
   }
 
-  /** Answers whether this is a token that the host was challenged with: it has proven its address then. */
-  answered(host: string, token: Uint8Array, now: number): boolean {
+  /**
+   * The number that a token begins with, if it is one that the host was challenged with: it has proven its address then.
+   * Undefined if it is not.
+   */
+  answered(host: string, token: Uint8Array, now: number): number | undefined {
     const sender = this.of(host)
     const age = Math.floor(now / tokenAge)
-    const isOf = (age: number) => Crypto.timingSafeEqual(this.#tokenOf(sender.name, age), token)
-    if (!isOf(age) && !isOf(age - 1)) return false
+    const serial = Buffer.from(token.buffer, token.byteOffset, serialBytes).readUIntBE(0, serialBytes)
+    const isOf = (age: number) => Crypto.timingSafeEqual(this.#tokenOf(sender.name, serial, age), token)
+    if (!isOf(age) && !isOf(age - 1)) return undefined
     this.#prove(sender, now, proofCredit)
-    return true
+    return serial
   }
 
   /** The host has answered a call: it has sent back what only it can have received. */
@@ -198,6 +257,13 @@ export class Senders {
     return this.#provenAt(sender, now) !== undefined
   }
 
+  #spendCredit(sender: Sender, bytes: number, now: number): boolean {
+    const proven = this.#provenAt(sender, now)
+    if (proven === undefined || proven.credit < bytes) return false
+    proven.credit -= bytes
+    return true
+  }
+
   #provenAt(sender: Sender, now: number): Proven | undefined {
     const proven = this.#lastProof(sender)
     return proven !== undefined && proven.until > now ? proven : undefined
@@ -212,81 +278,48 @@ export class Senders {
   }
 
   // The end of the hash is left out, so nobody can go on from it to another; `createHmac` takes thirty times as long.
-  #tokenOf(name: string, age: number): Uint8Array {
-    const hash = Crypto.hash("sha256", `${this.#secret} ${age} ${name}`, "hex")
-    return Buffer.from(hash.slice(0, 2 * idBytes), "hex")
+  #tokenOf(name: string, serial: number, age: number): Uint8Array {
+    const token = Crypto.hash("sha256", `${this.#secret} ${age} ${serial} ${name}`, "buffer").subarray(0, idBytes)
+    token.writeUIntBE(serial, 0, serialBytes)
+    return token
   }
 }
 
-/**
- * Token buckets in two rows of fixed length, where a sender has one in each. It shares them with others, so it may find
- * one empty that it has not emptied, but hardly both; and never has it more than one bucket of its own would give.
- */
-class Buckets {
-  readonly #fullAt = new Float64Array(2 * slots)
-  readonly #nanosPerToken: number
-  readonly #depth: number
+const take = (buckets: Buckets, hash: number, tokens: number, now: number): boolean => {
+  if (!buckets.has(hash, tokens, now)) return false
+  buckets.take(hash, tokens, now)
+  return true
+}
 
-  constructor(perSecond: number, seconds: number) {
-    this.#nanosPerToken = second / perSecond
-    this.#depth = seconds * second
+/** Bytes to those that have proven nothing: to one sender, to its network, and to all together. */
+class Budget {
+  readonly #ofSenders: Buckets
+  readonly #ofNetworks: Buckets
+  readonly #ofAll: Buckets
+  readonly isUnlimited: boolean
+
+  constructor(places: number, perSecond: number, total: number, seconds: number) {
+    this.#ofSenders = new Buckets(places, perSecond, seconds)
+    this.#ofNetworks = new Buckets(places, networkShare * perSecond, seconds)
+    this.#ofAll = new Buckets(1, total, seconds)
+    this.isUnlimited = perSecond === Infinity && total === Infinity
   }
 
-  get isUnlimited(): boolean {
-    return this.#nanosPerToken === 0
+  has({ hash, networkHash }: Sender, bytes: number, now: number): boolean {
+    return this.#ofSenders.has(hash, bytes, now) && this.#ofNetworks.has(networkHash, bytes, now) &&
+      this.#ofAll.has(0, bytes, now)
   }
 
-  /** Whether so much could be taken. */
-  has(hash: number, tokens: number, now: number): boolean {
-    const room = now + this.#depth - tokens * this.#nanosPerToken
-    return Math.max(this.#fullAt[firstSlot(hash)]!, now) <= room ||
-      Math.max(this.#fullAt[secondSlot(hash)]!, now) <= room
-  }
-
-  take(hash: number, tokens: number, now: number): boolean {
-    if (!this.has(hash, tokens, now)) return false
-    this.#takeAt(firstSlot(hash), tokens, now)
-    this.#takeAt(secondSlot(hash), tokens, now)
+  take(sender: Sender, bytes: number, now: number): boolean {
+    if (!this.has(sender, bytes, now)) return false
+    this.#ofSenders.take(sender.hash, bytes, now)
+    this.#ofNetworks.take(sender.networkHash, bytes, now)
+    this.#ofAll.take(0, bytes, now)
     return true
   }
 
-  fullAt(hash: number): number {
-    return Math.min(this.#fullAt[firstSlot(hash)]!, this.#fullAt[secondSlot(hash)]!)
-  }
-
-  isHalfFull(hash: number, now: number): boolean {
-    const half = now + this.#depth / 2
-    return this.fullAt(hash) <= half
-  }
-
-  #takeAt(slot: number, tokens: number, now: number): void {
-    const fullAt = Math.max(this.#fullAt[slot]!, now) + tokens * this.#nanosPerToken
-    this.#fullAt[slot] = Math.min(fullAt, now + this.#depth)
+  isHalfFull({ hash, networkHash }: Sender, now: number): boolean {
+    return this.#ofSenders.isHalfFull(hash, now) && this.#ofNetworks.isHalfFull(networkHash, now) &&
+      this.#ofAll.isHalfFull(0, now)
   }
 }
-
-const slots = 4096
-
-const firstSlot = (hash: number): number => hash & (slots - 1)
-
-const secondSlot = (hash: number): number => slots + ((hash >>> 16) & (slots - 1))
-
-/**
- * The first 64 bits of an IPv6 address: what one subscriber has is one such network or more (RFC 6177). Where these say
- * nothing of whose it is, the whole address: on a link, and where it stands for one of IPv4 (RFC 6052, 2.1).
- */
-const networkOf = (host: string): string => {
-  if (linkLocal.test(host) || host.startsWith("64:ff9b::")) return host
-  const [head = "", tail] = host.split("::")
-  const groups = head === "" ? [] : head.split(":")
-  if (tail !== undefined) {
-    const after = tail.split(":")
-    // Four numbers with dots are two groups.
-    const missing = 8 - groups.length - after.length - (tail.includes(".") ? 1 : 0)
-    for (let i = 0; i < missing; i++) groups.push("0")
-    groups.push(...after)
-  }
-  return groups.slice(0, 4).join(":")
-}
-
-const linkLocal = /^fe[89ab]/

@@ -1,68 +1,190 @@
 /**
- * The requests that take their time: found by their id, and counted by their sender. One that is answered at once needs no
- * place here, as nothing can repeat it meanwhile. No clock, no socket.
+ * The requests that take their time: found by their sender and id, and counted with what they hold by their sender, its
+ * network and all together. One that is answered at once needs no place here, as nothing can repeat it meanwhile. No clock,
+ * no socket.
  */
 import type { Peer } from "../Transport.ts"
-import { idAt, sameIds, wordAt } from "./ids.ts"
+import { sameIds } from "./ids.ts"
 import type { Sender } from "./senders.ts"
+import { networkShare } from "./senders.ts"
 
 export interface Suspendable {
   readonly id: Uint8Array
-  /** Of its id, and such that strangers can't compute it. */
+  /** Of its id, its sender and its port, and such that strangers can't compute it. */
   readonly hash: number
   readonly from: Peer
   readonly sender: Sender
+  /** About how many bytes of heap its arguments take. */
+  readonly heapBytes: number
+  /** Whether it has answered a challenge of its own. */
+  readonly proven: boolean
   /** Whether it is here. */
   suspended: boolean
-  /** Whether its sender had proven its address when it came here. */
-  proven: boolean
+  nextInSlot: Suspendable | undefined
 }
 
-export class Suspended<R extends Suspendable> {
-  readonly #requests = new Map<number, R>()
-  readonly #perSender = new Map<string, number>()
-  #unproven = 0
-
-  /** How many are here of senders that had proven nothing: those may all be one's inventions. */
-  get unproven(): number {
-    return this.#unproven
-  }
-
-  /** How many of this sender's are here. */
-  of(sender: Sender): number {
-    return this.#requests.size === 0 ? 0 : this.#perSender.get(sender.name) ?? 0
-  }
-
-  /** Whether this datagram, a request whose id has this hash, asks again for what is here. */
-  isRepeated(hash: number, datagram: Uint8Array, from: Peer): boolean {
-    if (this.#requests.size === 0) return false
-    const known = this.#requests.get(keyOf(hash, datagram, idAt))
-    return known !== undefined && sameIds(known.id, 0, datagram, idAt) && known.from.equals(from)
-  }
-
-  add(request: R, proven: boolean): void {
-    const { hash, id, sender: { name } } = request
-    request.suspended = true
-    request.proven = proven
-    if (!proven) this.#unproven++
-    this.#requests.set(keyOf(hash, id, 0), request)
-    this.#perSender.set(name, (this.#perSender.get(name) ?? 0) + 1)
-  }
-
-  /** Does nothing if it is not here. */
-  remove({ hash, id, proven, sender: { name }, suspended }: R): void {
-    if (!suspended) return
-    if (!proven) this.#unproven--
-    this.#requests.delete(keyOf(hash, id, 0))
-    const left = (this.#perSender.get(name) ?? 1) - 1
-    if (left === 0) this.#perSender.delete(name)
-    else this.#perSender.set(name, left)
-  }
+/** How many requests may be here, and how many bytes of heap their arguments may take together. */
+export interface Bound {
+  readonly requests: number
+  readonly bytes: number
 }
 
 /**
- * 52 bits of an id, 32 of them its hash: strangers choose ids, and would choose those that a `Map` puts into one place. The
- * rest is compared.
+ * Whether there is room for a request: for any; only for one that has answered a challenge of its own, as all that is here
+ * may be one stranger's inventions; or for none.
  */
-const keyOf = (hash: number, bytes: Uint8Array, start: number): number =>
-  (hash >>> 0) * 2 ** 20 + (wordAt(bytes, start) >>> 12)
+export type Room = "any" | "proven" | "none"
+
+// A power of two.
+const minSlots = 64
+
+export class Suspended {
+  readonly #ofSender: Bound
+  readonly #ofNetwork: Bound
+  readonly #all: Share
+  /** The room of a sender that has nothing here. */
+  readonly #fresh: Room
+  // By the hash of their names, which nobody can compute: those that collide share one.
+  readonly #senders = new Map<number, Share>()
+  readonly #networks = new Map<number, Share>()
+  #slots: Array<Suspendable | undefined> = emptySlots(minSlots)
+
+  constructor(options: { readonly all: Bound; readonly sender: Bound }) {
+    const { all, sender } = options
+    this.#all = new Share(all)
+    this.#ofSender = sender
+    this.#ofNetwork = { requests: networkShare * sender.requests, bytes: networkShare * sender.bytes }
+    this.#fresh = new Share(sender).room
+  }
+
+  /** How many are here. */
+  get size(): number {
+    return this.#all.requests
+  }
+
+  roomFor({ hash, networkHash }: Sender): Room {
+    if (this.#all.requests === 0) return least(this.#all.room, this.#fresh)
+    const ofSender = this.#senders.get(hash)?.room ?? this.#fresh
+    const ofNetwork = this.#networks.get(networkHash)?.room ?? "any"
+    return least(this.#all.room, least(ofNetwork, ofSender))
+  }
+
+  /** Whether this datagram, a request with this hash, asks again for what is here. `start` is where its id stands. */
+  isRepeated(hash: number, datagram: Uint8Array, start: number, from: Peer): boolean {
+    if (this.#all.requests === 0) return false
+    let known = this.#slots[this.#slotOf(hash)]
+    while (
+      known !== undefined &&
+      !(known.hash === hash && sameIds(known.id, 0, datagram, start) && known.from.equals(from))
+    ) known = known.nextInSlot
+    return known !== undefined
+  }
+
+  add(request: Suspendable): void {
+    const { sender: { hash, networkHash } } = request
+    request.suspended = true
+    if (this.#all.requests === this.#slots.length) this.#grow()
+    this.#put(request)
+    this.#all.add(request)
+    shareOf(this.#networks, networkHash, this.#ofNetwork).add(request)
+    shareOf(this.#senders, hash, this.#ofSender).add(request)
+  }
+
+  /** Does nothing if it is not here. */
+  remove(request: Suspendable): void {
+    if (!request.suspended) return
+    const { sender: { hash, networkHash } } = request
+    request.suspended = false
+    this.#take(request)
+    this.#all.remove(request)
+    removeFrom(this.#networks, networkHash, request)
+    removeFrom(this.#senders, hash, request)
+  }
+
+  #put(request: Suspendable): void {
+    const slot = this.#slotOf(request.hash)
+    request.nextInSlot = this.#slots[slot]
+    this.#slots[slot] = request
+  }
+
+  #take(request: Suspendable): void {
+    const slot = this.#slotOf(request.hash)
+    let before = this.#slots[slot]
+    if (before === request) this.#slots[slot] = request.nextInSlot
+    else {
+      while (before !== undefined && before.nextInSlot !== request) before = before.nextInSlot
+      if (before !== undefined) before.nextInSlot = request.nextInSlot
+    }
+    request.nextInSlot = undefined
+  }
+
+  #grow(): void {
+    const slots = this.#slots
+    this.#slots = emptySlots(2 * slots.length)
+    for (let request of slots) {
+      while (request !== undefined) {
+        const next: Suspendable | undefined = request.nextInSlot
+        this.#put(request)
+        request = next
+      }
+    }
+  }
+
+  #slotOf(hash: number): number {
+    return hash & (this.#slots.length - 1)
+  }
+}
+
+const emptySlots = (length: number): Array<undefined> => Array.from({ length }, () => undefined)
+
+/** What one sender, one network, or all have here. */
+class Share {
+  readonly #bound: Bound
+  requests = 0
+  #bytes = 0
+  // Of those that have answered no challenge of their own.
+  #unproven = 0
+  #unprovenBytes = 0
+
+  constructor(bound: Bound) {
+    this.#bound = bound
+  }
+
+  get room(): Room {
+    const { bytes, requests } = this.#bound
+    if (this.requests >= requests || this.#bytes >= bytes) return "none"
+    // The last quarter is kept.
+    return this.#unproven >= Math.ceil(requests * 0.75) || this.#unprovenBytes >= bytes * 0.75 ? "proven" : "any"
+  }
+
+  add({ heapBytes, proven }: Suspendable): void {
+    this.requests++
+    this.#bytes += heapBytes
+    if (proven) return
+    this.#unproven++
+    this.#unprovenBytes += heapBytes
+  }
+
+  remove({ heapBytes, proven }: Suspendable): void {
+    this.requests--
+    this.#bytes -= heapBytes
+    if (proven) return
+    this.#unproven--
+    this.#unprovenBytes -= heapBytes
+  }
+}
+
+const least = (a: Room, b: Room): Room => a === "none" || b === "any" ? a : b
+
+const shareOf = (shares: Map<number, Share>, hash: number, bound: Bound): Share => {
+  let share = shares.get(hash)
+  if (share === undefined) shares.set(hash, share = new Share(bound))
+  return share
+}
+
+const removeFrom = (shares: Map<number, Share>, hash: number, request: Suspendable): void => {
+  const share = shares.get(hash)
+  if (share === undefined) return
+  share.remove(request)
+  if (share.requests === 0) shares.delete(hash)
+}

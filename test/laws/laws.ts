@@ -139,11 +139,13 @@ export const laws: Readonly<Record<string, Law>> = {
       sum(outcome, "rpcudp_calls.oversize")
     const requests = sum(outcome, "rpcudp_requests.")
     const challenges = value(outcome, "rpcudp_challenges.answered") + value(outcome, "rpcudp_challenges.proven")
+    // What is taken up again with a proof is a request a second time.
+    const resumed = value(outcome, "rpcudp_challenges.resumed")
     return [
       ...equal("calls that were answered and answers that were used", answered, answers),
       ...equal(
         "datagrams received, and used or dropped",
-        received,
+        received + resumed,
         requests + answers + challenges + sum(outcome, "rpcudp_datagrams_dropped.")
       ),
       ...equal("datagrams the network delivered and datagrams received", stats.delivered, received),

@@ -1,0 +1,48 @@
+/**
+ * Asks senders to prove that they are where their requests come from, and keeps what waits for it. A request that nothing
+ * else speaks for is not refused: it runs once its own challenge is answered (RFC 9000, 8.1).
+ */
+import * as Result from "effect/Result"
+import * as Codec from "../Codec.ts"
+import type { Peer } from "../Transport.ts"
+import type { Held } from "./held.ts"
+import { HeldRequests } from "./held.ts"
+import type { Sender, Senders } from "./senders.ts"
+import type { Sizes } from "./sizes.ts"
+import type { Wire } from "./wire.ts"
+
+export class Challenges {
+  readonly #wire: Wire
+  readonly #senders: Senders
+  readonly #held: HeldRequests
+
+  constructor(wire: Wire, senders: Senders, sizes: Pick<Sizes, "heldBytes" | "heldRequests">) {
+    this.#wire = wire
+    this.#senders = senders
+    this.#held = new HeldRequests({ maxRequests: sizes.heldRequests, maxBytes: sizes.heldBytes })
+  }
+
+  /**
+   * Challenges the sender of the request with this id, where the budget of challenges has room, and returns whether it had.
+   * What `hold` gives goes on with the proof.
+   */
+  ask(id: Uint8Array, to: Peer, sender: Sender, at: number, hold?: () => Held): boolean {
+    if (!this.#senders.spendChallenge(sender, challengeBytes, at)) return false
+    const token = this.#senders.token(sender, hold === undefined ? 0 : this.#held.add(hold()), at)
+    this.#wire.metrics.challenged("sent")
+    this.#wire.send(Codec.encodeChallenge(id, token), to)
+    return true
+  }
+
+  onProof(datagram: Uint8Array, from: Peer): void {
+    const proof = Codec.decodeProof(datagram)
+    if (Result.isFailure(proof)) return this.#wire.drop(proof.failure, from)
+    const at = this.#wire.now()
+    const number = this.#senders.answered(from.host, Codec.idOf(datagram), at)
+    if (number === undefined) return this.#wire.drop("UnknownId", from)
+    this.#wire.metrics.challenged("proven")
+    this.#held.take(number)?.resume(at)
+  }
+}
+
+const challengeBytes = Codec.headerBytes + 2 + Codec.idBytes

@@ -1,0 +1,118 @@
+/** The groups that are served: from when their handlers are given until the last of them has ended. */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { Implementation } from "../Handlers.ts"
+import { DuplicateMethod } from "./errors.ts"
+import type { Admitted, Method, Served } from "./request.ts"
+import { Running } from "./request.ts"
+import { requestSpans } from "./watch.ts"
+
+export interface Options {
+  /** What the timer of the grace period runs in. */
+  readonly context: Context.Context<never>
+  /** How long handlers may go on once their group is no longer served. */
+  readonly gracePeriod: Duration.Duration
+}
+
+export class Groups {
+  readonly #options: Options
+  readonly #methods = new Map<string, Method>()
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** How many methods are served. */
+  get size(): number {
+    return this.#methods.size
+  }
+
+  method(name: string): Method | undefined {
+    return this.#methods.get(name)
+  }
+
+  /** Serves them until the scope closes, and then for as long as the grace period lets them end. */
+  serve(implementations: ReadonlyArray<Implementation>): Effect.Effect<void, DuplicateMethod, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.suspend(() => {
+        const duplicate = this.#duplicateIn(implementations)
+        return duplicate === undefined
+          ? Effect.succeed(implementations.map((implementation) => this.#open(implementation)))
+          : Effect.fail(duplicate)
+      }),
+      (groups) =>
+        Effect.withFiber((fiber) => {
+          const closer = Context.getOrUndefined(fiber.context, Running)
+          for (const served of groups) served.accepting = false
+          return Effect.flatMap(
+            this.#drained(groups, closer),
+            // Waits for them: what they use closes after this.
+            () => Fiber.interruptAll(groups.flatMap((served) => this.#close(served, fiber, closer)))
+          )
+        })
+    )
+  }
+
+  #duplicateIn(implementations: ReadonlyArray<Implementation>): DuplicateMethod | undefined {
+    const declared = new Map(Array.from(this.#methods, ([method, { served }]) => [method, served.group]))
+    for (const { group, handlers } of implementations) {
+      for (const method of handlers.keys()) {
+        const other = declared.get(method)
+        if (other !== undefined) return new DuplicateMethod({ method, groups: [other, group] })
+        declared.set(method, group)
+      }
+    }
+    return undefined
+  }
+
+  #open({ group, handlers, idempotent }: Implementation): Served {
+    const served: Served = {
+      group,
+      idempotent,
+      handlers,
+      fibers: new Map(),
+      inFlight: 0,
+      accepting: true,
+      open: true,
+      onEnd: undefined
+    }
+    for (const [name, handler] of handlers) {
+      this.#methods.set(name, { served, handler, span: requestSpans(handler.context, group, name) })
+    }
+    return served
+  }
+
+  /**
+   * Resumes when no handler of these groups runs any more but the one that closes them, at the latest after the grace
+   * period.
+   */
+  #drained(groups: ReadonlyArray<Served>, closer: Admitted | undefined): Effect.Effect<void> {
+    const { context, gracePeriod } = this.#options
+    const isOver = () => groups.every((served) => served.inFlight <= (closer?.method.served === served ? 1 : 0))
+    if (isOver() || Duration.isZero(gracePeriod)) return Effect.void
+    return Effect.callback<void>((resume) => {
+      const timer = Effect.runForkWith(context)(Effect.sleep(gracePeriod))
+      timer.addObserver(() => resume(Effect.void))
+      const onEnd = () => {
+        if (isOver()) timer.interruptUnsafe()
+      }
+      for (const served of groups) served.onEnd = onEnd
+    })
+  }
+
+  /** Takes no more requests, and returns the fibers that are to be ended. */
+  #close(served: Served, fiber: Fiber.Fiber<unknown, unknown>, closer: Admitted | undefined) {
+    served.open = false
+    for (const method of served.handlers.keys()) this.#methods.delete(method)
+    const others: Array<Fiber.Fiber<unknown, unknown>> = []
+    for (const [running, request] of served.fibers) {
+      // A handler that closes its own scope can't wait for itself, nor for what waits for it.
+      if (request !== closer) others.push(running)
+      else if (running !== fiber) running.interruptUnsafe()
+    }
+    return others
+  }
+}

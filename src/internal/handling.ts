@@ -1,0 +1,191 @@
+/** From an admitted request to its one end: its arguments are decoded, its handler runs, its result is encoded and sent. */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as Codec from "../Codec.ts"
+import type { Handler } from "../Handlers.ts"
+import { Sender } from "../Handlers.ts"
+import { isDone, run } from "./exit.ts"
+import type { Memory } from "./memory.ts"
+import type { RequestOutcome } from "./metrics.ts"
+import { PerSecond } from "./rates.ts"
+import type { Replies } from "./replies.ts"
+import type { Admitted } from "./request.ts"
+import { Running } from "./request.ts"
+import type { Suspended } from "./suspended.ts"
+import { logDefect } from "./watch.ts"
+import type { Wire } from "./wire.ts"
+
+export interface Options {
+  readonly wire: Wire
+  readonly replies: Replies
+  readonly suspended: Suspended
+  /** Undefined: nothing is remembered. */
+  readonly memory: Memory | undefined
+}
+
+export class Handling {
+  readonly #wire: Wire
+  readonly #replies: Replies
+  readonly #suspended: Suspended
+  readonly #memory: Memory | undefined
+  readonly #deaths = new PerSecond(100)
+
+  constructor({ memory, replies, suspended, wire }: Options) {
+    this.#wire = wire
+    this.#replies = replies
+    this.#suspended = suspended
+    this.#memory = memory
+  }
+
+  start(request: Admitted, args: ReadonlyArray<unknown>): void {
+    const { handler, served } = request.method
+    served.inFlight++
+    this.#wire.metrics.requestStarted()
+    this.#step(request, handler.procedure.args.decode(args), handler.context, this.#handle)
+  }
+
+  readonly #handle = (request: Admitted, args: Exit.Exit<ReadonlyArray<unknown>, SchemaIssue.Issue>): void => {
+    if (Exit.isFailure(args)) return this.#refuseArgs(request, args.cause)
+    const { from, method } = request
+    const { context } = method.handler
+    const handler = method.span(callHandler(method.handler, args.value), from)
+    // A context each costs 0.1 us, and a handler that is done at once looks at none.
+    if (isDone(handler)) return this.#encode(request, handler)
+    this.#step(
+      request,
+      handler,
+      Context.add(Context.add(context, Sender, from.address), Running, request),
+      this.#encode
+    )
+  }
+
+  #refuseArgs(request: Admitted, cause: Cause.Cause<SchemaIssue.Issue>): void {
+    const issue = Cause.findErrorOption(cause)
+    if (Option.isNone(issue)) return this.#die(request, cause)
+    this.#fail(request, "invalid_arguments", { kind: "InvalidArguments", detail: format(issue.value) })
+  }
+
+  readonly #encode = (request: Admitted, exit: Exit.Exit<unknown, unknown>): void => {
+    const { context, procedure } = request.method.handler
+    if (Exit.isSuccess(exit)) {
+      return this.#step(request, procedure.success.encode(exit.value), context, this.#answerSuccess)
+    }
+    const error = Cause.hasDies(exit.cause) ? Option.none() : Cause.findErrorOption(exit.cause)
+    if (Option.isNone(error) || procedure.error === undefined) return this.#die(request, exit.cause)
+    this.#step(request, procedure.error.encode(error.value), context, this.#answerError)
+  }
+
+  readonly #answerSuccess = (request: Admitted, value: Exit.Exit<unknown, SchemaIssue.Issue>): void => {
+    if (Exit.isFailure(value)) return this.#die(request, misfit("result", value.cause))
+    this.#answer(request, "success", Codec.encodeResponse(request.id, value.value))
+  }
+
+  readonly #answerError = (request: Admitted, error: Exit.Exit<unknown, SchemaIssue.Issue>): void => {
+    if (Exit.isFailure(error)) return this.#die(request, misfit("error", error.cause))
+    const failure = { kind: "Error", detail: error.value } as const
+    this.#answer(request, "error", Codec.encodeFailure(request.id, failure, request.bytes))
+  }
+
+  /** Sends what was encoded; `outcome` is that of the request if it can be sent. */
+  #answer(
+    request: Admitted,
+    outcome: RequestOutcome,
+    encoded: Result.Result<Uint8Array, Codec.TooLarge | Codec.Unencodable>
+  ): void {
+    if (Result.isSuccess(encoded)) return this.#finish(request, outcome, encoded.success)
+    if (encoded.failure._tag === "Unencodable") return this.#die(request, Cause.die(encoded.failure))
+    this.#fail(request, "oversize", { kind: "Oversize", detail: encoded.failure.size })
+  }
+
+  #die(request: Admitted, cause: Cause.Cause<unknown>): void {
+    // Whoever finds a request that a handler dies of must not fill the disk with it.
+    if (this.#deaths.hasRoom(this.#timeOf(request))) {
+      this.#deaths.count()
+      logDefect(this.#wire.context, "rpcudp: a handler died", cause, {
+        method: request.method.handler.procedure.method,
+        sender: request.from
+      })
+    }
+    this.#fail(request, "defect", { kind: "Defect" })
+  }
+
+  #fail(request: Admitted, outcome: RequestOutcome, failure: Codec.FailureReason): void {
+    const encoded = Codec.encodeFailure(request.id, failure, request.bytes)
+    this.#finish(request, outcome, Result.isSuccess(encoded) ? encoded.success : undefined)
+  }
+
+  /** Every end of a request. What was run is remembered, and what has an answer gets it. */
+  #finish(request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): void {
+    const { hash, id, method: { served }, sender } = request
+    const at = this.#timeOf(request)
+    try {
+      if (answer === undefined) return
+      if (outcome !== "invalid_arguments" && !served.idempotent) {
+        this.#memory?.add(hash, id, answer, sender.hash, at)
+      }
+      this.#replies.send(answer, request, at)
+    } finally {
+      // Whatever the transport does. Not before it: this may be what closing waits for.
+      this.#suspended.remove(request)
+      this.#wire.metrics.requestEnded(outcome)
+      served.inFlight--
+      served.onEnd?.()
+    }
+  }
+
+  /**
+   * Runs one step of a request. What is done at once needs no fiber: that is half the cost of a small handler. Nor does the
+   * next step close over what this one knows: it is handed the request.
+   */
+  #step<A, E, R>(
+    request: Admitted,
+    effect: Effect.Effect<A, E, R>,
+    context: Context.Context<R>,
+    next: (request: Admitted, exit: Exit.Exit<A, E>) => void
+  ): void {
+    if (isDone(effect)) return next(request, effect)
+    const { served } = request.method
+    let running: Fiber.Fiber<A, E> | undefined
+    const settle = (exit: Exit.Exit<A, E>) => {
+      if (running !== undefined) served.fibers.delete(running)
+      if (served.open) return next(request, exit)
+      this.#finish(request, "interrupted", undefined)
+    }
+    run(effect, context, settle, (fiber) => {
+      if (!request.suspended) this.#suspended.add(request)
+      running = fiber
+      served.fibers.set(fiber, request)
+      // Its first steps, which ran just now, may have closed the scope.
+      if (!served.open) fiber.interruptUnsafe()
+    })
+  }
+
+  /** A request that is dealt with at once is so when it came: the clock costs as much as all of `#finish`. */
+  #timeOf(request: Admitted): number {
+    return request.suspended ? this.#wire.now() : request.at
+  }
+}
+
+// A handler may throw before there is an Effect.
+const callHandler = (handler: Handler, args: ReadonlyArray<unknown>): Effect.Effect<unknown, unknown, Sender> => {
+  try {
+    return handler.run(args)
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
+
+const format = SchemaIssue.makeFormatterDefault()
+
+/** What the handler gave does not fit its contract: a defect of the handler, with a message that says where. */
+const misfit = (of: "result" | "error", cause: Cause.Cause<SchemaIssue.Issue>): Cause.Cause<unknown> =>
+  Option.match(Cause.findErrorOption(cause), {
+    onNone: () => cause,
+    onSome: (issue) => Cause.die(new TypeError(`the ${of} of the handler does not fit its schema: ${format(issue)}`))
+  })

@@ -1,0 +1,63 @@
+/** The way back to a sender. Everything that answers a request goes through here, within the budget of its receiver. */
+import * as Result from "effect/Result"
+import * as Codec from "../Codec.ts"
+import type { Peer } from "../Transport.ts"
+import type { Challenges } from "./challenges.ts"
+import { PerSecond } from "./rates.ts"
+import type { Sender, Senders } from "./senders.ts"
+import type { Wire } from "./wire.ts"
+
+/** A request, as far as an answer to it needs to know. */
+export interface Asked {
+  readonly id: Uint8Array
+  /** The length of its datagram. */
+  readonly bytes: number
+  readonly from: Peer
+  readonly sender: Sender
+}
+
+export class Replies {
+  readonly #wire: Wire
+  readonly #senders: Senders
+  readonly #challenges: Challenges
+  readonly #refusals = new PerSecond(1000)
+
+  constructor(wire: Wire, senders: Senders, challenges: Challenges) {
+    this.#wire = wire
+    this.#senders = senders
+    this.#challenges = challenges
+  }
+
+  /** Sends an answer that there is a budget for. Any other is sent once its receiver has proven that it has asked. */
+  send(answer: Uint8Array, { from, id, sender }: Pick<Asked, "from" | "id" | "sender">, at: number): void {
+    // A refused send is the caller's time-out: nobody here could do more about it.
+    if (this.#senders.spend(sender, answer.length, at)) return this.#wire.send(answer, from)
+    this.#wire.metrics.withheld()
+    this.#challenges.ask(id, from, sender, at, () => ({
+      bytes: answer.length,
+      resume: (at) => this.send(answer, { from, id, sender }, at)
+    }))
+  }
+
+  /** Answers a request that was not run. */
+  refuse(failure: Codec.FailureReason, asked: Asked, at: number): void {
+    const encoded = Codec.encodeFailure(asked.id, failure, asked.bytes)
+    if (Result.isSuccess(encoded)) this.send(encoded.success, asked, at)
+  }
+
+  /**
+   * Says that there is no room. To whom has proven nothing only if that costs less than the request did, and not so often: a
+   * flood is not worth a datagram each.
+   */
+  refuseOverloaded(asked: Asked, at: number): void {
+    const { bytes, id, sender } = asked
+    const encoded = Codec.encodeFailure(id, { kind: "Overloaded" }, bytes)
+    if (Result.isFailure(encoded)) return
+    const answer = encoded.success
+    if (this.#senders.hasCredit(sender, answer.length, at)) return this.send(answer, asked, at)
+    if (bytes < answer.length || !this.#refusals.hasRoom(at)) return
+    if (!this.#senders.spend(sender, answer.length, at)) return this.#wire.metrics.withheld()
+    this.#refusals.count()
+    this.#wire.send(answer, asked.from)
+  }
+}

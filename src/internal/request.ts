@@ -1,0 +1,38 @@
+/** A request in the hands of its handler, and the group that it was made to. */
+import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+import type { Handler, Implementation } from "../Handlers.ts"
+import type { Asked } from "./replies.ts"
+import type { Suspendable } from "./suspended.ts"
+import type { RequestSpan } from "./watch.ts"
+
+/** A group while it is served. */
+export interface Served {
+  readonly group: string
+  readonly idempotent: boolean
+  readonly handlers: Implementation["handlers"]
+  /** What takes its time, and for which request. */
+  readonly fibers: Map<Fiber.Fiber<unknown, unknown>, Admitted>
+  /** How many requests are in the hands of its handlers. */
+  inFlight: number
+  /** Whether new requests are taken. */
+  accepting: boolean
+  /** Whether handlers may go on. */
+  open: boolean
+  onEnd: (() => void) | undefined
+}
+
+export interface Method {
+  readonly served: Served
+  readonly handler: Handler
+  readonly span: RequestSpan
+}
+
+export interface Admitted extends Asked, Suspendable {
+  /** When it came. */
+  readonly at: number
+  readonly method: Method
+}
+
+/** The request that a fiber, or one that it comes from, was made for. */
+export class Running extends Context.Service<Running, Admitted>()("effect-rpcudp/internal/request/Running") {}
