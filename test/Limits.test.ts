@@ -1,8 +1,9 @@
 /** What a node does for strangers, and what it does not. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Result, Schema, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Result, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { Codec, Handlers, Protocol } from "../src/index.ts"
+import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
+import { readRequest } from "../src/internal/requestBody.ts"
 import * as Injected from "./support/injected.ts"
 import { metrics, respond, withMetrics } from "./support/nodes.ts"
 
@@ -37,6 +38,17 @@ const node = Effect.fnUntraced(function*(options: Protocol.Options = {}) {
   )
   return { ...injected, protocol: Context.get(context, Protocol.Protocol), runs: () => runs }
 })
+
+const throwingTransport = (injected: Injected.Injected) =>
+  Layer.effect(
+    Transport.Transport,
+    Effect.map(Transport.Transport, (transport) => ({
+      ...transport,
+      send: () => {
+        throw new Error("as the test says")
+      }
+    }))
+  ).pipe(Layer.provide(injected.layer))
 
 const typesSent = (sent: Injected.Injected["sent"]) => sent.map(({ datagram }) => Codec.typeOf(datagram))
 
@@ -229,6 +241,102 @@ describe("limits", () => {
         for (const { datagram } of sent.splice(0)) receive(datagram, own)
       }
       expect(rounds).toBe(1)
+    }))
+
+  // broken by leaving out `bytes` in `room` of src/internal/suspended.ts
+  it.effect("what waiting handlers hold is bounded in bytes: of one sender, and of all", () =>
+    Effect.gen(function*() {
+      const limits = { waitingBytes: 8_000_000, waitingBytesPerSender: 1_000_000, handlersPerSender: 10_000 }
+      const { receive, sent } = yield* node({ limits })
+      const bulky = () => request("never", ["x".repeat(8000)])
+      const bytesOf = (datagram: Uint8Array) => {
+        const read = readRequest(datagram, 30)
+        return typeof read === "string" ? Number.NaN : read.heapBytes
+      }
+      const each = bytesOf(bulky())
+      const inFlight = Effect.map(metrics, (seen) => seen["rpcudp_requests_in_flight"]!)
+      // Who proves nothing has three quarters of what there is, and what is over that only by one request.
+      for (let i = 0; i < 1000; i++) receive(bulky(), Injected.peerAt("10.0.0.2:2"))
+      expect(yield* inFlight).toBe(Math.ceil(750_000 / each))
+      for (let host = 0; host < 100; host++) {
+        for (let i = 0; i < 100; i++) receive(bulky(), Injected.peerAt(`10.1.${host}.2:2`))
+      }
+      expect(yield* inFlight).toBe(Math.ceil(6_000_000 / each))
+      // With proofs it may have all.
+      for (let i = 0; i < 1000; i++) {
+        sent.length = 0
+        const from = Injected.peerAt("10.0.0.2:2")
+        receive(bulky(), from)
+        const challenge = sent.find(({ datagram }) => Codec.typeOf(datagram) === "Challenge")
+        if (challenge === undefined) break
+        receive(Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(challenge.datagram))), from)
+      }
+      expect(yield* inFlight).toBe(
+        Math.ceil(6_000_000 / each) + Math.ceil(1_000_000 / each) - Math.ceil(750_000 / each)
+      )
+    }).pipe(withMetrics))
+
+  // broken by leaving out `ofNetwork` in `roomFor` of src/internal/suspended.ts
+  it.effect("one network's senders leave handlers to others, however many they are and whatever they prove", () =>
+    Effect.gen(function*() {
+      const { receive, sent } = yield* node({ limits: { handlers: 64, handlersPerSender: 4 } })
+      const proven: Array<Transport.Peer> = []
+      const answerAll = () => {
+        for (const { datagram, to } of sent.splice(0)) {
+          if (Codec.typeOf(datagram) !== "Challenge") continue
+          proven.push(to)
+          receive(Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(datagram))), to)
+        }
+      }
+      for (let i = 0; i < 1000; i++) {
+        receive(request("never"), Injected.peerAt(`[2001:db8:1:${(i % 17).toString(16)}::1]:2`))
+        answerAll()
+      }
+      expect(yield* metrics).toMatchObject({ rpcudp_requests_in_flight: 16 })
+      // Somebody else finds room, and one of that network is told that there is none, since it has proven where it is.
+      receive(request("never"), Injected.peerAt("[2001:db8:2::1]:2"))
+      expect(yield* metrics).toMatchObject({ rpcudp_requests_in_flight: 17 })
+      sent.length = 0
+      receive(request("never"), proven[0]!)
+      expect(typesSent(sent)).toStrictEqual(["Failure"])
+    }).pipe(withMetrics))
+
+  // broken by leaving out `finally` in `#finish` of src/internal/handling.ts
+  it.effect("whatever a transport throws, no request stays in flight", () =>
+    Effect.gen(function*() {
+      const injected = Injected.make()
+      yield* Layer.build(
+        Protocol.serve(Service).pipe(
+          Layer.provide(Service.toLayer({ poke: () => Effect.void, never: () => Effect.never })),
+          Layer.provide(Protocol.layer({ gracePeriod: 0 })),
+          Layer.provide(throwingTransport(injected))
+        )
+      )
+      for (const args of [[], [1], ["x"], [{}]]) injected.receive(request("poke", args), Injected.peerAt("10.0.0.2:2"))
+      const seen = yield* metrics
+      expect(seen["rpcudp_requests_in_flight"]).toBe(undefined)
+      expect(seen).toMatchObject({ "rpcudp_requests.invalid_arguments": 2, "rpcudp_requests.success": 2 })
+    }).pipe(withMetrics, Effect.provide(Logger.layer([]))))
+
+  // broken by leaving out `defects.hasRoom` in src/Protocol.ts
+  it.effect("of what a transport throws, 100 lines a second are logged", () =>
+    Effect.gen(function*() {
+      let logged = 0
+      const injected = Injected.make()
+      yield* Effect.gen(function*() {
+        yield* Layer.build(
+          Protocol.serve(Service).pipe(
+            Layer.provide(Service.toLayer({ poke: () => Effect.void, never: () => Effect.never })),
+            Layer.provide(Protocol.layer({ gracePeriod: 0 })),
+            Layer.provide(throwingTransport(injected))
+          )
+        )
+        for (let i = 0; i < 500; i++) injected.receive(request("poke"), Injected.peerAt("10.0.0.2:2"))
+        expect(logged).toBe(100)
+        yield* TestClock.adjust(1000)
+        injected.receive(request("poke"), Injected.peerAt("10.0.0.2:2"))
+        expect(logged).toBe(101)
+      }).pipe(Effect.provide(Logger.layer([Logger.make(() => void logged++)])))
     }))
 
   // broken by leaving out `- 1` in `end`, and by `>` for `>=` before `options.maxHandlersPerSender`

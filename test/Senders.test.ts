@@ -363,7 +363,8 @@ describe("Senders", () => {
     it("are the same however many others there were", () => {
       const senders = make()
       for (let n = 0; n < 3000; n++) senders.of(`2001:db8:${n.toString(16)}::1`)
-      expect(senders.of("2001:db8:7::1")).toStrictEqual(senders.of("2001:db8:7::2"))
+      const { hash, name } = senders.of("2001:db8:7::1")
+      expect(senders.of("2001:db8:7::2")).toMatchObject({ hash, name })
       expect(senders.of("2001:db8:7::1").hash).not.toBe(senders.of("2001:db8:8::1").hash)
     })
   })

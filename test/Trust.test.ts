@@ -105,6 +105,47 @@ describe("at most once", () => {
       expect(runs()).toBe(1)
     }))
 
+  // broken by leaving out `^ originOf(sender, from)` in src/internal/admission.ts, `^ from.address.port` in `originOf`, and by
+  // `sender.hash` for `sender.hostHash` there
+  it.effect("while handlers run, too, the same id of another address or port is another request, run once", () =>
+    Effect.gen(function*() {
+      const { go, network, protocol, runs } = yield* counting()
+      const peers = ["10.0.0.2:1000", "10.0.0.2:2000", "[2001:db8::1]:1000", "[2001:db8::2]:1000"]
+      const all = () => {
+        for (const from of peers) {
+          network.inject({ from, to: NetAddress.formatInet(protocol.address), payload: request(1, "slow") })
+        }
+        return settled
+      }
+      yield* all()
+      yield* all()
+      yield* go
+      yield* settled
+      yield* all()
+      expect(runs()).toBe(4)
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.success": 4, "rpcudp_requests.repeated": 8 })
+    }).pipe(withMetrics))
+
+  // broken by `oldest` alone in `#yielding` of src/internal/memory.ts
+  it.effect("nobody makes a quieter sender be forgotten", () =>
+    Effect.gen(function*() {
+      const { network, peer, protocol, runs } = yield* counting({ memory: { requests: 1024, bytes: 65_536 } })
+      const victim = yield* peer("10.0.0.2")
+      const [answer] = yield* victim.ask(request(1, "count"))
+      const to = NetAddress.formatInet(protocol.address)
+      for (let i = 0; i < 5000; i++) {
+        network.inject({ from: "10.0.0.66:1000", to, payload: request(i, "bytes", 8000) })
+        if (i % 100 === 0) yield* settled
+      }
+      yield* settled
+      const before = runs()
+      expect(yield* victim.ask(request(1, "count"))).toStrictEqual([answer])
+      expect(runs()).toBe(before)
+      const seen = yield* metrics
+      expect(seen["rpcudp_forgotten.answer"]).toBeGreaterThan(1000)
+      expect(seen["rpcudp_forgotten.request"]).toBeGreaterThan(1000)
+    }).pipe(withMetrics))
+
   it.effect("an error, a death and a result that is too long are remembered, too", () =>
     Effect.gen(function*() {
       const { peer, runs } = yield* counting()
@@ -407,6 +448,30 @@ describe("no amplifier", () => {
       }
       expect(yield* metrics).toMatchObject({ "rpcudp_challenges.answered": 1, "rpcudp_challenges.proven": 1 })
     }).pipe(withMetrics))
+
+  // broken by leaving out `this.#challenges.ask` in `send` of src/internal/replies.ts
+  it.effect("an answer that its budget has no room for is sent once the caller has proven that it asked", () =>
+    Effect.gen(function*() {
+      const { protocol, runs, transport } = yield* counting({ limits: { replyBytesPerSecond: 150 } })
+      const calling = Context.get(yield* caller(transport("10.0.0.2")), Protocol.Protocol)
+      expect(yield* calling.call(protocol.address, "bytes", [800])).toHaveLength(800)
+      expect(runs()).toBe(1)
+      expect(yield* metrics).toMatchObject({ rpcudp_replies_withheld: 1, "rpcudp_challenges.proven": 1 })
+    }).pipe(withMetrics))
+
+  // broken by `return` for the last line of `#repeat` in src/internal/admission.ts
+  it.effect("nor is a remembered answer kept from who proves that it asks again", () =>
+    Effect.gen(function*() {
+      const { peer, runs } = yield* counting({ limits: { requestsPerSecond: 2 } })
+      const stranger = yield* peer("10.0.0.2")
+      yield* stranger.ask(request(1, "count"), request(2, "count"))
+      const [challenge] = yield* stranger.ask(request(1, "count"))
+      const token = Result.getOrThrow(Codec.decodeChallenge(challenge!))
+      expect(value((yield* stranger.ask(Codec.encodeProof(token)))[0])).toMatchObject({ id: idOf(1), value: 1 })
+      // A proof is good for what it was asked for, once.
+      expect(yield* stranger.ask(Codec.encodeProof(token))).toStrictEqual([])
+      expect(runs()).toBe(2)
+    }))
 
   it.effect("an answer to a call proves an address, for ten minutes", () =>
     Effect.gen(function*() {

@@ -51,7 +51,7 @@ export class Admission {
     const at = wire.now()
     const sender = senders.of(from.host)
     const hash = ofId(datagram, idAt) ^ originOf(sender, from)
-    if (suspended.isRepeated(hash, datagram, idAt, from)) return metrics.requestRefused("repeated")
+    if (suspended.isRepeated(hash, datagram, idAt)) return metrics.requestRefused("repeated")
     const known = memory?.find(hash, datagram, idAt, at)
     if (known !== undefined) return this.#repeat(known, datagram, from, sender, at, proven)
 
@@ -143,5 +143,5 @@ export class Admission {
   }
 }
 
-/** Whose request it is, port included, in 32 bits: the id that goes with it has 160. */
-const originOf = (sender: Sender, from: Peer): number => Math.imul(sender.hash, 0x9e3779b1) ^ from.address.port
+/** Whose request it is, by address and port, in 32 bits: the id that goes with it has 160. */
+const originOf = (sender: Sender, from: Peer): number => Math.imul(sender.hostHash, 0x9e3779b1) ^ from.address.port

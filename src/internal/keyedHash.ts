@@ -5,12 +5,12 @@
 import { idBytes } from "../Codec.ts"
 
 // One for each place, or what stands in one could cancel what stands in another.
-const rows = 32
+const rows = 48
 
 export interface KeyedHash {
   /** 32 bits of the id that stands in `bytes` from `start` on: of all of its 20 bytes. */
   readonly ofId: (bytes: Uint8Array, start: number) => number
-  /** 32 bits of the first 32 characters of a text, which are ASCII. */
+  /** 32 bits of the first 48 characters of a text, which are ASCII: an IPv6 address has 39. */
   readonly ofText: (text: string) => number
 }
 

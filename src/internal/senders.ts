@@ -27,7 +27,9 @@ export interface Options {
 /** A sender as the limits see it: its address, or the network that one holder of IPv6 addresses has to choose from. */
 export interface Sender {
   readonly name: string
-  /** 32 bits of it, and of the network that it belongs to. */
+  /** 32 bits of its whole address. */
+  readonly hostHash: number
+  /** 32 bits of its name, and of the network that it belongs to. */
   readonly hash: number
   readonly networkHash: number
   /** What was known of it when so many proofs had been noted. */
@@ -139,6 +141,7 @@ export class Senders {
       const name = senderOf(host)
       sender = {
         name,
+        hostHash: this.#hash.ofText(host),
         hash: this.#hash.ofText(name),
         networkHash: this.#hash.ofText(networkOf(host)),
         proven: undefined,

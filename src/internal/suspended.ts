@@ -3,7 +3,6 @@
  * network and all together. One that is answered at once needs no place here, as nothing can repeat it meanwhile. No clock,
  * no socket.
  */
-import type { Peer } from "../Transport.ts"
 import { sameIds } from "./ids.ts"
 import type { Sender } from "./senders.ts"
 import { networkShare } from "./senders.ts"
@@ -12,7 +11,6 @@ export interface Suspendable {
   readonly id: Uint8Array
   /** Of its id, its sender and its port, and such that strangers can't compute it. */
   readonly hash: number
-  readonly from: Peer
   readonly sender: Sender
   /** About how many bytes of heap its arguments take. */
   readonly heapBytes: number
@@ -69,14 +67,16 @@ export class Suspended {
     return least(this.#all.room, least(ofNetwork, ofSender))
   }
 
-  /** Whether this datagram, a request with this hash, asks again for what is here. `start` is where its id stands. */
-  isRepeated(hash: number, datagram: Uint8Array, start: number, from: Peer): boolean {
+  /**
+   * Whether this datagram, a request with this hash, asks again for what is here. `start` is where its id stands: where two
+   * ids are the same, so are their senders if these hashes are.
+   */
+  isRepeated(hash: number, datagram: Uint8Array, start: number): boolean {
     if (this.#all.requests === 0) return false
     let known = this.#slots[this.#slotOf(hash)]
-    while (
-      known !== undefined &&
-      !(known.hash === hash && sameIds(known.id, 0, datagram, start) && known.from.equals(from))
-    ) known = known.nextInSlot
+    while (known !== undefined && !(known.hash === hash && sameIds(known.id, 0, datagram, start))) {
+      known = known.nextInSlot
+    }
     return known !== undefined
   }
 

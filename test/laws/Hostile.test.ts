@@ -148,6 +148,56 @@ describe("on a hostile network", () => {
       expect(seen["rpcudp_requests.overloaded"]).toBeGreaterThan(10_000)
     }).pipe(world({ seed: 1, delay: [0, 10] })))
 
+  // broken by `this.#replies.take` in `spendChallenge` of src/internal/senders.ts
+  it.live("whoever floods in the name of a caller does not keep it from being answered", () =>
+    Effect.gen(function*() {
+      const network = yield* SimulatedNetwork.SimulatedNetwork
+      yield* server()
+      const peer = yield* clientAt("10.0.0.2:1000")
+      const calls = yield* Effect.forkChild(Effect.forEach(
+        numbers(20),
+        (number) => Effect.andThen(Effect.sleep(1000 + number * 100), Effect.exit(peer.echo(number))),
+        { concurrency: "unbounded" }
+      ))
+      for (let number = 0; number < 15_000; number += 50) {
+        for (let i = 0; i < 50; i++) {
+          const payload = request(number + i, "bytes", 1, 800)
+          yield* network.forge({ from: "10.0.0.2:1000", to: serverAddress, payload })
+        }
+        yield* TestClock.adjust(10)
+      }
+      yield* TestClock.adjust("5 seconds")
+      expect((yield* Fiber.join(calls)).map(Exit.isSuccess)).toStrictEqual(numbers(20).map(() => true))
+      // And the flood was one: before the first call, the budget was gone.
+      const seen = yield* metrics
+      expect(seen["rpcudp_replies_withheld"]).toBeGreaterThan(1000)
+    }).pipe(world({ seed: 1, delay: [1, 10] })))
+
+  // broken by leaving out `&& !proven` in `judge` of src/internal/admission.ts
+  it.live("slow requests that are forged in the name of a caller leave room for its own", () =>
+    Effect.gen(function*() {
+      const network = yield* SimulatedNetwork.SimulatedNetwork
+      yield* server()
+      const peer = yield* clientAt("10.0.0.2:1000")
+      expect(
+        yield* Effect.forkChild(peer.echo(1)).pipe(
+          Effect.tap(TestClock.adjust("1 seconds")),
+          Effect.flatMap(Fiber.join)
+        )
+      ).toBe(1)
+      for (let number = 0; number < 2000; number++) {
+        const payload = request(number, "slow", 1, 600_000)
+        yield* network.forge({ from: "10.0.0.2:1000", to: serverAddress, payload })
+      }
+      yield* TestClock.adjust("1 seconds")
+      expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(768)
+      const calls = yield* Effect.forkChild(
+        Effect.forEach(numbers(200), (number) => peer.slow(number, 100), { concurrency: "unbounded" })
+      )
+      yield* TestClock.adjust("2 seconds")
+      expect(yield* Fiber.join(calls)).toStrictEqual(numbers(200))
+    }).pipe(world({ seed: 1, delay: [1, 10] })))
+
   // broken by `return true` in `spend` of src/internal/senders.ts, by leaving out `#ofNetworks` or `#ofAll` in `take` there, and
   // by spending neither for challenges
   for (const seed of [1, 2]) {
