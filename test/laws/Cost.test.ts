@@ -1,0 +1,492 @@
+/**
+ * No datagram costs more than it brings: what is done for it, and what it decodes to, is at most a constant times its
+ * length. Work is counted, not timed.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { Duration, Effect, Redacted, Result } from "effect"
+import { Codec } from "../../src/index.ts"
+import { readRequest } from "../../src/internal/requestBody.ts"
+import * as Msgpack from "../../src/internal/msgpack.ts"
+import * as Seal from "../../src/internal/seal.ts"
+
+/** Values read, and bytes and characters copied, for each byte of a datagram. */
+const maxStepsPerByte = 8
+
+type Bytes = ArrayLike<number> & Iterable<number>
+
+const uint = (width: number, value: number): Bytes =>
+  Array.from({ length: width }, (_, i) => Math.floor(value / 256 ** (width - 1 - i)) % 256)
+
+const text = (token: Bytes, length: number, first: number): Bytes => [
+  ...token,
+  ...Array.from({ length }, (_, i) => 0x61 + Math.floor(first / 26 ** i) % 26)
+]
+
+const repeat = (count: number, ...bytes: ReadonlyArray<number>): Bytes =>
+  join(Array.from({ length: count }, () => bytes))
+
+const join = (parts: ReadonlyArray<Bytes>): Uint8Array => Buffer.concat(parts.map((part) => Uint8Array.from(part)))
+
+/** Values of every kind and of each length class that MessagePack has, and what is none. `i` tells one from the next. */
+const values: Readonly<Record<string, (i: number) => Bytes>> = {
+  "positive fixint": (i) => [i % 128],
+  "negative fixint": (i) => [0xe0 + i % 32],
+  nil: () => [0xc0],
+  false: () => [0xc2],
+  true: () => [0xc3],
+  "uint 8": (i) => [0xcc, i % 256],
+  "uint 16": (i) => [0xcd, ...uint(2, i)],
+  "uint 32": (i) => [0xce, ...uint(4, 2 ** 31 + i)],
+  "uint 64": (i) => [0xcf, 0xff, ...uint(7, i)],
+  "int 8": (i) => [0xd0, i % 256],
+  "int 16": (i) => [0xd1, ...uint(2, i)],
+  "int 32": (i) => [0xd2, 0x80, ...uint(3, i)],
+  "int 64": (i) => [0xd3, 0x80, ...uint(7, i)],
+  "float 32": (i) => [0xca, 0x80, ...uint(3, i + 1)],
+  "float 64": (i) => [0xcb, 0x80, ...uint(7, i + 1)],
+  "empty text": () => [0xa0],
+  "text of 1": (i) => text([0xa1], 1, i),
+  "text of 2": (i) => text([0xa2], 2, i),
+  "text of 3": (i) => text([0xa3], 3, i),
+  "text of 10": (i) => text([0xaa], 10, i),
+  "text of 11": (i) => text([0xab], 11, i),
+  "text of 31": (i) => text([0xbf], 31, i),
+  "text of one wide letter": (i) => [0xa3, 0xe4, 0xb8 + i % 4, 0x80 + Math.floor(i / 4) % 64],
+  "text of 2 in Latin": (i) => [0xa2, 0xc3, 0x80 + i % 64],
+  "a digit": (i) => [0xa1, 0x30 + i % 10],
+  "an index": (i) => [0xa4, ...Buffer.from(String(1000 + i % 1024))],
+  "a great index": (i) => [0xaa, ...Buffer.from(String(4294967294 - i))],
+  "str 8": (i) => text([0xd9, 40], 40, i),
+  "empty str 8": () => [0xd9, 0],
+  "str 16": (i) => text([0xda, 1, 0], 256, i),
+  "str 32": (i) => text([0xdb, 0, 0, 1, 0], 256, i),
+  "text with one wide letter": (i) => [0xd9, 63, 0xe4, 0xb8, 0x80, ...text([], 60, i)],
+  "empty bin": () => [0xc4, 0],
+  "bin of 1": (i) => [0xc4, 1, i % 256],
+  "bin of 2": (i) => [0xc4, 2, ...uint(2, i)],
+  "bin of 64": (i) => [0xc4, 64, ...uint(64, i)],
+  "bin of 65": (i) => [0xc4, 65, ...uint(65, i)],
+  "bin 16": (i) => [0xc5, 1, 0, ...uint(256, i)],
+  "bin 32": (i) => [0xc6, 0, 0, 0, 2, ...uint(2, i)],
+  "timestamp 32": (i) => [0xd6, 0xff, ...uint(4, i)],
+  "timestamp 64": (i) => [0xd7, 0xff, ...uint(8, i)],
+  "timestamp 96": (i) => [0xc7, 12, 0xff, ...uint(12, i)],
+  "empty array": () => [0x90],
+  "array of 1": (i) => [0x91, i % 128],
+  "array of 15": (i) => [0x9f, ...repeat(15, i % 128)],
+  "array 16": (i) => [0xdc, 0, 18, ...repeat(18, i % 128)],
+  "array 32": (i) => [0xdd, 0, 0, 0, 1, i % 128],
+  "empty map": () => [0x80],
+  "map of an empty text": () => [0x81, 0xa0, 0xc0],
+  "map of a nil": () => [0x81, 0xc0, 0xc0],
+  "map of an index": () => [0x81, 0xa4, ...Buffer.from("1023"), 0xc0],
+  "map of a text and a nil": () => [0x82, 0xa1, 0x61, 0xc0, 0xc0, 0xc0],
+  "map of 4 letters": () => [0x84, ...[0x61, 0x62, 0x63, 0x64].flatMap((letter) => [0xa1, letter, 0xc0])],
+  "map 16": () => [0xde, 0, 1, 0xa1, 0x61, 0xc0],
+  "map 32": () => [0xdf, 0, 0, 0, 1, 0xa1, 0x61, 0xc0],
+  "8 maps inside each other": () => [...repeat(8, 0x81, 0xa0), 0xc0],
+  "8 maps of nil inside each other": () => [...repeat(8, 0x81, 0xc0), 0xc0],
+  "8 arrays inside each other": () => [...repeat(8, 0x91), 0xc0],
+  "array of arrays": (i) => [0x92, 0x92, 0x91, i % 128, 0x90, 0x91, 0xcd, ...uint(2, i)],
+  "array that announces 2^32": () => [0xdd, ...uint(4, 2 ** 32 - 1)],
+  "array that announces 4,000": () => [0xdc, ...uint(2, 4000)],
+  "map that announces 2,000": () => [0xde, ...uint(2, 2000)],
+  "map that announces 2,000 and begins": () => [0xde, ...uint(2, 2000), 0xc0, 0xc0],
+  "array that announces 15": () => [0x9f],
+  "map that announces 15": () => [0x8f],
+  "text that announces 200": () => [0xd9, 200],
+  "bin that announces 200": () => [0xc4, 200],
+  "extension": (i) => [0xd4, 1, i % 256],
+  "ext 8": (i) => [0xc7, 1, 1, i % 256],
+  "ext 16": (i) => [0xc8, 0, 1, 1, i % 256],
+  "ext 32": (i) => [0xc9, 0, 0, 0, 1, 1, i % 256],
+  "text that is none": () => [0xa1, 0xff],
+  "long text that is none": () => [0xd9, 12, ...text([], 11, 0), 0xff],
+  "the byte 0xc1": () => [0xc1]
+}
+
+/** As many of these as `room` holds, in an array. */
+const arrayOf = (items: ReadonlyArray<Uint8Array>, room: number): Uint8Array => {
+  const few = asManyAs(room - 3, items)
+  return join([[0xdc, ...uint(2, few.length)], ...few])
+}
+
+/** As many of these as `room` holds, each a key and its value. */
+const mapOf = (entries: ReadonlyArray<Uint8Array>, room: number): Uint8Array => {
+  const few = asManyAs(room - 3, entries)
+  return join([[0xde, ...uint(2, few.length)], ...few])
+}
+
+const asManyAs = (room: number, items: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
+  let left = room
+  return items.slice(0, items.findIndex((item) => (left -= item.length) < 0))
+}
+
+/** More than any datagram holds, each between these. */
+const many = (value: (i: number) => Bytes, before: Bytes = [], after: Bytes = []): ReadonlyArray<Uint8Array> => {
+  const items: Array<Uint8Array> = []
+  for (let bytes = 0; bytes <= Codec.maxBodyBytes;) {
+    const item = join([before, value(items.length), after])
+    items.push(item)
+    bytes += item.length
+  }
+  return items
+}
+
+const id: Bytes = repeat(Codec.idBytes, 7)
+
+/** Each with a body in its place, inside whatever the frame has around it. */
+const frames: Readonly<Record<string, (...body: ReadonlyArray<Bytes>) => Uint8Array>> = {
+  request: (...body) => join([[0], id, [0x92, 0xa1, 0x6d, 0x91], ...body]),
+  response: (...body) => join([[1], id, ...body]),
+  failure: (...body) => join([[2], id, [0x92, 0xa5], Buffer.from("Error"), ...body]),
+  challenge: (...body) => join([[3], id, ...body]),
+  proof: (...body) => join([[4], id, ...body])
+}
+
+/** Says what broke the law, or nothing. */
+const judge = (datagram: Uint8Array): string | undefined => {
+  Msgpack.unpack(Uint8Array.of(0xc0), 0)
+  const decoded = Codec.decode(datagram)
+  const { heapBytes, keyPairs, steps } = Msgpack.work()
+  const said = `${datagram.length} bytes, ${Result.isSuccess(decoded) ? "read" : decoded.failure}: `
+  if (steps > maxStepsPerByte * datagram.length) return `${said}${steps} steps`
+  if (heapBytes > Msgpack.maxHeapPerByte * datagram.length) return `${said}${heapBytes} bytes of heap`
+  if (keyPairs > Msgpack.maxKeyPairs) return `${said}${keyPairs} pairs of keys`
+  return undefined
+}
+
+/** At the first that breaks it: what doubles from one to the next is stopped while it is small. */
+const expectLaw = (datagrams: Iterable<readonly [string, Uint8Array]>): void => {
+  let count = 0
+  for (const [name, datagram] of datagrams) {
+    const problem = judge(datagram)
+    if (problem !== undefined) expect.fail(`${name}: ${problem}`)
+    count++
+  }
+  expect(count).toBeGreaterThan(100)
+}
+
+/** Rooms for a body: small ones, then about each power of two, and the most that the wire takes. */
+const rooms: ReadonlyArray<number> = [
+  ...Array.from({ length: 30 }, (_, i) => i + 3),
+  ...[64, 128, 256, 512, 1024, 2048, 4096, 8192].flatMap((room) => [room - 1, room, room + 1])
+]
+
+const depths = [1, 2, 15, 28, 29, 30, 31, 32, 33]
+
+describe("no datagram costs more than it brings", () => {
+  // broken by `items = JSON.stringify(items + identity)` in `keyIdentity`, at once
+  it("however deep the key of a map nests", () => {
+    expectLaw(function*() {
+      for (let depth = 1; depth <= 33; depth++) {
+        for (const [name, value] of Object.entries(values)) {
+          const key = join([repeat(depth, 0x91), value(0)])
+          const pairs = join([repeat(depth, 0x92), ...Array.from({ length: depth + 1 }, () => value(0))])
+          const keys = Array.from({ length: Math.floor(200 / key.length) }, () => [[0x81], key]).flat()
+          for (const [type, frame] of Object.entries(frames)) {
+            const where = `${name}, ${depth} deep, in a ${type}`
+            yield [where, frame([0x81], key, [0xc0])] as const
+            yield [where, frame([0x81], pairs, [0xc0])] as const
+            yield [where, frame(...keys)] as const
+          }
+        }
+      }
+    }())
+  })
+
+  it("whatever it holds, at every length", () => {
+    expectLaw(function*() {
+      for (const [name, value] of Object.entries(values)) {
+        const [items, entries, arrays, maps] = [
+          many(value),
+          many(value, [], [0xc0]),
+          many(value, [0x91], [0xc0]),
+          many(value, [0x81], [0xc0])
+        ]
+        for (const room of rooms) {
+          for (const [type, frame] of Object.entries(frames)) {
+            const where = `${name} in a ${type}`
+            yield [where, frame(arrayOf(items, room))] as const
+            yield [`${where}, as keys`, frame(mapOf(entries, room))] as const
+            yield [`${where}, as keys in arrays`, frame(mapOf(arrays, room))] as const
+            yield [`${where}, each a key`, frame(arrayOf(maps, room))] as const
+          }
+        }
+      }
+    }())
+  })
+
+  it("whatever it holds, at every depth", () => {
+    expectLaw(function*() {
+      for (const [name, value] of Object.entries(values)) {
+        const [items, entries] = [many(value), many(value, [], [0xc0])]
+        for (const depth of depths) {
+          const [arrays, maps] = [repeat(depth, 0x91), repeat(depth, 0x81, 0xa0)]
+          const [nested, keys] = [many(value, arrays), many(value, arrays, [0xc0])]
+          for (const room of [64, 1024, 8100]) {
+            for (const [type, frame] of Object.entries(frames)) {
+              const where = `${name} in a ${type}, in ${depth}`
+              yield [`${where} arrays`, frame(arrays, arrayOf(items, room))] as const
+              yield [`${where} maps`, frame(maps, mapOf(entries, room))] as const
+              yield [`${where} arrays each`, frame(arrayOf(nested, room))] as const
+              yield [`${where} arrays each, as keys`, frame(mapOf(keys, room))] as const
+            }
+          }
+        }
+      }
+    }())
+  })
+
+  it.effect("sealed, whatever it holds", () =>
+    Effect.gen(function*() {
+      const ring: Seal.KeyRing = [{ id: 1, secret: Redacted.make(new Uint8Array(32).fill(1)) }]
+      const context = yield* Effect.context<never>()
+      const make = () => Seal.make({ ring, maxAge: Duration.seconds(30) }, context)
+      const [ours, theirs] = [make(), make()]
+      expectLaw(function*() {
+        for (const [name, value] of Object.entries(values)) {
+          const [items, entries] = [many(value), many(value, [], [0xc0])]
+          for (const frame of Object.values(frames)) {
+            for (const room of [64, 8180]) {
+              for (const body of [arrayOf(items, room), mapOf(entries, room)]) {
+                const opened = ours.open(theirs.seal(frame(body)))
+                if (typeof opened === "string") expect.fail(`${name}: ${opened}`)
+                yield [name, opened] as const
+              }
+            }
+          }
+        }
+      }())
+    }))
+})
+
+const response = (...body: ReadonlyArray<number>): Uint8Array => join([[1], id, body])
+
+const read = (...body: ReadonlyArray<number>): Codec.Malformed | "read" =>
+  Result.match(Codec.decodeResponse(response(...body)), { onFailure: (reason) => reason, onSuccess: () => "read" })
+
+describe("the bound", () => {
+  const array = (
+    count: number,
+    ...item: ReadonlyArray<number>
+  ): ReadonlyArray<number> => [0xdc, ...uint(2, count), ...repeat(count, ...item)]
+
+  // Of n items of b bytes each, that take h bytes of heap and 8 in the array: 48 + (h + 8) n <= 64 (24 + b n).
+  const most = (bytes: number, heap: number): number => Math.floor((64 * 24 - 48) / (heap + 8 - 64 * bytes))
+
+  it("is 64 bytes of heap for each byte", () => {
+    for (
+      const [item, heap] of [
+        [[0xc4, 0], 216], // an empty bin
+        [[0xc4, 1, 7], 217],
+        [[0x81, 0xc0, 0x80], 184 + 56],
+        [[0x81, 0xa0, 0x80], 184 + 56],
+        [[0x81, 0xa1, 0x30, 0xc0], 328], // an index
+        [[0x81, 0xa0, 0x81, 0xa0, 0xc0], 368],
+        [[0x82, 0xa0, 0xc0, 0xc0, 0xc0], 368] // it is an object until its second key
+      ] as const
+    ) {
+      const count = most(item.length, heap)
+      expect(count).toBeGreaterThan(5)
+      for (const less of [1, 2, count - 1, count]) expect(read(...array(less, ...item))).toBe("read")
+      for (const more of [count + 1, count + 2, 2 * count]) expect(read(...array(more, ...item))).toBe("TooMany")
+      // In front of which other bytes stand, there is room for more.
+      expect(read(0x92, 0xc5, 1, 0, ...uint(256, 0), ...array(count + 1, ...item))).toBe("read")
+    }
+  })
+
+  it("holds no datagram of text, numbers, dates, arrays, empty maps, or maps of some bytes", () => {
+    for (
+      const name of [
+        "nil",
+        "uint 32",
+        "uint 64",
+        "float 32",
+        "float 64",
+        "empty text",
+        "text of 1",
+        "text of 2",
+        "text of one wide letter",
+        "text of 2 in Latin",
+        "str 16",
+        "bin of 2",
+        "bin of 64",
+        "bin of 65",
+        "bin 32",
+        "timestamp 32",
+        "empty array",
+        "array of 1",
+        "8 arrays inside each other",
+        "empty map",
+        "map of an empty text",
+        "map of a nil",
+        "map of an index",
+        "map of 4 letters"
+      ]
+    ) {
+      expect(`${name}: ${read(...arrayOf(many(values[name]!), Codec.maxBodyBytes))}`).toBe(`${name}: read`)
+    }
+  })
+
+  const keys = (count: number): ReadonlyArray<number> => [
+    0xde,
+    ...uint(2, count),
+    ...Array.from({ length: count }, (_, i) => [0xcd, ...uint(2, i), 0xc0]).flat()
+  ]
+
+  it("is 256 keys of a map that are not strings, or as many pairs in several", () => {
+    expect(read(...keys(255))).toBe("read")
+    expect(read(...keys(256))).toBe("read")
+    expect(read(...keys(257))).toBe("TooMany")
+    expect(read(0x92, ...keys(256), ...keys(1))).toBe("read")
+    expect(read(0x92, ...keys(256), ...keys(2))).toBe("TooMany")
+    // 32,640 = 4 * 8,128 + 128
+    expect(read(0x95, ...keys(128), ...keys(128), ...keys(128), ...keys(128), ...keys(16))).toBe("read")
+    expect(read(0x95, ...keys(128), ...keys(128), ...keys(128), ...keys(128), ...keys(17))).toBe("TooMany")
+    // Strings are hashed with a seed.
+    expect(read(...mapOf(many((i) => text([0xa3], 3, i), [], [0xc0]), Codec.maxBodyBytes))).toBe("read")
+  })
+
+  it("is not of one datagram and the next", () => {
+    for (let i = 0; i < 3; i++) {
+      expect(read(...keys(256))).toBe("read")
+      expect(read(...arrayOf(many(values["array of 1"]!), Codec.maxBodyBytes))).toBe("read")
+    }
+  })
+
+  it("stops before what is too much is made", () => {
+    // 30 arrays inside each other, each of which announces all that is left: 8 of 64 KB are within the bound.
+    const datagram = response(...Array.from({ length: 30 }, (_, i) => [0xdc, ...uint(2, 8000 - 4 * i)]).flat())
+    const whole = join([datagram, repeat(Codec.maxDatagramBytes - datagram.length, 0xc0)])
+    expect(Codec.decodeResponse(whole)).toStrictEqual(Result.fail("TooMany"))
+    expect(Msgpack.work().steps).toBe(9)
+    expect(Msgpack.work().heapBytes).toBeLessThanOrEqual(64 * whole.length)
+  })
+})
+
+describe("what a value takes is estimated", () => {
+  // The figures are those of `node --expose-gc benchmark/cost.ts`.
+  const cases: ReadonlyArray<readonly [string, number]> = [
+    ["00", 0],
+    ["ff", 0],
+    ["c0", 0],
+    ["ccff", 0],
+    ["cdffff", 0],
+    ["d0ff", 0],
+    ["d1ffff", 0],
+    ["ceffffffff", 16],
+    ["d2ffffffff", 16],
+    ["ca00000000", 16],
+    ["cb0000000000000000", 16],
+    ["cf0000000000000000", 24],
+    ["d30000000000000000", 24],
+    ["d6ff00000000", 96],
+    ["d7ff0000000000000000", 96],
+    ["c70cff000000000000000000000000", 96],
+    ["a0", 0],
+    ["a161", 0],
+    ["a26162", 24],
+    ["a86162636465666768", 24],
+    ["a9616263646566676869", 32],
+    ["ac" + "61".repeat(12), 32],
+    ["b0" + "61".repeat(16), 32],
+    ["b1" + "61".repeat(17), 40],
+    ["a2c3a9", 24],
+    ["a6e4b880e4b880", 24],
+    ["ac" + "e4b880".repeat(4), 24],
+    ["af" + "e4b880".repeat(5), 32],
+    ["c400", 216],
+    ["c40100", 217],
+    ["c440" + "00".repeat(64), 280],
+    ["c441" + "00".repeat(65), 465],
+    ["90", 32],
+    ["91c0", 56],
+    ["92c0c0", 64],
+    ["9190", 88],
+    ["dc0012" + "c0".repeat(18), 192],
+    ["80", 56],
+    ["81a0c0", 184],
+    ["83a0c0a161c0a162c0", 184],
+    ["84a0c0a161c0a162c0a163c0", 280],
+    ["85a0c0a161c0a162c0a163c0a164c0", 280],
+    ["86a0c0a161c0a162c0a163c0a164c0a165c0", 472],
+    ["81a130c0", 184 + 144],
+    ["82a130c0a131c0", 184 + 144],
+    ["82a130c0a161c0", 184 + 144],
+    ["81a139c0", 184 + 144],
+    ["84a130c0a131c0a132c0a133c0", 280 + 240],
+    ["81aa34323934393637323934c0", 184 + 32 + 144],
+    ["81ab3432393439363732393430c0", 184 + 32],
+    ["81a2612fc0", 184 + 24],
+    ["81a23061c0", 184 + 24],
+    ["81a26130c0", 184 + 24],
+    ["81a12fc0", 184],
+    ["81a13ac0", 184],
+    ["82a161c0a130c0", 184 + 144 + 80],
+    ["84a0c0a130c0a162c0a131c0", 280 + 240 + 80],
+    ["81c0c0", 184],
+    ["84c0c000c001c002c0", 184],
+    ["85c0c000c002c003c004c0", 296],
+    ["82a0c0c0c0", 184 + 184],
+    ["85a0c0a161c0a162c0a163c0c0c0", 280 + 296]
+  ]
+  for (const [hex, heapBytes] of cases) {
+    it(`${hex}: ${heapBytes} bytes`, () => {
+      expect(Msgpack.unpack(response(...Buffer.from(hex, "hex")), Codec.headerBytes)).toMatchObject({ heapBytes })
+    })
+  }
+
+  it("and handed on with a request", () => {
+    const request = Result.getOrThrow(Codec.encodeRequest(Uint8Array.from(id), "method", [new Uint8Array(1), {}]))
+    // The array of two, the method's name, the arguments.
+    expect(readRequest(request, 30)).toStrictEqual({
+      method: "method",
+      args: [new Uint8Array(1), Object.create(null)],
+      heapBytes: 64 + 24 + 64 + 217 + 56
+    })
+  })
+})
+
+describe("what is sent is read", () => {
+  const sent = (value: unknown): string => {
+    const encoded = Codec.encodeResponse(Uint8Array.from(id), value)
+    if (Result.isFailure(encoded)) return encoded.failure._tag
+    return Result.isSuccess(Codec.decodeResponse(encoded.success)) ? "read" : "not read"
+  }
+
+  const numbers = (count: number) => new Map(Array.from({ length: count }, (_, i) => [i, null]))
+
+  it("up to the bound, and refused beyond it", () => {
+    const edges: ReadonlyArray<readonly [string, (count: number) => unknown, number]> = [
+      ["empty bytes", (count) => Array.from({ length: count }, () => new Uint8Array(0)), 14],
+      ["maps in maps", (count) => Array.from({ length: count }, () => ({ "": { "": null } })), 26],
+      ["maps of an index", (count) => Array.from({ length: count }, () => ({ 7: null })), 18],
+      ["maps of a nil", (count) => Array.from({ length: count }, () => new Map([[null, {}]])), 26],
+      ["keys", numbers, 256]
+    ]
+    for (const [name, make, most] of edges) {
+      for (const count of [0, 1, most - 1, most]) expect(`${name}: ${sent(make(count))}`).toBe(`${name}: read`)
+      for (const count of [most + 1, 2 * most]) {
+        expect(`${name}: ${sent(make(count))}`).toBe(`${name}: Unencodable`)
+      }
+    }
+    expect(sent([numbers(256), numbers(1)])).toBe("read")
+    expect(sent([numbers(256), numbers(2)])).toBe("Unencodable")
+    expect(sent(new Map(Array.from({ length: 1000 }, (_, i) => [`${i}`, null])))).toBe("read")
+  })
+
+  it("the reason says what is too much", () => {
+    const refused = Codec.encodeRequest(Uint8Array.from(id), "m", [numbers(257)])
+    expect(Result.getOrThrow(Result.flip(refused))).toMatchObject({
+      _tag: "Unencodable",
+      path: [],
+      problem: "nobody would read it: it takes over 64 bytes of memory for each of its own, " +
+        "or a map has over 256 keys that are not strings"
+    })
+  })
+
+  it("what is over the longest body is too large, whatever it takes", () => {
+    expect(sent([numbers(257), "x".repeat(8192)])).toBe("TooLarge")
+  })
+})
