@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
 import { addExtension, pack, Unpackr } from "msgpackr/pack"
 import { Codec } from "../src/index.ts"
+import { work } from "../src/internal/msgpack.ts"
 
 const id = new Uint8Array(Codec.idBytes)
 
@@ -168,6 +169,8 @@ describe("msgpackr's dangers", () => {
       for (let depth = 1; depth <= 31; depth++) {
         const key = "91".repeat(depth)
         expect(Result.isSuccess(decode(`81${key}c0c0`)), `${depth} deep`).toBe(true)
+        // What doubles with each level is stopped while it is small.
+        expect(work().steps).toBeLessThan(8 * (depth + 24))
         expect(decode(`82${key}c0c0${key}c001`)).toStrictEqual(Result.fail("DuplicateKey"))
         expect(decode(`81${key}80c0`)).toStrictEqual(Result.fail(depth === 31 ? "TooDeep" : "UnhashableKey"))
       }
