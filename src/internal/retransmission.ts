@@ -31,9 +31,11 @@ export interface Transmission {
   /**
    * How long an answer of this peer may take before it is overdue: RFC 6298's RTO, from the round trips of earlier calls
    * to this peer that were made with retransmission and needed none (Karn's rule). A second for a peer of which nothing
-   * is known, at least 50 ms and at most a minute.
+   * is known, at least 50 ms and at most a minute. It doubles while answers are overdue, until a round trip is measured.
    */
   readonly timeout: Duration.Duration
+  /** The same without that doubling: what the round trips measured last say, and a second until there is one. */
+  readonly measuredTimeout: Duration.Duration
 }
 
 /**
@@ -60,22 +62,29 @@ export class Retransmission extends Deadline<Retransmission> {
   readonly peer: Peer
   /** The fiber of the caller: its services are those of the schedule. */
   readonly fiber: Fiber.Fiber<unknown, unknown>
+  /** The peer's timeout when it was first sent, in nanoseconds. */
+  readonly begunWith: number
   /** When it was last sent. */
   sentAt: number
   step: Step | undefined
   transmissions = 1
-  /** Nanoseconds that the schedule lets pass between the last transmission and the next, before they are spread. */
-  wait = 0
   /** What the schedule is doing, where that takes time. */
   running: Fiber.Fiber<unknown, unknown> | undefined
   stopped = false
 
-  constructor(datagram: Uint8Array, peer: Peer, fiber: Fiber.Fiber<unknown, unknown>, sentAt: number) {
+  constructor(
+    datagram: Uint8Array,
+    peer: Peer,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    sentAt: number,
+    begunWith: number
+  ) {
     super()
     this.datagram = datagram
     this.peer = peer
     this.fiber = fiber
     this.sentAt = sentAt
+    this.begunWith = begunWith
   }
 }
 
@@ -115,9 +124,10 @@ export const make = (options: Options): Retransmitter => {
     const { datagram, peer } = retransmission
     // An answer to a datagram before this one in the list may have ended this call.
     if (retransmission.stopped) return
-    roundTrips.overdue(keyOf(peer), retransmission.wait, retransmission.sentAt)
+    const at = now()
+    roundTrips.overdue(keyOf(peer), retransmission.sentAt, at)
     retransmission.transmissions++
-    retransmission.sentAt = now()
+    retransmission.sentAt = at
     send(datagram, peer)
     if (retransmission.step !== undefined) next(retransmission, retransmission.step)
   }
@@ -142,20 +152,25 @@ export const make = (options: Options): Retransmitter => {
 
   const next = (retransmission: Retransmission, step: Step) => {
     const { peer, transmissions } = retransmission
-    const timeout = Duration.millis(roundTrips.timeoutOf(keyOf(peer)) / 1_000_000)
-    const input: Transmission = { peer: peer.address, transmissions, timeout }
+    const input: Transmission = {
+      peer: peer.address,
+      transmissions,
+      timeout: durationOf(roundTrips.timeoutOf(keyOf(peer))),
+      measuredTimeout: durationOf(roundTrips.measuredTimeoutOf(keyOf(peer)))
+    }
     take(retransmission, step(clock.currentTimeMillisUnsafe(), input), ([, delay]) => {
       if (!Duration.isFinite(delay)) return
       const random = Context.get(retransmission.fiber.context, Random.Random)
       const spread = 1 + (maxSpread - 1) * random.nextDoubleUnsafe()
-      retransmission.wait = Math.max(Duration.toMillis(delay) * 1_000_000, minWait)
-      timetable.add(retransmission, Math.round(retransmission.wait * spread), now())
+      const wait = Math.max(Duration.toMillis(delay) * 1_000_000, minWait)
+      timetable.add(retransmission, Math.round(wait * spread), now())
     })
   }
 
   return {
     start: (schedule, datagram, peer, fiber) => {
-      const retransmission = new Retransmission(datagram, peer, fiber, now())
+      const begunWith = roundTrips.timeoutOf(keyOf(peer))
+      const retransmission = new Retransmission(datagram, peer, fiber, now(), begunWith)
       take(retransmission, Schedule.toStep(schedule), (step) => {
         retransmission.step = step
         next(retransmission, step)
@@ -167,9 +182,10 @@ export const make = (options: Options): Retransmitter => {
       retransmission.running?.interruptUnsafe()
       timetable.remove(retransmission)
     },
-    answered: ({ peer, sentAt, transmissions }, at) => {
+    answered: ({ begunWith, peer, sentAt, transmissions }, at) => {
       // Karn's rule: of two transmissions, nobody knows which one was answered.
       if (transmissions === 1) roundTrips.measured(keyOf(peer), at - sentAt, at)
+      else roundTrips.ambiguous(keyOf(peer), at - sentAt, begunWith)
     },
     rest: () => timetable.rest()
   }
@@ -183,16 +199,15 @@ const minWait = 1_000_000
 
 const keyOf = (peer: Peer): string => `${peer.host} ${peer.address.port}`
 
+const durationOf = (nanos: number): Duration.Duration => Duration.millis(nanos / 1_000_000)
+
 /**
- * Waits for as long as RFC 6298 does: the peer's `timeout` first, and twice as long each time after.
+ * Waits for the peer's `timeout` first, and then for 2, 4, 8 times its `measuredTimeout`. The second wait and those after
+ * are asked of the peer as it is known by then: what others have measured meanwhile counts, and no wait of before.
  */
 export const adaptive: RetransmitSchedule = Schedule.fromStep(
-  Effect.sync(() => {
-    let wait = 0
-    return (_now: number, { timeout }: Transmission) => {
-      wait = Math.max(Duration.toMillis(timeout), 2 * wait)
-      const delay = Duration.millis(wait)
-      return Effect.succeed<[Duration.Duration, Duration.Duration]>([delay, delay])
-    }
+  Effect.succeed((_now: number, { measuredTimeout, timeout, transmissions }: Transmission) => {
+    const delay = transmissions === 1 ? timeout : Duration.times(measuredTimeout, 2 ** (transmissions - 1))
+    return Effect.succeed<[Duration.Duration, Duration.Duration]>([delay, delay])
   })
 )

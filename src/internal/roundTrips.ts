@@ -15,9 +15,12 @@ interface Estimate {
   /** SRTT and RTTVAR, in nanoseconds. NaN until there is a measurement. */
   smoothed: number
   variation: number
-  /** RTO, in nanoseconds. */
+  /** RTO as it was measured, in nanoseconds. */
+  measured: number
+  /** RTO with its back-off, in nanoseconds. */
   timeout: number
-  measuredAt: number
+  /** When it was measured, or backed off, last. */
+  changedAt: number
 }
 
 export class RoundTrips {
@@ -32,9 +35,14 @@ export class RoundTrips {
     return this.#estimates.size
   }
 
-  /** Nanoseconds after which an answer of this peer is overdue. */
+  /** Nanoseconds after which an answer of this peer is overdue, back-off included. */
   timeoutOf(peer: string): number {
     return this.#estimates.get(peer)?.timeout ?? initial
+  }
+
+  /** The same without back-off: what the round trips measured last say. */
+  measuredTimeoutOf(peer: string): number {
+    return this.#estimates.get(peer)?.measured ?? initial
   }
 
   /** The answer came after so many nanoseconds, to a request that was sent once: others are ambiguous (section 3). */
@@ -47,19 +55,34 @@ export class RoundTrips {
       estimate.variation = 0.75 * estimate.variation + 0.25 * Math.abs(estimate.smoothed - roundTrip)
       estimate.smoothed = 0.875 * estimate.smoothed + 0.125 * roundTrip
     }
-    estimate.timeout = clamp(estimate.smoothed + 4 * estimate.variation)
-    estimate.measuredAt = now
+    estimate.measured = clamp(estimate.smoothed + 4 * estimate.variation)
+    estimate.timeout = estimate.measured
+    estimate.changedAt = now
   }
 
   /**
-   * No answer came within so many nanoseconds to what was sent then. The next wait is twice as long, for other calls, too,
-   * until there is a new measurement (5.5 to 5.7): else a peer that has become slow would never be measured again. Where
-   * another call has measured it since, only this datagram was lost.
+   * No answer has come yet to what was sent then. If that is longer than the timeout, the timeout doubles, for other calls,
+   * too, until there is a new measurement (5.5 to 5.7): else a peer that has become slow would never be measured again.
+   * All that was outstanding doubles it once, as it would a connection's (RFC 9002, 6.2.1). If another call has measured
+   * the peer since, only this datagram was lost.
    */
-  overdue(peer: string, waited: number, sentAt: number): void {
+  overdue(peer: string, sentAt: number, now: number): void {
     const estimate = this.#use(peer)
-    if (estimate.measuredAt > sentAt) return
-    estimate.timeout = Math.max(estimate.timeout, clamp(2 * waited))
+    if (estimate.changedAt > sentAt || now - sentAt < estimate.timeout) return
+    estimate.timeout = clamp(2 * estimate.timeout)
+    estimate.changedAt = now
+  }
+
+  /**
+   * The answer came to one of several transmissions, so many nanoseconds after the last. If that is within what was measured,
+   * the peer is as quick as it was and datagrams were lost: of the back-off, no more stays than twice the timeout with which
+   * the call began. That much stays because the answer may be a late one to an earlier transmission: the timeout of a
+   * peer that has become slow still doubles with each call until it is measured.
+   */
+  ambiguous(peer: string, sinceLast: number, begunWith: number): void {
+    const estimate = this.#estimates.get(peer)
+    if (estimate === undefined || sinceLast > estimate.measured) return
+    estimate.timeout = Math.max(estimate.measured, Math.min(estimate.timeout, 2 * begunWith))
   }
 
   #use(peer: string): Estimate {
@@ -69,11 +92,13 @@ export class RoundTrips {
   }
 }
 
-const clamp = (nanos: number): number => Math.min(Math.max(nanos, min), max)
+// Whole nanoseconds, as timers count them: what waits for the timeout has then waited no less.
+const clamp = (nanos: number): number => Math.min(Math.max(Math.round(nanos), min), max)
 
 const unknown = (): Estimate => ({
   smoothed: Number.NaN,
   variation: Number.NaN,
+  measured: initial,
   timeout: initial,
-  measuredAt: -Infinity
+  changedAt: -Infinity
 })
