@@ -185,7 +185,7 @@ export const make = (options: Options): Retransmitter => {
     answered: ({ begunWith, peer, sentAt, transmissions }, at) => {
       // Karn's rule: of two transmissions, nobody knows which one was answered.
       if (transmissions === 1) roundTrips.measured(keyOf(peer), at - sentAt, at)
-      else roundTrips.ambiguous(keyOf(peer), at - sentAt, begunWith)
+      else roundTrips.ambiguous(keyOf(peer), begunWith, sentAt, at)
     },
     rest: () => timetable.rest()
   }
@@ -202,12 +202,19 @@ const keyOf = (peer: Peer): string => `${peer.host} ${peer.address.port}`
 const durationOf = (nanos: number): Duration.Duration => Duration.millis(nanos / 1_000_000)
 
 /**
- * Waits for the peer's `timeout` first, and then for 2, 4, 8 times its `measuredTimeout`. The second wait and those after
- * are asked of the peer as it is known by then: what others have measured meanwhile counts, and no wait of before.
+ * Waits for the peer's `timeout` first, and then for 2, 4, 8 times its `measuredTimeout`, at least for as long as at first.
+ * Each wait is for the peer as it is known by then: what other calls have measured since the last transmission counts, and
+ * no wait of this call from before (RFC 8961, 4: back-off ends with what is answered at once).
  */
 export const adaptive: RetransmitSchedule = Schedule.fromStep(
-  Effect.succeed((_now: number, { measuredTimeout, timeout, transmissions }: Transmission) => {
-    const delay = transmissions === 1 ? timeout : Duration.times(measuredTimeout, 2 ** (transmissions - 1))
-    return Effect.succeed<[Duration.Duration, Duration.Duration]>([delay, delay])
+  Effect.sync(() => {
+    let least = Infinity
+    let times = 1
+    return (_now: number, { measuredTimeout, timeout }: Transmission) => {
+      least = Math.min(least, Duration.toMillis(timeout))
+      const delay = Duration.millis(Math.max(least, times * Duration.toMillis(measuredTimeout)))
+      times *= 2
+      return Effect.succeed<[Duration.Duration, Duration.Duration]>([delay, delay])
+    }
   })
 )

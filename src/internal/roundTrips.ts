@@ -74,14 +74,15 @@ export class RoundTrips {
   }
 
   /**
-   * The answer came to one of several transmissions, so many nanoseconds after the last. If that is within what was measured,
-   * the peer is as quick as it was and datagrams were lost: of the back-off, no more stays than twice the timeout with which
-   * the call began. That much stays because the answer may be a late one to an earlier transmission: the timeout of a
-   * peer that has become slow still doubles with each call until it is measured.
+   * The answer came to one of several transmissions, the last of which was sent then. If it came within the measured
+   * timeout of that one, the peer is as quick as it was, and datagrams were lost. Then the call takes back what it has
+   * backed off, where nobody else has measured or backed off since, but for twice the timeout that it began with: the
+   * answer may be a late one to an earlier transmission, and the timeout of a peer that has become slow must still
+   * double with each call until it is measured.
    */
-  ambiguous(peer: string, sinceLast: number, begunWith: number): void {
+  ambiguous(peer: string, begunWith: number, sentAt: number, now: number): void {
     const estimate = this.#estimates.get(peer)
-    if (estimate === undefined || sinceLast > estimate.measured) return
+    if (estimate === undefined || estimate.changedAt !== sentAt || now - sentAt > estimate.measured) return
     estimate.timeout = Math.max(estimate.measured, Math.min(estimate.timeout, 2 * begunWith))
   }
 
