@@ -64,6 +64,7 @@ export class Retransmission extends Deadline<Retransmission> {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   /** The peer's timeout when it was first sent, in nanoseconds. */
   readonly begunWith: number
+  readonly begunAt: number
   /** When it was last sent. */
   sentAt: number
   step: Step | undefined
@@ -76,14 +77,15 @@ export class Retransmission extends Deadline<Retransmission> {
     datagram: Uint8Array,
     peer: Peer,
     fiber: Fiber.Fiber<unknown, unknown>,
-    sentAt: number,
+    begunAt: number,
     begunWith: number
   ) {
     super()
     this.datagram = datagram
     this.peer = peer
     this.fiber = fiber
-    this.sentAt = sentAt
+    this.begunAt = begunAt
+    this.sentAt = begunAt
     this.begunWith = begunWith
   }
 }
@@ -121,11 +123,11 @@ export const make = (options: Options): Retransmitter => {
   })
 
   const repeat = (retransmission: Retransmission) => {
-    const { datagram, peer } = retransmission
+    const { begunAt, begunWith, datagram, peer, sentAt } = retransmission
     // An answer to a datagram before this one in the list may have ended this call.
     if (retransmission.stopped) return
     const at = now()
-    roundTrips.overdue(keyOf(peer), retransmission.sentAt, at)
+    roundTrips.overdue(keyOf(peer), begunAt, begunWith, sentAt, at)
     retransmission.transmissions++
     retransmission.sentAt = at
     send(datagram, peer)
@@ -182,10 +184,10 @@ export const make = (options: Options): Retransmitter => {
       retransmission.running?.interruptUnsafe()
       timetable.remove(retransmission)
     },
-    answered: ({ begunWith, peer, sentAt, transmissions }, at) => {
+    answered: ({ begunAt, peer, sentAt, transmissions }, at) => {
       // Karn's rule: of two transmissions, nobody knows which one was answered.
       if (transmissions === 1) roundTrips.measured(keyOf(peer), at - sentAt, at)
-      else roundTrips.ambiguous(keyOf(peer), begunWith, sentAt, at)
+      else roundTrips.ambiguous(keyOf(peer), begunAt, sentAt, at)
     },
     rest: () => timetable.rest()
   }

@@ -19,8 +19,7 @@ interface Estimate {
   measured: number
   /** RTO with its back-off, in nanoseconds. */
   timeout: number
-  /** When it was measured, or backed off, last. */
-  changedAt: number
+  measuredAt: number
 }
 
 export class RoundTrips {
@@ -57,33 +56,32 @@ export class RoundTrips {
     }
     estimate.measured = clamp(estimate.smoothed + 4 * estimate.variation)
     estimate.timeout = estimate.measured
-    estimate.changedAt = now
+    estimate.measuredAt = now
   }
 
   /**
-   * No answer has come yet to what was sent then. If that is longer than the timeout, the timeout doubles, for other calls,
-   * too, until there is a new measurement (5.5 to 5.7): else a peer that has become slow would never be measured again.
-   * All that was outstanding doubles it once, as it would a connection's (RFC 9002, 6.2.1). If another call has measured
-   * the peer since, only this datagram was lost.
+   * No answer has come to what was sent last at `sentAt`, of a call that began at `begunAt` with this timeout. If it is
+   * overdue, other calls wait twice as long as that call did at first, until there is a new measurement (5.5 to 5.7): else
+   * a peer that has become slow would never be measured again. What a call waits after that is its own: a single one that
+   * is unlucky says nothing of how long others should wait. If another call has measured the peer since, only this
+   * datagram was lost.
    */
-  overdue(peer: string, sentAt: number, now: number): void {
+  overdue(peer: string, begunAt: number, begunWith: number, sentAt: number, now: number): void {
     const estimate = this.#use(peer)
-    if (estimate.changedAt > sentAt || now - sentAt < estimate.timeout) return
-    estimate.timeout = clamp(2 * estimate.timeout)
-    estimate.changedAt = now
+    if (estimate.measuredAt > sentAt) return
+    const timeout = estimate.measuredAt > begunAt ? estimate.measured : begunWith
+    if (now - sentAt >= timeout) estimate.timeout = Math.max(estimate.timeout, clamp(2 * timeout))
   }
 
   /**
-   * The answer came to one of several transmissions, the last of which was sent then. If it came within the measured
-   * timeout of that one, the peer is as quick as it was, and datagrams were lost. Then the call takes back what it has
-   * backed off, where nobody else has measured or backed off since, but for twice the timeout that it began with: the
-   * answer may be a late one to an earlier transmission, and the timeout of a peer that has become slow must still
-   * double with each call until it is measured.
+   * The answer came to one of several transmissions, the first and the last of which were sent then. If it came later than
+   * what was measured says, after the last one already, the peer has become slow: other calls wait as long as the answer
+   * can have taken at most, so that the next is measured.
    */
-  ambiguous(peer: string, begunWith: number, sentAt: number, now: number): void {
+  ambiguous(peer: string, begunAt: number, sentAt: number, now: number): void {
     const estimate = this.#estimates.get(peer)
-    if (estimate === undefined || estimate.changedAt !== sentAt || now - sentAt > estimate.measured) return
-    estimate.timeout = Math.max(estimate.measured, Math.min(estimate.timeout, 2 * begunWith))
+    if (estimate === undefined || estimate.measuredAt > begunAt || now - sentAt <= estimate.measured) return
+    estimate.timeout = Math.max(estimate.timeout, clamp(now - begunAt))
   }
 
   #use(peer: string): Estimate {
@@ -101,5 +99,5 @@ const unknown = (): Estimate => ({
   variation: Number.NaN,
   measured: initial,
   timeout: initial,
-  changedAt: -Infinity
+  measuredAt: -Infinity
 })

@@ -261,25 +261,66 @@ describe("on a hostile network", () => {
       }).pipe(world({ seed })))
   }
 
-  // broken by leaving out `send(datagram, peer)` in `repeat` of src/internal/retransmission.ts
-  it.live("with retransmission, 99.9% of calls are answered within 5 s at a loss of 20% each way", () =>
-    Effect.gen(function*() {
-      yield* server()
-      for (
-        const [name, schedule] of [
-          ["exponential", Schedule.exponential("50 millis")],
-          ["adaptive", Protocol.adaptive]
-        ] as const
-      ) {
-        const peer = yield* clientAt(name === "adaptive" ? "10.0.0.2:1000" : "10.0.0.3:1000", { retransmit: schedule })
-        const calls = yield* Effect.forkChild(Effect.forEach(
-          numbers(20_000),
-          (number) => Effect.andThen(Effect.sleep(number), Effect.exit(peer.echo(number))),
-          { concurrency: "unbounded" }
-        ))
-        yield* TestClock.adjust("30 seconds")
-        const ends = yield* Fiber.join(calls)
-        expect(ends.filter(Exit.isSuccess).length / ends.length, name).toBeGreaterThanOrEqual(0.999)
-      }
-    }).pipe(world({ seed: 1, loss: 0.2, delay: [1, 20] })))
+  // Seven transmissions fit into 5 s at the least timeout, 50 ms, and 0.36 ** 7 of calls lose each of them or its answer: so
+  // 99.92% are answered at best, and 80,000 calls show 99.9% of it by more than two standard deviations. A peer that is met
+  // first has a second before that, and six. Adaptive is broken by `wait = Math.max(timeout, 2 * wait)` for what a call
+  // waits (its first wait outlives what others measure), and by `2 * (now - sentAt)` for `2 * estimate.timeout` in
+  // `overdue` of src/internal/roundTrips.ts (one call's depth is charged to the next burst); both by leaving out
+  // `send(datagram, peer)` in `repeat` of src/internal/retransmission.ts.
+  for (
+    const [name, schedule] of [
+      ["exponential", Schedule.exponential("50 millis")],
+      ["adaptive", Protocol.adaptive]
+    ] as const
+  ) {
+    it.live(`with ${name} retransmission, 99.9% of calls are answered within 5 s at a loss of 20% each way`, () =>
+      Effect.gen(function*() {
+        const ends: Array<boolean> = []
+        for (let seed = 1; seed <= 8; seed++) {
+          const { answered, transmissions } = yield* lossyCalls(schedule).pipe(world({ seed }))
+          ends.push(...answered)
+          const tooFew = answered.flatMap((answered, i) => {
+            const sent = transmissions[i] ?? 0
+            return answered || sent >= (i < inFlight ? 6 : 7) ? [] : [{ call: i, sent }]
+          })
+          process.stderr.write(`SEED ${seed} ` + [JSON.stringify(tooFew), answered.filter((a) => !a).length].join(" ") + "\n")
+        }
+        expect(ends.length).toBe(80_000)
+        expect(ends.filter((answered) => answered).length / ends.length).toBeGreaterThanOrEqual(0.999)
+      }))
+  }
 })
+
+const inFlight = 100
+
+/** Calls to one peer in bursts, each once the last is over. By call: whether it was answered, and how often it was sent. */
+const lossyCalls = (retransmit: Protocol.RetransmitSchedule) =>
+  Effect.gen(function*() {
+    const network = yield* SimulatedNetwork.SimulatedNetwork
+    const random = yield* Random.Random
+    yield* server()
+    const transmissions: Array<number> = []
+    yield* network.set({
+      rule: ({ payload }) => {
+        const request = Codec.typeOf(payload) === "Request" ? Codec.decodeRequest(payload) : undefined
+        if (request !== undefined && Result.isSuccess(request)) {
+          const number = Number(request.success.args[0])
+          transmissions[number] = (transmissions[number] ?? 0) + 1
+        }
+        return random.nextDoubleUnsafe() < 0.2 ? [] : [1 + 9 * random.nextDoubleUnsafe()]
+      }
+    })
+    const peer = yield* clientAt("10.0.0.2:1000", { retransmit })
+    const answered: Array<boolean> = []
+    for (const calls of [5000, ...numbers(50).map(() => inFlight)]) {
+      const first = answered.length
+      const burst = yield* Effect.forkChild(Effect.forEach(
+        numbers(calls),
+        (i) => Effect.map(Effect.exit(peer.echo(first + i)), Exit.isSuccess),
+        { concurrency: inFlight }
+      ))
+      while (burst.pollUnsafe() === undefined) yield* TestClock.adjust("1 second")
+      answered.push(...yield* Fiber.join(burst))
+    }
+    return { answered, transmissions }
+  })
