@@ -196,10 +196,9 @@ export interface Memory {
  * can record and forge the addresses of datagrams may play one node's request to another. What a node has sealed itself it
  * does not read, so with keys it cannot call itself.
  *
- * A socket seals in a session, and begins another one when it opens or changes its keys. A node knows the sessions in which it
- * was sent something within twice `maxAge`: at most 1,024 of one sender, 4,096 of one network (IPv4 /24, IPv6 /48), and 16,384
- * of all. What comes in one more is dropped as `TooManySessions`, so behind one address, or in one network, no more nodes can
- * talk to one.
+ * A socket seals in a session, and begins another one when it opens or changes its keys. A node reads at most 1,024 sessions of
+ * one sender at a time, 4,096 of one network (IPv4 /24, IPv6 /48) and 16,384 of all. One of them makes room once it was silent
+ * for twice `maxAge`; until then a datagram of another one is dropped as `TooManySessions`.
  *
  * @category models
  * @since 0.1.0
