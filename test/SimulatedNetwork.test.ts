@@ -326,6 +326,38 @@ describe("SimulatedNetwork", () => {
       expect(yield* arrives(a, "10.0.0.2:2", b)).toBe(1)
     }).pipe(on({})))
 
+  // Broken by: no new `baseDelay` in `set`, no new `way.delay` in `wayOf`.
+  it.effect("a delay that is changed is that of all that is sent from then on, in the network or on a link", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const [a, b] = yield* pair
+      const delay = Effect.gen(function*() {
+        b.received.length = 0
+        const sentAt = yield* Clock.currentTimeMillis
+        yield* a.send("10.0.0.2:2", "x")
+        yield* TestClock.adjust("1 second")
+        return b.received.map(({ at }) => at - sentAt)
+      })
+      expect(yield* delay).toStrictEqual([10])
+      yield* net.set({ delay: "30 millis" })
+      expect(yield* delay).toStrictEqual([30])
+      yield* net.set({ delay: "50 millis" }, { to: "10.0.0.2" })
+      expect(yield* delay).toStrictEqual([50])
+      yield* net.set({ delay: "70 millis" })
+      expect(yield* delay).toStrictEqual([50])
+    }).pipe(on({ delay: "10 millis" })))
+
+  // Broken by: no look at the length in `send`.
+  it.effect("where there is no byte none is damaged", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* pair
+      yield* a.send("10.0.0.2:2", "")
+      yield* a.send("10.0.0.2:2", "x")
+      yield* settle
+      expect(b.texts().map((text) => text.length)).toStrictEqual([0, 1])
+      expect(yield* Effect.flatMap(network, ({ stats }) => stats)).toMatchObject({ delivered: 2, corrupted: 1 })
+    }).pipe(on({ corrupt: 1 })))
+
   it.effect("a rule decides alone: [] is lost, two entries are duplicated", () =>
     Effect.gen(function*() {
       const net = yield* network
