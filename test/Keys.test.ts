@@ -627,9 +627,11 @@ describe("sealing", () => {
           [[{ id: 1, secret: Redacted.make(secret) }], "the secret of a key is a Uint8Array of 32 bytes"] as const
         )
       ]
+      expect(textOf(a.open(b.seal(datagramOf("y"))))).toBe("read y")
       for (const [ring, message] of rings) expect(() => b.rekey(ring)).toThrow(new TypeError(message))
       expect(textOf(b.open(a.seal(datagramOf("x"))))).toBe("read x")
       expect(textOf(a.open(b.seal(datagramOf("y"))))).toBe("read y")
+      expect(b.ownSessions()).toBe(1)
     }))
 
   // Broken by: `bytes` for the `KeyObject` that is made of them.

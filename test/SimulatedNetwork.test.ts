@@ -53,6 +53,14 @@ const numbers = Array.from({ length: 1000 }, (_, i) => String(i))
 
 const network = SimulatedNetwork.SimulatedNetwork
 
+// What a socket of no interest hears.
+const silent: DatagramSocket.BackingEvents = {
+  onPacket: () => {},
+  onReadError: () => {},
+  onError: () => {},
+  onClose: () => {}
+}
+
 // What arrives at once has arrived, and has been read, after this.
 const settle = Effect.repeat(Effect.yieldNow, { times: 20 })
 
@@ -189,6 +197,47 @@ describe("SimulatedNetwork", () => {
       yield* TestClock.adjust("100 millis")
       expect(a.received).toHaveLength(1)
     }).pipe(on({ bandwidth: 1000, queue: 500 })))
+
+  // Broken by: no `Math.max` in `queue`; lines by sockets, not by hosts.
+  it.effect("sockets of one host share its bandwidth to another, and what is longer than the queue goes when nothing waits", () =>
+    Effect.gen(function*() {
+      const [a, b, other] = yield* Effect.all([host("10.0.0.1:1"), host("10.0.0.2:2"), host("10.0.0.1:3")])
+      // With its headers, 1,000 bytes each: a second.
+      const payload = new Uint8Array(972)
+      yield* a.send("10.0.0.2:2", payload)
+      yield* TestClock.adjust("1 second")
+      yield* other.send("10.0.0.2:2", payload)
+      yield* a.send("10.0.0.2:2", payload)
+      yield* TestClock.adjust("500 millis")
+      yield* a.send("10.0.0.2:2", new Uint8Array(0))
+      yield* b.send("10.0.0.1:1", new Uint8Array(22))
+      yield* TestClock.adjust("10 seconds")
+      expect(b.received.map(({ at, from }) => [at, from])).toStrictEqual([[1000, "10.0.0.1:1"], [2000, "10.0.0.1:3"]])
+      // The other way has a bandwidth of its own.
+      expect(a.received.map(({ at }) => at)).toStrictEqual([1550])
+      expect(yield* Effect.flatMap(network, ({ stats }) => stats)).toMatchObject({ "queue full": 2 })
+    }).pipe(on({ bandwidth: 1000, queue: 100 })))
+
+  // Broken by: no `forged++` for the count of the way.
+  it.effect("each forged datagram has its own chances, and the same seed the same", () =>
+    Effect.gen(function*() {
+      const arrived = (from: string, seed: number) =>
+        Effect.gen(function*() {
+          const net = yield* network
+          const b = yield* host("10.0.0.2:2")
+          yield* Effect.forEach(
+            numbers,
+            (n) => net.forge({ from, to: "10.0.0.2:2", payload: Buffer.from(n) }),
+            { discard: true }
+          )
+          yield* settle
+          return b.texts()
+        }).pipe(on({ loss: 0.5, seed }), Effect.scoped)
+      const first = yield* arrived("10.9.9.9:9", 1)
+      expect(Math.abs(first.length - 500)).toBeLessThan(4 * Math.sqrt(250))
+      expect(yield* arrived("10.9.9.9:9", 1)).toStrictEqual(first)
+      expect(yield* arrived("10.9.9.9:9", 2)).not.toStrictEqual(first)
+    }))
 
   it.effect("a burst that is longer than the receive buffer loses its end", () =>
     Effect.gen(function*() {
@@ -347,6 +396,60 @@ describe("SimulatedNetwork", () => {
       expect(yield* delay).toStrictEqual([50])
     }).pipe(on({ delay: "10 millis" })))
 
+  // Broken by: `arrive` at once where there is no delay.
+  it.effect("nothing arrives within the send, as on a real network", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const arrived: Array<string> = []
+      const open = (address: string, onPacket: (payload: Uint8Array) => void) =>
+        net.open(NetAddress.inetAddressFromStringUnsafe(address), { ...silent, onPacket })
+      yield* open("10.0.0.2:2", (payload) => arrived.push(Buffer.from(payload).toString()))
+      const a = yield* open("10.0.0.1:1", () => {})
+      a.send(Buffer.from("x"), { host: "10.0.0.2", port: 2 }, () => {})
+      expect(arrived).toStrictEqual([])
+      yield* settle
+      expect(arrived).toStrictEqual(["x"])
+    }).pipe(on({})))
+
+  // Broken by: no `filter` in `merge`.
+  it.effect("a setting that is given as undefined is left out: it stays as it was", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const [a, b] = yield* pair
+      yield* net.set({ loss: undefined, delay: undefined })
+      yield* net.set({ loss: undefined }, { to: "10.0.0.2" })
+      yield* a.send("10.0.0.2:2", "x")
+      yield* settle
+      expect(b.received).toStrictEqual([])
+      expect(yield* net.stats).toMatchObject({ lost: 1 })
+    }).pipe(on({ loss: 1 })))
+
+  // Broken by: handing out `trace` or `stats` themselves.
+  it.effect("what was told of the network stays as it was told", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const [a] = yield* pair
+      yield* a.send("10.0.0.2:2", "x")
+      yield* settle
+      const [stats, trace] = [yield* net.stats, yield* net.trace]
+      yield* a.send("10.0.0.2:2", "y")
+      yield* settle
+      expect([stats.sent, trace.length]).toStrictEqual([1, 1])
+      expect([(yield* net.stats).sent, (yield* net.trace).length]).toStrictEqual([2, 2])
+    }).pipe(on({ trace: true })))
+
+  // Broken by: 256 bytes to choose from in `damage`.
+  it.effect("what is damaged differs in one byte, always", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* pair
+      yield* Effect.forEach(numbers, () => a.send("10.0.0.2:2", "aaaa"), { discard: true })
+      yield* Effect.forEach(numbers, () => a.send("10.0.0.2:2", "aaaa"), { discard: true })
+      yield* settle
+      expect(b.texts().map((text) => text.replaceAll("a", "").length)).toStrictEqual(
+        Array.from({ length: 2000 }, () => 1)
+      )
+    }).pipe(on({ corrupt: 1 })))
+
   // Broken by: no look at the length in `send`.
   it.effect("where there is no byte none is damaged", () =>
     Effect.gen(function*() {
@@ -396,6 +499,36 @@ describe("SimulatedNetwork", () => {
       yield* first.send("10.0.0.77:7", "nobody")
       yield* settle
       expect(yield* Effect.flatMap(network, ({ stats }) => stats)).toMatchObject({ nobody: 1 })
+    }).pipe(on({})))
+
+  // Broken by: `freePort` that does not wrap around, or does not look whether a port is taken.
+  it.effect("a port of the network's choice is a free one of those for it, however often it is asked", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const open = (port: number) => net.open(NetAddress.inetAddressFromIpStringUnsafe("10.0.0.1", port), silent)
+      yield* open(49_153)
+      const taken = yield* open(0)
+      expect(taken.address.port).toBe(49_152)
+      const ports: Array<number> = []
+      for (let i = 0; i < 2 * 16_384; i++) {
+        const socket = yield* open(0)
+        ports.push(socket.address.port)
+        yield* Effect.sync(() => socket.close())
+      }
+      expect([Math.min(...ports), Math.max(...ports)]).toStrictEqual([49_154, 65_535])
+    }).pipe(on({})))
+
+  // Broken by: `name` for `bound.name` in `close`.
+  it.effect("a rebound socket that closes leaves its new address, and not its old one", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const open = (address: string) => net.open(NetAddress.inetAddressFromStringUnsafe(address), silent)
+      const rebound = yield* open("10.0.0.1:1")
+      yield* net.rebind("10.0.0.1:1", "10.9.9.9:9")
+      yield* open("10.0.0.1:1")
+      rebound.close()
+      yield* open("10.9.9.9:9")
+      expect((yield* Effect.flip(open("10.0.0.1:1"))).reason).toMatchObject({ kind: "AddressInUse" })
     }).pipe(on({})))
 
   it.effect("multicast is what it cannot do, and says so", () =>
