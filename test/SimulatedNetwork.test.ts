@@ -411,6 +411,28 @@ describe("SimulatedNetwork", () => {
       expect(arrived).toStrictEqual(["x"])
     }).pipe(on({})))
 
+  // Broken by: no `alarm.off()` when the scope closes.
+  it.effect("what is on its way when the network goes never arrives, and nothing waits for it", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scopes.make()
+      const built = yield* Layer.buildWithScope(SimulatedNetwork.layer({ delay: "10 millis" }), scope)
+      const net = Context.get(built, SimulatedNetwork.SimulatedNetwork)
+      const arrived: Array<string> = []
+      const open = (address: string) =>
+        net.open(NetAddress.inetAddressFromStringUnsafe(address), {
+          ...silent,
+          onPacket: (payload) => arrived.push(Buffer.from(payload).toString())
+        })
+      yield* open("10.0.0.2:2")
+      const a = yield* open("10.0.0.1:1")
+      a.send(Buffer.from("x"), { host: "10.0.0.2", port: 2 }, () => {})
+      yield* TestClock.adjust("10 millis")
+      a.send(Buffer.from("y"), { host: "10.0.0.2", port: 2 }, () => {})
+      yield* Scopes.close(scope, Exit.void)
+      yield* TestClock.adjust("1 minute")
+      expect(arrived).toStrictEqual(["x"])
+    }))
+
   // Broken by: no `filter` in `merge`.
   it.effect("a setting that is given as undefined is left out: it stays as it was", () =>
     Effect.gen(function*() {
