@@ -1,7 +1,21 @@
 /** What a schema allows arrives equal, through the procedure's own codec and the bytes of the wire. */
 import { assert, describe, expect, it, vi } from "@effect/vitest"
-import { Context, Effect, Equal, HashMap, Layer, Option, Predicate, Result, Schema, SchemaTransformation } from "effect"
+import {
+  Context,
+  Effect,
+  Equal,
+  Exit,
+  HashMap,
+  Layer,
+  Option,
+  Predicate,
+  Result,
+  Schema,
+  SchemaTransformation
+} from "effect"
+import { isDeepStrictEqual } from "node:util"
 import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
+import { toCodecWire } from "../src/internal/wireSchema.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import { caller, node } from "./support/nodes.ts"
 
@@ -175,6 +189,97 @@ describe("schemas", () => {
       yield* Effect.flip(Group.contract.get("text")!.success.decode("17"))
     }))
 
+  // Broken by: leaving out `native` for what is within a schema of any kind, or for numbers.
+  it.effect("wherever in a schema they stand, numbers, bigints, bytes and dates travel as what they are", () =>
+    Effect.gen(function*() {
+      const [date, bytes] = [new Date(5), Uint8Array.of(1, 2)]
+      const cases: ReadonlyArray<readonly [Schema.Codec<unknown, unknown>, unknown, unknown]> = [
+        [Schema.Number, Number.NaN, Number.NaN],
+        [Schema.Array(Schema.Date), [date], [date]],
+        [Schema.NonEmptyArray(Schema.BigInt), [7n], [7n]],
+        [Schema.Tuple([Schema.BigInt, Schema.optionalKey(Schema.Uint8Array)]), [7n, bytes], [7n, bytes]],
+        [Schema.TupleWithRest(Schema.Tuple([Schema.Date]), [Schema.Uint8Array]), [date, bytes, bytes], [
+          date,
+          bytes,
+          bytes
+        ]],
+        [Schema.Struct({ a: Schema.Date, b: Schema.optional(Schema.BigInt) }), { a: date, b: 7n }, { a: date, b: 7n }],
+        [Schema.Record(Schema.String, Schema.Uint8Array), { a: bytes }, { a: bytes }],
+        [Schema.Union([Schema.Date, Schema.BigInt]), 7n, 7n],
+        [Schema.NullOr(Schema.Date), date, date],
+        [Schema.Option(Schema.Uint8Array), Option.some(bytes), { _tag: "Some", value: bytes }],
+        [Schema.ReadonlySet(Schema.Date), new Set([date]), [date]],
+        [Schema.HashMap(Schema.String, Schema.BigInt), HashMap.make(["a", 7n]), [["a", 7n]]],
+        [Schema.ReadonlyMap(Schema.Date, Schema.Uint8Array), new Map([[date, bytes]]), new Map([[date, bytes]])],
+        [
+          Tree,
+          { value: 1n, children: [{ value: 2n, children: [] }] },
+          { value: 1n, children: [{ value: 2n, children: [] }] }
+        ]
+      ]
+      for (const [schema, value, wire] of cases) {
+        class Group extends Handlers.Service<Group>()("schemas/Wherever", { it: { success: schema } }) {}
+        const { success } = Group.contract.get("it")!
+        expect(yield* success.encode(value)).toStrictEqual(wire)
+        const again = yield* success.decode(wire)
+        if (!Equal.equals(again, value)) expect(again).toStrictEqual(value)
+      }
+    }))
+
+  // Broken by: leaving out `checks`, or `ast.encodingChecks`, of a schema of any kind; no `isMapLike` for a map with other keys.
+  it.effect("what a schema forbids is refused on its way in and out, whatever kind of schema it is", () =>
+    Effect.gen(function*() {
+      const not = (bad: unknown) => Schema.makeFilter((u: unknown) => !isDeepStrictEqual(u, bad))
+      const kinds: ReadonlyArray<readonly [Schema.Codec<unknown, unknown>, good: unknown, bad: unknown]> = [
+        [Schema.String, "a", "b"],
+        [Schema.Number, 1, -1],
+        [Schema.BigInt, 1n, -1n],
+        [Schema.Boolean, true, false],
+        [Schema.Unknown, 1, -1],
+        [Schema.ObjectKeyword, { a: 1 }, { a: 2 }],
+        [Schema.Uint8Array, Uint8Array.of(1), Uint8Array.of(2)],
+        [Schema.Date, new Date(1), new Date(2)],
+        [Schema.ReadonlyMap(Schema.Int, Schema.Int), new Map([[1, 1]]), new Map()],
+        [Schema.Array(Schema.Int), [1], [2]],
+        [Schema.Tuple([Schema.Int]), [1], [2]],
+        [Schema.Struct({ a: Schema.Int }), { a: 1 }, { a: 2 }],
+        [Schema.Record(Schema.String, Schema.Int), { a: 1 }, { a: 2 }],
+        [Schema.Union([Schema.Int, Schema.String]), 1, 2],
+        [Schema.Literals(["a", 7n]), 7n, "a"]
+      ]
+      for (const [schema, good, bad] of kinds) {
+        const checked = schema.check(not(bad))
+        for (const [how, success] of [["as it is", checked], ["flipped", Schema.flip(checked)]] as const) {
+          class Group extends Handlers.Service<Group>()("schemas/Checks", { it: { success } }) {}
+          const coder = Group.contract.get("it")!.success
+          const name = `${schema.ast._tag} ${how}`
+          const wire = yield* coder.encode(good)
+          expect(yield* coder.decode(wire), name).toStrictEqual(good)
+          expect(Exit.isFailure(yield* Effect.exit(coder.decode(bad))), `${name} in`).toBe(true)
+          expect(Exit.isFailure(yield* Effect.exit(coder.encode(bad))), `${name} out`).toBe(true)
+        }
+      }
+      class Group extends Handlers.Service<Group>()("schemas/Kinds", {
+        seven: { success: Schema.Literal(7n) },
+        optional: { success: Schema.Struct({ a: Schema.optionalKey(Schema.Int) }) },
+        record: { success: Schema.Record(Schema.String, Schema.Int) }
+      }) {}
+      const decode = (method: string, wire: unknown) => Group.contract.get(method)!.success.decode(wire)
+      expect(yield* decode("seven", 7)).toBe(7n)
+      yield* Effect.flip(decode("seven", 8))
+      for (const wire of [new Map([[1, 1]]), new Map([["a", 1]]), new Date(0), new Uint8Array(1)]) {
+        yield* Effect.flip(decode("optional", wire))
+        yield* Effect.flip(decode("record", wire))
+      }
+    }))
+
+  // Broken by: no `seen.set`.
+  it("a schema is compiled once, a recursive one, too", () => {
+    for (const schema of [Tree, Person, Schema.Struct({ a: Schema.Date })]) {
+      expect(toCodecWire(schema).ast).toBe(toCodecWire(schema).ast)
+    }
+  })
+
   // Broken by: `some` for `every` in `nativeEncoding`.
   it.effect("of a schema with several transformations, what travels is native, wherever in the row it stands", () =>
     Effect.gen(function*() {
@@ -218,7 +323,8 @@ describe("schemas", () => {
       const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
       const names = numbers(1500).map((n): readonly [string, number] => [n.toString(36), n % 100])
       const values = {
-        map: new Map(numbers(2000).map((n) => [n, n % 100])),
+        // The wire has no room for more keys that are no strings.
+        map: new Map(numbers(256).map((n) => [n, n % 100])),
         dict: new Map(names),
         record: Object.fromEntries(names),
         set: new Set(numbers(2500)),
@@ -232,6 +338,9 @@ describe("schemas", () => {
         const again = yield* procedure.success.decode(received)
         if (!Equal.equals(again, value)) expect(again, method).toStrictEqual(value)
       }
+      const { success } = Group.contract.get("map")!
+      const more = new Map(numbers(2000).map((n) => [n, n]))
+      expect(yield* success.decode(yield* success.encode(more))).toStrictEqual(more)
     }))
 
   // Broken by: leaving one of the three out of the guard at the end of src/internal/wireSchema.ts.
@@ -282,6 +391,11 @@ describe("schemas", () => {
     const decode = (value: unknown) => Effect.runSyncExit(Group.contract.get("it")!.success.decode(value))
     expect(decode(5)).toMatchObject({ _tag: "Success", value: 5n })
     expect(decode(2n ** 60n)).toMatchObject({ _tag: "Success", value: 2n ** 60n })
+    // The last one that a number holds without a doubt, and the one after it.
+    for (const sign of [-1, 1]) {
+      expect(decode(sign * 2 ** 53)).toMatchObject({ _tag: "Success", value: BigInt(sign) * 2n ** 53n })
+      expect(decode(sign * (2 ** 53 + 2))._tag).toBe("Failure")
+    }
     for (const value of [1.5, "5", null, true, Number.NaN, 2 ** 60]) expect(decode(value)._tag).toBe("Failure")
   })
 
