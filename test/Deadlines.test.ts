@@ -16,6 +16,10 @@ const Step = Schema.Union([
     do: Schema.Literal("remove"),
     which: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 99 }))
   }),
+  Schema.Struct({
+    do: Schema.Literal("again"),
+    length: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 12 }))
+  }),
   Schema.Struct({ do: Schema.Literal("wait"), time: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 6 })) })
 ])
 
@@ -38,12 +42,15 @@ describe("Deadlines", () => {
   it.prop("are those of a list that is sorted each time, whatever comes and goes", [Schema.Array(Step)], ([steps]) => {
     const deadlines = new Deadlines<Item>()
     let model: Array<{ readonly item: Item; readonly due: number; readonly length: number }> = []
+    const left: Array<Item> = []
     let now = 0
     let names = 0
     for (const step of steps) {
       switch (step.do) {
+        case "again":
         case "add": {
-          const item = new Item(names++)
+          // What has left may come back.
+          const item = (step.do === "again" ? left.pop() : undefined) ?? new Item(names++)
           deadlines.add(item, step.length, now)
           model.push({ item, due: now + step.length, length: step.length })
           break
@@ -54,6 +61,7 @@ describe("Deadlines", () => {
           deadlines.remove(removed.item)
           deadlines.remove(removed.item)
           model = model.filter((entry) => entry !== removed)
+          left.push(removed.item)
           break
         }
         case "wait": {
@@ -63,6 +71,7 @@ describe("Deadlines", () => {
           expect(expired.map((item) => item.name).sort((a, b) => a - b)).toStrictEqual(due)
           expect(expired.map((item) => item.due)).toStrictEqual(expired.map((item) => item.due).sort((a, b) => a - b))
           model = model.filter((entry) => entry.due > now)
+          left.push(...expired)
         }
       }
       expect(deadlines.earliest).toBe(model.length === 0 ? undefined : Math.min(...model.map(({ due }) => due)))

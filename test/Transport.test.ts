@@ -4,6 +4,9 @@ import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Scope } f
 import { NetAddress } from "effect/net"
 import { DatagramSocket } from "effect/socket"
 import * as Dgram from "node:dgram"
+import Dns from "node:dns"
+import { syncBuiltinESMExports } from "node:module"
+import Os from "node:os"
 import { Protocol, Transport } from "../src/index.ts"
 import { Greeter, greeterLive } from "./support/Contract.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
@@ -21,6 +24,8 @@ const client = Effect.fnUntraced(function*(transport: TransportLayer) {
   const greeter = yield* Effect.provideContext(Protocol.client(Greeter), context)
   return { greeter, address: Context.get(context, Protocol.Protocol).address }
 })
+
+const systemError = (code: string): Error => Object.assign(new Error(code), { code })
 
 /** A transport, and Node's socket below it. */
 const underneath = Effect.fnUntraced(function*(options: Transport.Options) {
@@ -69,6 +74,30 @@ describe("Transport", () => {
             _tag: "DatagramSocketError",
             reason: { _tag: "DatagramSocketOpenError", kind }
           })
+        }
+      }))
+
+    // Broken by: no `socket.close()` in `onOpenError`; another kind for any of these in `openKind`.
+    it.live("a socket that can't be bound is closed, and the error says why in one of four words", () =>
+      Effect.gen(function*() {
+        const cases = [
+          ["EADDRINUSE", "AddressInUse"],
+          ["EADDRNOTAVAIL", "AddressNotAvailable"],
+          ["EACCES", "PermissionDenied"],
+          ["EPERM", "PermissionDenied"],
+          ["ENOMEM", "Unknown"]
+        ] as const
+        for (const [code, kind] of cases) {
+          const bind = vi.spyOn(Dgram.Socket.prototype, "bind").mockImplementation(function(this: Dgram.Socket) {
+            queueMicrotask(() => this.emit("error", systemError(code)))
+            return this
+          })
+          const error = yield* Effect.flip(Layer.build(Layer.fresh(Transport.layer())))
+          const [socket] = bind.mock.contexts
+          bind.mockRestore()
+          expect(error.reason).toMatchObject({ kind })
+          assert(socket instanceof Dgram.Socket)
+          expect(() => socket.close()).toThrow("Not running")
         }
       }))
 
@@ -200,6 +229,53 @@ describe("Transport", () => {
         expect(after["rpcudp_calls_in_flight"]).toBe(undefined)
       }).pipe(withMetrics))
 
+    // Broken by: another kind for any of these in `writeKind`.
+    it.live("what the system says of a send is told in one of five words, with where it was to go", () =>
+      Effect.gen(function*() {
+        const { transport } = yield* underneath({ address: "127.0.0.1" })
+        const to = NetAddress.inetAddressFromStringUnsafe("127.0.0.1:9")
+        const cases = [
+          ["EMSGSIZE", "MessageTooLarge"],
+          ["EHOSTUNREACH", "Unreachable"],
+          ["ENETUNREACH", "Unreachable"],
+          ["EHOSTDOWN", "Unreachable"],
+          ["ENETDOWN", "Unreachable"],
+          ["ECONNREFUSED", "ConnectionRefused"],
+          ["EACCES", "PermissionDenied"],
+          ["EPERM", "PermissionDenied"],
+          ["ENOBUFS", "Unknown"]
+        ] as const
+        const refuse = (code: string) => (...args: ReadonlyArray<unknown>) => {
+          const done = args.at(-1)
+          if (typeof done === "function") done(systemError(code))
+        }
+        for (const [code, kind] of cases) {
+          const failures: Array<DatagramSocket.DatagramSocketError> = []
+          const send = vi.spyOn(Dgram.Socket.prototype, "send").mockImplementation(refuse(code))
+          transport.send(new Uint8Array(1), transport.peer(to), (error) => failures.push(error))
+          send.mockRestore()
+          expect(failures).toMatchObject([{ reason: { _tag: "DatagramSocketWriteError", kind, address: to } }])
+        }
+        // and the system itself: no datagram has so many bytes
+        const failure = yield* Effect.callback<DatagramSocket.DatagramSocketError>((resume) =>
+          transport.send(new Uint8Array(65_508), transport.peer(to), (error) => resume(Effect.succeed(error)))
+        )
+        expect(failure.reason).toMatchObject({ kind: "MessageTooLarge" })
+      }))
+
+    // Broken by: no `lookup` for the socket.
+    it.live("no send looks up a name", () =>
+      Effect.gen(function*() {
+        const lookup = vi.spyOn(Dns, "lookup")
+        yield* Effect.addFinalizer(() => Effect.sync(() => lookup.mockRestore()))
+        for (const address of ["127.0.0.1", "::1"]) {
+          const peer = yield* server(Transport.layer({ address }))
+          const { greeter } = yield* client(Transport.layer({ address }))
+          expect(yield* greeter(peer).poke()).toBe(undefined)
+        }
+        expect(lookup.mock.calls).toStrictEqual([])
+      }))
+
     it.live("over a DatagramSocket, too", () =>
       Effect.gen(function*() {
         const network = MemoryNetwork.make()
@@ -286,6 +362,71 @@ describe("Transport", () => {
           expect(socket.eventNames().map((event) => [event, socket.listenerCount(event)])).toStrictEqual(before)
         }
         expect(heard).toStrictEqual(["0: 0", "1: 1", "2: 2", "3: 3", "4: 4"])
+      }))
+
+    // Broken by: no look at the code in `#writeError`, no look at `#open` in `close`.
+    it.live("a socket that something else closes is closed from then on, and closes once", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { socket, transport } = yield* Scope.provide(underneath({ address: "127.0.0.1" }), scope)
+        const peer = transport.peer(NetAddress.inetAddressFromStringUnsafe("127.0.0.1:9"))
+        const failures: Array<DatagramSocket.DatagramSocketError> = []
+        const closed = yield* Effect.forkChild(
+          Effect.callback<void>((resume) => void socket.once("close", () => resume(Effect.void))),
+          { startImmediately: true }
+        )
+        socket.close()
+        transport.send(new Uint8Array(1), peer, (error) => failures.push(error))
+        yield* Fiber.join(closed)
+        transport.send(new Uint8Array(1), peer, (error) => failures.push(error))
+        expect(failures.map(({ reason }) => reason._tag))
+          .toStrictEqual(["DatagramSocketClosedError", "DatagramSocketClosedError"])
+        expect(yield* Effect.exit(Scope.close(scope, Exit.void))).toStrictEqual(Exit.void)
+      }))
+
+    // Broken by: no look at the zones in `addressOf`, `formatIp` for `formatNativeHost` in `hostOf`.
+    it.live("a peer on a link is known with its interface, and reached through it; of one unknown, by its address alone", () =>
+      Effect.gen(function*() {
+        const interfaces = vi.spyOn(Os, "networkInterfaces").mockReturnValue({
+          link7: [{
+            address: "fe80::1",
+            netmask: "ffff:ffff:ffff:ffff::",
+            family: "IPv6",
+            mac: "00:00:00:00:00:00",
+            internal: false,
+            cidr: "fe80::1/64",
+            scopeid: 7
+          }]
+        })
+        syncBuiltinESMExports()
+        const { socket, transport } = yield* underneath({ address: "::1" })
+        interfaces.mockRestore()
+        syncBuiltinESMExports()
+        const heard: Array<Transport.Peer> = []
+        yield* Effect.forkScoped(transport.run((_, from) => heard.push(from)), { startImmediately: true })
+        for (const address of ["fe80::2%link7", "fe80::2%link8", "2001:db8::2"]) {
+          socket.emit("message", Buffer.of(1), { address, port: 9, family: "IPv6", size: 1 })
+        }
+        const [known, unknown, global] = heard
+        expect(heard.map(({ address }) => NetAddress.formatInet(address)))
+          .toStrictEqual(["[fe80::2%7]:9", "[fe80::2]:9", "[2001:db8::2]:9"])
+        const send = vi.spyOn(Dgram.Socket.prototype, "send").mockImplementation(() => {})
+        for (const peer of heard) {
+          transport.send(new Uint8Array(1), peer)
+          transport.send(new Uint8Array(1), transport.peer(peer.address))
+        }
+        const hosts = send.mock.calls.map((args: ReadonlyArray<unknown>) => args[2])
+        send.mockRestore()
+        expect(hosts).toStrictEqual([
+          "fe80::2%link7",
+          "fe80::2%link7",
+          "fe80::2%link8",
+          "fe80::2",
+          "2001:db8::2",
+          "2001:db8::2"
+        ])
+        expect(known!.equals(transport.peer(known!.address))).toBe(true)
+        expect(known!.equals(unknown!) || known!.equals(global!)).toBe(false)
       }))
 
     // Broken by: no listener for "error" in `Socket`.

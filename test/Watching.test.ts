@@ -1,4 +1,4 @@
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, Metric, References, Schedule, Tracer } from "effect"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
@@ -84,6 +84,14 @@ describe("watching", () => {
       yield* Fiber.join(lost)
       const trips = (yield* Metric.snapshot).find(({ id }) => id === "rpcudp_round_trip_time_ms")
       expect(trips?.state).toMatchObject({ count: 1, min: 250, max: 250, sum: 250 })
+      assert(trips?.type === "Histogram")
+      const boundaries = trips.state.buckets.map(([boundary]) => boundary)
+      expect(boundaries).toStrictEqual([...new Set(boundaries)].sort((a, b) => a - b))
+      expect([boundaries[0], boundaries.at(-1)]).toStrictEqual([0.1, 10_000])
+      // What only grows is told apart from what does not.
+      const counters = (yield* Metric.snapshot).filter(({ type }) => type === "Counter")
+      expect(counters.length).toBeGreaterThan(5)
+      for (const { id, state } of counters) expect(state, id).toMatchObject({ incremental: true })
     }).pipe(withMetrics))
 
   it.effect("a series that was taken out of the registry begins anew", () =>
