@@ -1,0 +1,48 @@
+/** Any datagram, decoded: what is understood can be said again, means the same, and msgpackr reads it likewise. */
+import { Result } from "effect"
+import { Unpackr } from "msgpackr/pack"
+import { Codec } from "../../src/index.ts"
+import { law, same } from "./target.ts"
+
+export const bodyAt = Codec.headerBytes
+
+export const cost = (data: Uint8Array): unknown => Codec.decode(data)
+
+export const fuzz = (data: Uint8Array): void => {
+  const decoded = Codec.decode(data)
+  if (Result.isFailure(decoded)) return
+  const message = decoded.success
+  const again = encode(message, data.length)
+  if (Result.isSuccess(again)) {
+    const once = Codec.decode(again.success)
+    law(Result.isSuccess(once) && same(once.success, message), () => "what was decoded is not what it is encoded to")
+    // A float of 32 bits is written with 64, and what is cut is the detail of a failure.
+    law(again.success.length <= 2 * data.length, () => `${data.length} bytes are encoded to ${again.success.length}`)
+  } else {
+    law(again.failure._tag === "TooLarge", () => `what was decoded can't be encoded: ${again.failure.message}`)
+  }
+  if (message._tag === "Response") {
+    law(same(reader.unpack(data.subarray(bodyAt)), message.value), () => "msgpackr reads something else")
+  }
+}
+
+const reader = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: "auto" })
+
+const encode = (
+  message: Codec.Message,
+  requestBytes: number
+): Result.Result<Uint8Array, Codec.TooLarge | Codec.Unencodable> => {
+  switch (message._tag) {
+    case "Request":
+      return Codec.encodeRequest(message.id, message.method, message.args)
+    case "Response":
+      return Codec.encodeResponse(message.id, message.value)
+    case "Failure":
+      // As long as a detail may be.
+      return Codec.encodeFailure(message.id, message.failure, Math.max(requestBytes, Codec.maxDatagramBytes))
+    case "Challenge":
+      return Result.succeed(Codec.encodeChallenge(message.id, message.token))
+    case "Proof":
+      return Result.succeed(Codec.encodeProof(message.id))
+  }
+}
