@@ -72,7 +72,7 @@ const structures: ReadonlyArray<(change: Change) => Value> = [
     ][chance.below(4)]!
     const times = chance.below(2) === 0 ? 1 : 1 + chance.below(maxNesting)
     let value = chosen
-    for (let i = 0; i < times && value.bytes < 1000; i++) value = wrap(value)
+    for (let i = 0; i < times && value.bytes < 200; i++) value = wrap(value)
     return value
   },
   ({ chance, chosen }) => map([chosen, scalar(chance)]),
