@@ -9,7 +9,7 @@
  * measured by a clock: two runs with one seed are alike, and not the same.
  */
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import type { Dearest, Summary } from "../fuzz/engine/child.ts"
@@ -43,26 +43,42 @@ const main = async () => {
       target: new URL(`../fuzz/targets/${name}.ts`, import.meta.url).href,
       limits: { millis: Number(flags.millis), heapPerByte: Number(flags.heap), hungMillis: 5000, heapMiB: 512 }
     }
+    const corpus = `${flags.corpus}/${name}`
     const start = performance.now()
     const { finding, summary } = await search(settings, {
       seed: Number(flags.seed),
-      seconds: flags.inputs !== undefined && flags.seconds === undefined ? Infinity : share(Number(flags.seconds ?? "60")),
+      seconds: flags.inputs !== undefined && flags.seconds === undefined
+        ? Infinity
+        : share(Number(flags.seconds ?? "60")),
       inputs: flags.inputs === undefined ? Infinity : Math.ceil(share(Number(flags.inputs))),
-      corpus: [`${flags.corpus}/${name}`, `${folder}/regressions/${name}`].filter((path) => existsSync(path))
+      corpus: [corpus, `${folder}/regressions`].filter((path) => existsSync(path))
     })
     const seconds = (performance.now() - start) / 1000
     if (summary !== undefined) print(name, summary)
-    if (finding === undefined) {
-      if (flags.keep && summary !== undefined) save(`${flags.corpus}/${name}`, summary.corpus)
-      continue
+    if (finding !== undefined) {
+      process.exitCode = 1
+      await report(name, settings, finding, seconds)
+    } else if (flags.keep && summary !== undefined) {
+      save(corpus, summary.corpus)
+      await minimise(settings, corpus)
     }
-    process.exitCode = 1
-    await report(name, settings, finding, seconds)
   }
 }
 
+/** Keeps of a corpus the shortest inputs that together reach all that it reaches, and the two that cost most. */
+const minimise = async (settings: Settings, corpus: string) => {
+  const { summary } = await search(settings, { seed: 1, seconds: Infinity, inputs: 0, corpus: [corpus] })
+  if (summary === undefined) return
+  const { hungriest, slowest } = summary
+  const dearest = [slowest, hungriest].filter((one) => one !== undefined).map(({ input }) => input)
+  const kept = new Set(save(corpus, [...summary.corpus, ...dearest]))
+  for (const file of readdirSync(corpus)) if (!kept.has(`${corpus}/${file}`)) rmSync(`${corpus}/${file}`)
+}
+
 const print = (name: string, summary: Summary) => {
-  const shares = summary.shares.map(([file, share]) => `${file} ${(100 * share).toFixed(0)}%`).join(", ")
+  const shares = summary.shares.filter(([, share]) => share > 0.25).map(([file, share]) =>
+    `${file} ${(100 * share).toFixed(0)}%`
+  ).join(", ")
   console.log(`${name}: ${summary.inputs} inputs in ${summary.seconds.toFixed(0)} s, seed ${flags.seed}`)
   console.log(`  ran of ${shares}`)
   console.log(`  slowest: ${dearest(summary.slowest, "ns")}`)
@@ -73,25 +89,31 @@ const print = (name: string, summary: Summary) => {
 const dearest = (one: Dearest | undefined, unit: string): string => {
   if (one === undefined) return "none"
   const length = one.input.length
-  return `${one.amount.toFixed(0)} ${unit} for ${length} bytes (${(one.amount / length).toFixed(0)} each): ${brief(one.input)}`
+  return `${one.amount.toFixed(0)} ${unit} for ${length} bytes (${(one.amount / length).toFixed(0)} each): ${
+    brief(one.input, 40)
+  }`
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
-const brief = (bytes: Uint8Array): string => bytes.length > 256 ? `${hex(bytes.subarray(0, 256))}...` : hex(bytes)
+const brief = (bytes: Uint8Array, most: number): string =>
+  bytes.length > most ? `${hex(bytes.subarray(0, most))}...` : hex(bytes)
 
 const report = async (name: string, settings: Settings, { fault, input }: Finding, seconds: number) => {
   console.log(`FOUND at ${name} after ${seconds.toFixed(1)} s, ${input.length} bytes: ${fault.message}`)
   const { bodyAt }: Target = await import(settings.target)
   const { limits } = settings
   // What is shrunk stays well over the limit of time, or it would not be found again; and what hangs need not do so for as long.
-  const judge = new Judge({ ...settings, limits: { ...limits, millis: 2 * limits.millis, hungMillis: limits.hungMillis / 5 } })
+  const judge = new Judge({
+    ...settings,
+    limits: { ...limits, millis: 2 * limits.millis, hungMillis: limits.hungMillis / 5 }
+  })
   const tries = fault.kind === "hung" || fault.kind === "died" ? 50 : 500
   const holds = async (smaller: Uint8Array) => (await judge.fault(smaller))?.kind === fault.kind
   const smallest = await shrink(input, bodyAt, holds, tries)
   judge.end()
   const [path] = save(`${folder}/findings/${name}`, [smallest])
-  console.log(`  shrunk to ${smallest.length} bytes: ${brief(smallest)}`)
+  console.log(`  shrunk to ${smallest.length} bytes: ${brief(smallest, 512)}`)
   console.log(`  saved as ${path}`)
 }
 

@@ -11,7 +11,7 @@ import type { Measure } from "./corpus.ts"
 import type { Coverage } from "./coverage.ts"
 import * as Coverages from "./coverage.ts"
 import type { Fault, Limits } from "./judge.ts"
-import { judge, measureAgain } from "./judge.ts"
+import { hungry, judge, measureAgain } from "./judge.ts"
 import * as Mutate from "./mutate.ts"
 
 /** What the parent asks for. */
@@ -29,14 +29,18 @@ export interface Search {
   readonly seed: number
   readonly seconds: number
   readonly inputs: number
-  /** Folders with inputs to begin with. */
+  /** Folders with inputs to begin with, the shortest first. */
   readonly corpus: ReadonlyArray<string>
 }
 
 /** What the child says. */
 export type Report =
   | { readonly _tag: "Judged"; readonly fault: Fault | undefined }
-  | { readonly _tag: "Searched"; readonly found: { readonly input: Uint8Array; readonly fault: Fault } | undefined; readonly summary: Summary }
+  | {
+    readonly _tag: "Searched"
+    readonly found: { readonly input: Uint8Array; readonly fault: Fault } | undefined
+    readonly summary: Summary
+  }
 
 export interface Summary {
   readonly inputs: number
@@ -44,7 +48,7 @@ export interface Summary {
   readonly shares: ReadonlyArray<readonly [file: string, share: number]>
   readonly slowest: Dearest | undefined
   readonly hungriest: Dearest | undefined
-  /** The smallest inputs that together reach all that was reached, and the dearest ones. */
+  /** The inputs that each reached what none before them had. */
   readonly corpus: ReadonlyArray<Uint8Array>
 }
 
@@ -58,7 +62,7 @@ export interface Dearest {
 const maxInputBytes = 8300
 
 /** How many inputs share a reading of the coverage, which costs as much as some hundred of them. */
-const batchInputs = 128
+const batchInputs = 256
 
 const main = async (task: Task) => {
   const coverage = task.search === undefined ? undefined : Coverages.start(new URL("../../src/", import.meta.url).href)
@@ -70,11 +74,12 @@ const main = async (task: Task) => {
   }
   if (task.search === undefined || coverage === undefined) {
     process.on("message", (input: Uint8Array) => {
-      say({ _tag: "Judged", fault: judgeOne(input).fault })
+      const verdict = judgeOne(input)
+      say({ _tag: "Judged", fault: verdict.fault ?? hungry(target, task.limits, input, verdict) })
     })
     return
   }
-  say(await search(target, task.search, coverage.imported(), judgeOne))
+  say(await search(target, task.limits, task.search, coverage.imported(), judgeOne))
   closeSync(running)
   process.disconnect()
 }
@@ -93,6 +98,7 @@ let marked = 0
 
 const search = async (
   target: Target,
+  limits: Limits,
   { corpus: folders, inputs, seconds, seed }: Search,
   coverage: Coverage,
   judgeOne: (data: Uint8Array) => ReturnType<typeof judge>
@@ -108,21 +114,30 @@ const search = async (
     for (const data of batch) {
       done++
       const verdict = judgeOne(data)
-      if (verdict.fault !== undefined) found = { input: data, fault: verdict.fault }
-      if (found !== undefined) return
-      crown("nanos", data, verdict.nanos)
-      crown("heapBytes", data, verdict.heapBytes)
+      let { fault } = verdict
+      if (fault === undefined) {
+        crown("nanos", data, verdict.nanos)
+        if (crown("heapBytes", data, verdict.heapBytes)) fault = hungry(target, limits, data, verdict)
+      }
+      if (fault === undefined) continue
+      found = { input: data, fault }
+      return
     }
   }
 
-  /** Keeps the dearest of its length. A clock that shows too much once must not crown anybody, nor one that showed too little. */
-  const crown = (measure: Measure, data: Uint8Array, amount: number) => {
+  /**
+   * Keeps the dearest of its length, and returns whether this is it. Both are measured again: a clock that showed too much once
+   * must not crown anybody.
+   */
+  const crown = (measure: Measure, data: Uint8Array, amount: number): boolean => {
     const champion = corpus.champion(measure, data.length)
-    if (champion !== undefined && amount < champion.amount * clearly) return
+    if (champion !== undefined && amount < champion.amount * clearly) return false
     const again = measureAgain(target, data, 5)[measure]
     const its = champion === undefined ? 0 : measureAgain(target, champion.data, 5)[measure]
-    if (again > its * clearly) corpus.crown(measure, { data, amount: again })
+    const isDearer = again > its * clearly
+    if (isDearer) corpus.crown(measure, { data, amount: again })
     else if (champion !== undefined) corpus.crown(measure, { data: champion.data, amount: its })
+    return isDearer
   }
 
   /** Finds those of a batch that reach what nothing reached before, by halves. */
@@ -146,7 +161,10 @@ const search = async (
   }
   if (corpus.entries.length === 0) corpus.add(new Uint8Array(22))
   while (found === undefined && done < inputs && elapsed() < seconds) {
-    const batch = Array.from({ length: Math.min(batchInputs, inputs - done) }, () => mutator.mutate(corpus.pick(), corpus.donor()))
+    const batch = Array.from(
+      { length: Math.min(batchInputs, inputs - done) },
+      () => mutator.mutate(corpus.pick(), corpus.donor())
+    )
     runAll(batch)
     if (found === undefined && coverage.isNew()) keepNew(batch)
     // Lets fibers and loggers go on.

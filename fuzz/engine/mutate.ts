@@ -121,7 +121,8 @@ const scalar = (chance: Stream): Value => {
     value.set(head)
     return leaf(value)
   }
-  const text = (length: number) => leaf(Uint8Array.of(0xa0 + length, ...Array.from({ length }, () => 97 + chance.below(26))))
+  const text = (length: number) =>
+    leaf(Uint8Array.of(0xa0 + length, ...Array.from({ length }, () => 97 + chance.below(26))))
   switch (chance.below(12)) {
     case 0:
       return leaf(Uint8Array.of(chance.below(128)))
@@ -150,9 +151,13 @@ const scalar = (chance: Stream): Value => {
     case 9:
       return bytes([0xd6, 0xff], 4)
     case 10:
-      return leaf(Uint8Array.of(0xd7, 0xff, chance.below(0xee), 0, 0, 0, ...new Uint8Array(4).map(() => chance.below(256))))
+      return leaf(
+        Uint8Array.of(0xd7, 0xff, chance.below(0xee), 0, 0, 0, ...new Uint8Array(4).map(() => chance.below(256)))
+      )
     default:
-      return leaf(Uint8Array.of(0xc7, 12, 0xff, 0, 0, 0, 0, chance.below(2) * 255, 255, 255, 255, 0, 0, 0, chance.below(256)))
+      return leaf(
+        Uint8Array.of(0xc7, 12, 0xff, 0, 0, 0, 0, chance.below(2) * 255, 255, 255, 255, 0, 0, 0, chance.below(256))
+      )
   }
 }
 
@@ -172,7 +177,8 @@ const uint32 = (n: number): Value => leaf(Uint8Array.of(0xce, n >>> 24, n >>> 16
 const kindsOfKeys: ReadonlyArray<(count: number) => ReadonlyArray<Value>> = [
   (count) => Array.from({ length: count }, (_, i) => uint32(i)),
   (count) => collidingIntegers(count).map(uint32),
-  (count) => Array.from({ length: count }, (_, i) => leaf(Uint8Array.of(0xa4, ...Buffer.from(i.toString(16).padStart(4, "0"))))),
+  (count) =>
+    Array.from({ length: count }, (_, i) => leaf(Uint8Array.of(0xa4, ...Buffer.from(i.toString(16).padStart(4, "0"))))),
   (count) => Array.from({ length: count }, (_, i) => array([uint32(i)]))
 ]
 
@@ -205,7 +211,9 @@ export const hashOf = (integer: number): number => {
 
 const mutateBytes = (chance: Stream, input: Uint8Array, other: Uint8Array): Uint8Array => {
   const change = bytewise[chance.below(bytewise.length)]!
-  return Uint8Array.from(change(Array.from(input), chance.below(input.length + 1), chance, other))
+  // Much is decided by the first bytes.
+  const places = chance.below(2) === 0 ? input.length + 1 : Math.min(input.length, 32) + 1
+  return Uint8Array.from(change(Array.from(input), chance.below(places), chance, other))
 }
 
 /** Each may change the array that it is given. */
@@ -216,7 +224,8 @@ const bytewise: ReadonlyArray<
   (bytes, at, chance) => bytes.toSpliced(at, 1, tokens[chance.below(tokens.length)]!),
   (bytes, at, chance) => bytes.toSpliced(at, 1, (bytes[at] ?? 0) ^ (1 << chance.below(8))),
   (bytes, at, chance) => bytes.toSpliced(at, 1 + chance.below(4)),
-  (bytes, at, chance) => bytes.toSpliced(at, 0, ...Array.from({ length: 1 + chance.below(4) }, () => tokens[chance.below(tokens.length)]!)),
+  (bytes, at, chance) =>
+    bytes.toSpliced(at, 0, ...Array.from({ length: 1 + chance.below(4) }, () => tokens[chance.below(tokens.length)]!)),
   (bytes, at, chance, other) => {
     const from = chance.below(other.length + 1)
     return bytes.toSpliced(at, 0, ...other.subarray(from, from + chance.below(64)))

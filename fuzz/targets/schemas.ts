@@ -36,7 +36,13 @@ class Typed extends Handlers.Service<Typed>()("fuzz/Typed", {
   number: { args: [Schema.Number] },
   bigint: { args: [Schema.BigInt] },
   struct: {
-    args: [Schema.Struct({ a: Schema.optional(Schema.Uint8Array), b: Schema.Option(Schema.Int), c: Schema.optionalKey(Schema.String) })]
+    args: [
+      Schema.Struct({
+        a: Schema.optional(Schema.Uint8Array),
+        b: Schema.Option(Schema.Int),
+        c: Schema.optionalKey(Schema.String)
+      })
+    ]
   },
   record: { args: [Schema.Record(Schema.String, Schema.Date)] },
   map: { args: [Schema.ReadonlyMap(Schema.Int, Schema.BigInt)] },
