@@ -12,9 +12,10 @@ import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import type { Dearest, Summary } from "../fuzz/engine/child.ts"
 import type { Finding, Settings } from "../fuzz/engine/children.ts"
 import { Judge, search } from "../fuzz/engine/children.ts"
+import type { Champion } from "../fuzz/engine/corpus.ts"
+import type { Summary } from "../fuzz/engine/search.ts"
 import { shrink } from "../fuzz/engine/shrink.ts"
 import type { Target } from "../fuzz/targets/target.ts"
 
@@ -41,6 +42,7 @@ const main = async () => {
   for (const name of flags.target) {
     const settings: Settings = {
       target: new URL(`../fuzz/targets/${name}.ts`, import.meta.url).href,
+      sources: new URL("../src/", import.meta.url).href,
       limits: { millis: Number(flags.millis), heapPerByte: Number(flags.heap), hungMillis: 5000, heapMiB: 512 }
     }
     const corpus = `${flags.corpus}/${name}`
@@ -70,7 +72,7 @@ const minimise = async (settings: Settings, corpus: string) => {
   const { summary } = await search(settings, { seed: 1, seconds: Infinity, inputs: 0, corpus: [corpus] })
   if (summary === undefined) return
   const { hungriest, slowest } = summary
-  const dearest = [slowest, hungriest].filter((one) => one !== undefined).map(({ input }) => input)
+  const dearest = [slowest, hungriest].filter((one) => one !== undefined).map(({ data }) => data)
   const kept = new Set(save(corpus, [...summary.corpus, ...dearest]))
   for (const file of readdirSync(corpus)) if (!kept.has(`${corpus}/${file}`)) rmSync(`${corpus}/${file}`)
 }
@@ -86,11 +88,11 @@ const print = (name: string, summary: Summary) => {
   console.log(`  ${summary.corpus.length} inputs reached something new`)
 }
 
-const dearest = (one: Dearest | undefined, unit: string): string => {
+const dearest = (one: Champion | undefined, unit: string): string => {
   if (one === undefined) return "none"
-  const length = one.input.length
+  const length = one.data.length
   return `${one.amount.toFixed(0)} ${unit} for ${length} bytes (${(one.amount / length).toFixed(0)} each): ${
-    brief(one.input, 40)
+    brief(one.data, 40)
   }`
 }
 

@@ -3,12 +3,15 @@ import { fork } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Report, Search, Summary, Task } from "./child.ts"
+import type { Report, SearchTask, Task } from "./child.ts"
 import type { Limits } from "./judge.ts"
+import type { Summary } from "./search.ts"
 
 export interface Settings {
   /** The URL of the target's module. */
   readonly target: string
+  /** The URL of the folder whose coverage counts. */
+  readonly sources: string
   readonly limits: Limits & {
     /** How long one input may run before its process is ended. */
     readonly hungMillis: number
@@ -31,7 +34,7 @@ export interface Finding {
 /** Looks for a finding, until there is one or the time is over. The summary is lost with a child that hangs or dies. */
 export const search = async (
   settings: Settings,
-  options: Search
+  options: SearchTask
 ): Promise<{ readonly finding: Finding | undefined; readonly summary: Summary | undefined }> => {
   const child = new Child(settings, options)
   const ended = await child.report()
@@ -78,7 +81,7 @@ class Child {
   readonly #hungMillis: number
   #errors = ""
 
-  constructor({ limits, target }: Settings, search: Search | undefined) {
+  constructor({ limits, sources, target }: Settings, search: SearchTask | undefined) {
     this.#hungMillis = limits.hungMillis
     this.#process = fork(new URL("child.ts", import.meta.url), {
       execArgv: ["--expose-gc", "--max-semi-space-size=32", `--max-old-space-size=${limits.heapMiB}`],
@@ -87,7 +90,7 @@ class Child {
       stdio: ["ignore", "inherit", "pipe", "ipc"]
     })
     this.#process.stderr?.on("data", (text: Buffer) => this.#errors = (this.#errors + text.toString()).slice(-4000))
-    const task: Task = { target, limits, running: this.#running, search }
+    const task: Task = { target, sources, limits, running: this.#running, search }
     this.#process.send(task)
   }
 

@@ -6,6 +6,7 @@ export type Measure = "nanos" | "heapBytes"
 
 export interface Champion {
   readonly data: Uint8Array
+  /** Nanoseconds, or bytes of heap. */
   readonly amount: number
 }
 

@@ -93,7 +93,7 @@ export const parse = (bytes: Uint8Array, start: number): { readonly value: Value
   const number = (width: number): number => {
     let n = 0
     for (let i = 0; i < width; i++) n = n * 256 + (bytes[position + i] ?? 0)
-    position += width
+    position = Math.min(position + width, bytes.length)
     return n
   }
   const rest = (from: number, length: number): Value => {
