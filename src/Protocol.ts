@@ -89,7 +89,10 @@ export class Protocol extends Context.Service<Protocol, {
  * @since 0.1.0
  */
 export interface Options {
-  /** How long a call waits for its answer, unless `withTimeout` says otherwise. 5 seconds by default, as in Python. */
+  /**
+   * How long a call waits for its answer, unless `withTimeout` says otherwise. 5 seconds by default, as in Python. A negative
+   * one is a defect.
+   */
   readonly timeout?: Duration.Input | undefined
   /**
    * Whether an answer counts only from the address that was called, IPv4-mapped IPv6 addresses compared by their IPv4
@@ -414,10 +417,10 @@ const make = Effect.fnUntraced(function*(
   const context = yield* Effect.context<never>()
   const seal = options.keys === undefined ? undefined : Seal.make({
     ring: options.keys.ring,
-    maxAge: Duration.fromInputUnsafe(options.keys.maxAge ?? defaultMaxAge)
+    maxAge: durationOf("maxAge", options.keys.maxAge ?? defaultMaxAge)
   }, context)
   const wire = Wire.make(transport, context, seal?.seal)
-  const timeout = Duration.fromInputUnsafe(options.timeout ?? defaultTimeout)
+  const timeout = durationOf("timeout", options.timeout ?? defaultTimeout)
   const limits = limitsOf(options.limits ?? {})
   const random = Context.get(context, WebCrypto)
   const ids = Ids.make(random)
@@ -430,7 +433,7 @@ const make = Effect.fnUntraced(function*(
     },
     sizes,
     memory: options.memory === false ? undefined : memoryOf(options.memory ?? {}),
-    gracePeriod: Duration.fromInputUnsafe(options.gracePeriod ?? defaultGracePeriod),
+    gracePeriod: durationOf("gracePeriod", options.gracePeriod ?? defaultGracePeriod),
     hash: () => KeyedHash.make(random),
     ids
   })
@@ -510,6 +513,12 @@ const make = Effect.fnUntraced(function*(
   })
 })
 
+const durationOf = (name: string, input: Duration.Input): Duration.Duration => {
+  const duration = Duration.fromInputUnsafe(input)
+  if (Duration.toMillis(duration) < 0) throw new RangeError(`the duration of ${name} is not negative`)
+  return duration
+}
+
 const limitsOf = (options: Limits) => {
   const replyBytesPerSecond = options.replyBytesPerSecond ?? defaultLimits.replyBytesPerSecond
   const limits = {
@@ -530,7 +539,7 @@ const limitsOf = (options: Limits) => {
 }
 
 const memoryOf = (options: Memory) => ({
-  window: Duration.toMillis(Duration.fromInputUnsafe(options.window ?? defaultMemory.window)) * 1_000_000,
+  window: Duration.toMillis(durationOf("window", options.window ?? defaultMemory.window)) * 1_000_000,
   maxEntries: powerOfTwo("requests", options.requests ?? defaultMemory.requests),
   maxBytes: powerOfTwo("bytes", options.bytes ?? defaultMemory.bytes)
 })

@@ -1,6 +1,6 @@
 /** The laws of time, under TestClock. */
 import { assert, describe, expect, it } from "@effect/vitest"
-import { Clock, Context, Duration, Effect, Fiber, Layer, Schedule } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Protocol, Transport } from "../src/index.ts"
@@ -60,6 +60,23 @@ describe("time", () => {
       yield* TestClock.adjust("1 minute")
       expect(yield* Fiber.join(waiting)).toStrictEqual([2000, 300, 1.5, 10_000, 0])
     }))
+
+  // broken by leaving out `timeout < 0` in src/internal/caller.ts, and `< 0` in `durationOf` of src/Protocol.ts
+  it.effect("a negative time-out is a defect, and none waits for ever", () =>
+    Effect.gen(function*() {
+      const { call } = yield* silence()
+      for (const timeout of [-1, Duration.negativeInfinity]) {
+        const exit = yield* Effect.exit(Protocol.withTimeout(call, timeout))
+        expect(Exit.isFailure(exit) && Exit.hasDies(exit)).toBe(true)
+        for (
+          const options of [{ timeout }, { gracePeriod: timeout }, { memory: { window: timeout } }] as const
+        ) {
+          const built = yield* Effect.exit(silence(options))
+          expect(Exit.isFailure(built) && Exit.hasDies(built)).toBe(true)
+        }
+      }
+      expect((yield* metrics)["rpcudp_calls_in_flight"]).toBe(undefined)
+    }).pipe(withMetrics))
 
   it.effect("an infinite time-out waits until the answer", () =>
     Effect.gen(function*() {

@@ -6,7 +6,10 @@
 import { Clock, Context, Duration, Effect, Redacted } from "effect"
 import { WebCrypto } from "effect/crypto"
 import * as Seal from "../../src/internal/seal.ts"
+import * as Injected from "../../test/support/injected.ts"
 import { law } from "./target.ts"
+
+const peer = Injected.peerAt("10.0.0.2:2")
 
 // Not MessagePack.
 export const bodyAt = undefined
@@ -53,7 +56,7 @@ const run = (data: Uint8Array, law: (holds: boolean, broken: () => string) => vo
   const chosen = (): Sealed | undefined => sealed[byte() % Math.max(1, sealed.length)]
   const refused = (datagram: Uint8Array) => {
     const sessions = receiver.sessions()
-    law(typeof receiver.open(datagram) === "string", () => "a datagram was read that was changed on its way")
+    law(typeof receiver.open(datagram, peer) === "string", () => "a datagram was read that was changed on its way")
     law(receiver.sessions() === sessions, () => "a datagram that was not read left a session")
   }
 
@@ -74,7 +77,7 @@ const run = (data: Uint8Array, law: (holds: boolean, broken: () => string) => vo
         if (one === undefined) break
         const isFresh = millis - one.at <= maxAgeMillis
         const isDue = !one.isRead && isFresh && receiving.some(({ id }) => id === one.key)
-        const opened = receiver.open(one.datagram)
+        const opened = receiver.open(one.datagram, peer)
         if (isDue) {
           law(
             typeof opened !== "string" && Buffer.compare(opened, one.plain) === 0,
@@ -118,7 +121,7 @@ const run = (data: Uint8Array, law: (holds: boolean, broken: () => string) => vo
         millis += word() % (2 * maxAgeMillis)
         const one = chosen()
         if (one !== undefined) {
-          law(typeof sender.open(one.datagram) === "string", () => "a node has read its own datagram")
+          law(typeof sender.open(one.datagram, peer) === "string", () => "a node has read its own datagram")
         }
       }
     }

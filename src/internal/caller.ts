@@ -130,13 +130,15 @@ export const make = (wire: Wire, options: Options): Caller => {
     procedure: CompiledProcedure | undefined
   ): Answer =>
     Effect.callback((resume) => {
+      const timeout = nanosOf(options.timeout(fiber))
+      if (timeout < 0) return resume(Effect.die(new RangeError("the time-out of a call is not negative")))
       metrics.callStarted()
       const call = new PendingCall(now(), peer, method, procedure, resume)
       if (closed !== undefined) return end(call, Exit.fail(closed))
       if (calls.size >= options.maxCalls) return end(call, Exit.fail(tooMany(call, options.maxCalls)))
       const request = Codec.encodeRequest(noId, method, Array.isArray(args) ? args : [])
       if (Result.isFailure(request)) return end(call, refused(method, request.failure))
-      calls.add(call, request.success, idAt, nanosOf(options.timeout(fiber)))
+      calls.add(call, request.success, idAt, timeout)
       wire.send(request.success, peer, (error) => {
         if (calls.remove(call)) end(call, Exit.fail(error))
       })
@@ -286,8 +288,7 @@ const refused = (method: string, error: Codec.TooLarge | Codec.Unencodable): Exi
 const format = SchemaIssue.makeFormatterDefault()
 
 // Whole nanoseconds, so that a deadline is met exactly and never by a rounding error short of it.
-const nanosOf = (timeout: Duration.Duration): number =>
-  Duration.isFinite(timeout) ? Math.round(Duration.toMillis(timeout) * 1_000_000) : Infinity
+const nanosOf = (timeout: Duration.Duration): number => Math.round(Duration.toMillis(timeout) * 1_000_000)
 
 const outcomeOf = (exit: Exit.Exit<unknown, unknown>): CallOutcome => {
   if (Exit.isSuccess(exit)) return "success"

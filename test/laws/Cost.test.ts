@@ -8,6 +8,7 @@ import { Codec } from "../../src/index.ts"
 import { readRequest } from "../../src/internal/requestBody.ts"
 import * as Msgpack from "../../src/internal/msgpack.ts"
 import * as Seal from "../../src/internal/seal.ts"
+import { peerAt } from "../support/injected.ts"
 import { arrayOf, frames, id, join, many, mapOf, repeat, text, uint, values } from "../support/shapes.ts"
 
 /** Values read, and bytes and characters copied, for each byte of a datagram. */
@@ -127,7 +128,7 @@ describe("no datagram costs more than it brings", () => {
           for (const frame of Object.values(frames)) {
             for (const room of [64, 8180]) {
               for (const body of [arrayOf(items, room), mapOf(entries, room)]) {
-                const opened = ours.open(theirs.seal(frame(body)))
+                const opened = ours.open(theirs.seal(frame(body)), peerAt("10.0.0.2:2"))
                 if (typeof opened === "string") expect.fail(`${name}: ${opened}`)
                 yield [name, opened] as const
               }

@@ -283,7 +283,9 @@ describe("on a hostile network", () => {
             const sent = transmissions[i] ?? 0
             return answered || sent >= (i < inFlight ? 6 : 7) ? [] : [{ call: i, sent }]
           })
-          process.stderr.write(`SEED ${seed} ` + [JSON.stringify(tooFew), answered.filter((a) => !a).length].join(" ") + "\n")
+          process.stderr.write(
+            `SEED ${seed} ` + [JSON.stringify(tooFew), answered.filter((a) => !a).length].join(" ") + "\n"
+          )
         }
         expect(ends.length).toBe(80_000)
         expect(ends.filter((answered) => answered).length / ends.length).toBeGreaterThanOrEqual(0.999)
