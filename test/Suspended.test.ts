@@ -96,7 +96,7 @@ describe("Suspended", () => {
       suspended.remove(added[0]!)
       expect(suspended.roomFor(newcomer)).toBe("any")
       for (const one of added) suspended.remove(one)
-      expect([suspended.size, suspended.roomFor(newcomer)]).toStrictEqual([0, "any"])
+      expect([suspended.size, suspended.shares, suspended.roomFor(newcomer)]).toStrictEqual([0, 0, "any"])
     })
 
     it(`of ${of}, so are the bytes`, () => {

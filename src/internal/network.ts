@@ -19,7 +19,7 @@ export const senderOf = (host: string): string => {
  */
 export const networkOf = (host: string): string => {
   if (!host.includes(":")) return host.slice(0, host.lastIndexOf("."))
-  if (linkLocal.test(host)) return `fe80${zoneOf(host)}`
+  if (linkLocal.test(host)) return host.includes("%") ? `fe80${host.slice(host.indexOf("%"))}` : "fe80"
   const groups = groupsOf(host)
   if (!host.startsWith(translated)) return groups.slice(0, 3).join(":")
   const [high = "0", low = "0"] = groups.slice(6)
@@ -30,11 +30,9 @@ const linkLocal = /^fe[89ab]/
 
 const translated = "64:ff9b::"
 
-const zoneOf = (host: string): string => host.includes("%") ? host.slice(host.indexOf("%")) : ""
-
-/** The eight groups of an IPv6 address, without their leading zeros. */
+/** The eight groups of an IPv6 address, without their leading zeros. A zone stays at the end of the last one. */
 const groupsOf = (host: string): ReadonlyArray<string> => {
-  const [head = "", tail] = host.slice(0, host.length - zoneOf(host).length).split("::")
+  const [head = "", tail] = host.split("::")
   const groups = head === "" ? [] : head.split(":").flatMap(groupsOfPart)
   if (tail === undefined) return groups
   const after = tail === "" ? [] : tail.split(":").flatMap(groupsOfPart)

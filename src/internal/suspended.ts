@@ -60,6 +60,11 @@ export class Suspended {
     return this.#all.requests
   }
 
+  /** Of how many senders and networks something is here. */
+  get shares(): number {
+    return this.#senders.size + this.#networks.size
+  }
+
   roomFor({ hash, networkHash }: Sender): Room {
     if (this.#all.requests === 0) return least(this.#all.room, this.#fresh)
     const ofSender = this.#senders.get(hash)?.room ?? this.#fresh
