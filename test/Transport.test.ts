@@ -29,9 +29,12 @@ const systemError = (code: string): Error => Object.assign(new Error(code), { co
 /** A transport, and Node's socket below it. */
 const underneath = Effect.fnUntraced(function*(options: Transport.Options) {
   const bind = vi.spyOn(Dgram.Socket.prototype, "bind")
-  const context = yield* Layer.build(Layer.fresh(Transport.layer(options)))
-  const [socket] = bind.mock.contexts
-  bind.mockRestore()
+  const sockets = bind.mock.contexts
+  const context = yield* Effect.ensuring(
+    Layer.build(Layer.fresh(Transport.layer(options))),
+    Effect.sync(() => bind.mockRestore())
+  )
+  const [socket] = sockets
   assert(socket instanceof Dgram.Socket)
   return { socket, transport: Context.get(context, Transport.Transport) }
 })
@@ -137,6 +140,19 @@ describe("Transport", () => {
         const [small, smaller] = sizes(plain)
         expect(yield* opened({ receiveBufferBytes: 40_000 })).toStrictEqual([small, send])
         expect(yield* opened({ sendBufferBytes: 30_000 })).toStrictEqual([largest, smaller])
+      }))
+
+    // Broken by: no `try` around the default of the receive buffer in `setBuffers`, or one around all of it.
+    it.live("a buffer that was asked for and is refused is an error, the default one is not", () =>
+      Effect.gen(function*() {
+        const refuse = vi.spyOn(Dgram.Socket.prototype, "setRecvBufferSize").mockImplementation(() => {
+          throw systemError("ENOBUFS")
+        })
+        yield* Effect.addFinalizer(() => Effect.sync(() => refuse.mockRestore()))
+        const { socket } = yield* underneath({ address: "127.0.0.1" })
+        expect(socket.address().port).toBeGreaterThan(0)
+        const error = yield* Effect.flip(underneath({ address: "127.0.0.1", receiveBufferBytes: 65_536 }))
+        expect(error.reason).toMatchObject({ _tag: "DatagramSocketOpenError", kind: "Unknown" })
       }))
 
     it.live("buffers of a given size are asked for", () =>
