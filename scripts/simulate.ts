@@ -36,10 +36,21 @@ const figuresOf = (outcome: Outcome): Figures => ({
   seed: outcome.seed,
   virtualMillis: outcome.virtualMillis,
   calls: outcome.calls.length,
-  counts: { ...outcome.stats, ...outcome.faults },
+  counts: {
+    ...outcome.stats,
+    ...outcome.faults,
+    ...countsOf(outcome.attackers.map((name) => name.slice(0, name.indexOf(" ")))),
+    forged: outcome.attacked.forged
+  },
   broken: broken(outcome),
   heap: undefined
 })
+
+const countsOf = (names: ReadonlyArray<string>): Record<string, number> => {
+  const counts: Record<string, number> = {}
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1
+  return counts
+}
 
 // What is kept once, by the first seeds, is not growth.
 const heapEvery = 200
@@ -84,6 +95,8 @@ const many = async (from: number, seeds: number): Promise<number> => {
   let virtualMillis = 0
   let failures = 0
   let shown = 0
+  /** How many seeds break each law. */
+  const brokenLaws = new Map<string, number>()
   const heaps: Array<number> = []
   const take = (figures: Figures) => {
     done++
@@ -91,6 +104,9 @@ const many = async (from: number, seeds: number): Promise<number> => {
     virtualMillis += figures.virtualMillis
     for (const [name, count] of Object.entries(figures.counts)) counts.set(name, (counts.get(name) ?? 0) + count)
     if (figures.heap !== undefined) heaps.push(figures.heap / 1_048_576)
+    for (const law of new Set(figures.broken.map((problem) => problem.slice(0, problem.indexOf(":"))))) {
+      brokenLaws.set(law, (brokenLaws.get(law) ?? 0) + 1)
+    }
     if (figures.broken.length > 0) {
       failures++
       console.log(`\nseed ${figures.seed}:\n  ${figures.broken.join("\n  ")}`)
@@ -130,6 +146,7 @@ const many = async (from: number, seeds: number): Promise<number> => {
         counts.get("delivered") ?? 0
       } delivered; ${faults}; ${failures} failures`
   )
+  for (const [law, count] of brokenLaws) console.log(`broken by ${count} seeds: ${law}`)
   if (heaps.length > 1) {
     console.log(
       `heap of a worker after a collection, MiB, every ${heapEvery} seeds: ${

@@ -1,8 +1,8 @@
 /** The laws, over a few hundred seeds. `npm run simulate` runs more, and any one of them with its trace. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import type { CallRecord } from "./calls.ts"
 import { broken } from "./laws.ts"
-import type { CallRecord } from "./scenario.ts"
 import { scenario } from "./scenario.ts"
 
 const endOf = ({ endedAt, exit, number, startedAt }: CallRecord) => [number, startedAt, endedAt, exit?._tag]

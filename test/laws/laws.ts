@@ -1,6 +1,8 @@
 /** What holds on any network, over what a scenario says happened. */
 import { Cause, Exit, Option, Predicate } from "effect"
-import type { CallRecord, Outcome } from "./scenario.ts"
+import type { CallRecord } from "./calls.ts"
+import { lawsUnderAttack } from "./lawsUnderAttack.ts"
+import type { Outcome } from "./scenario.ts"
 
 /** Says what broke the law, or nothing. */
 export type Law = (outcome: Outcome) => ReadonlyArray<string>
@@ -112,14 +114,6 @@ export const laws: Readonly<Record<string, Law>> = {
       )
     ),
 
-  // broken by `known === forgotten || true ? undefined` and by `guard?.answers?.find`, see there
-  "a handler runs at most once for a call": (outcome) =>
-    // Damage makes a new id; a rebound caller is another sender; and what had to be forgotten is not known any more.
-    !outcome.remembers || outcome.stats.corrupted > 0 || outcome.faults["rebind"] !== undefined ||
-      value(outcome, "rpcudp_forgotten.request") > 0
-      ? []
-      : [...outcome.runs].flatMap(([run, times]) => times === 1 ? [] : [`${run}: ${times} times`]),
-
   // broken by leaving out `metrics.callEnded("interrupted")` in src/internal/caller.ts
   "once all has ended, nothing is left": (outcome) => [
     ...equal("calls in flight and none", value(outcome, "rpcudp_calls_in_flight"), 0),
@@ -148,11 +142,15 @@ export const laws: Readonly<Record<string, Law>> = {
         received + resumed,
         requests + answers + challenges + sum(outcome, "rpcudp_datagrams_dropped.")
       ),
-      ...equal("datagrams the network delivered and datagrams received", stats.delivered, received),
+      ...equal(
+        "datagrams the network delivered and datagrams received",
+        stats.delivered,
+        received + outcome.attacked.heard
+      ),
       ...equal(
         "datagrams handed to the network and datagrams sent",
         stats.sent + stats.refused,
-        value(outcome, "rpcudp_datagrams_sent")
+        value(outcome, "rpcudp_datagrams_sent") + outcome.attacked.forged
       ),
       ...equal(
         "datagrams sent, and each with its fate",
@@ -164,16 +162,24 @@ export const laws: Readonly<Record<string, Law>> = {
   },
 
   // broken by `if (depth === 1) return "TooDeep"` in `readArray` of src/internal/msgpack.ts
-  "what is dropped has a reason that the network explains": (outcome) =>
+  "what is dropped has a reason that the network explains, or an attacker": (outcome) =>
     outcome.stats.corrupted > 0
       ? []
-      : Object.keys(outcome.metrics).flatMap((name) =>
-        name.startsWith("rpcudp_datagrams_dropped.") &&
-          name !== "rpcudp_datagrams_dropped.UnknownId" && name !== "rpcudp_datagrams_dropped.ForeignSender"
-          ? [`nothing was damaged, but ${name} is ${outcome.metrics[name]}`]
-          : []
-      )
+      : Object.entries(outcome.metrics).flatMap(([name, dropped]) => {
+        if (!name.startsWith(drops)) return []
+        const reason = name.slice(drops.length)
+        if (reason === "UnknownId" || reason === "ForeignSender") return []
+        const sent = outcome.attacked.malformed[reason] ?? 0
+        return dropped <= mostCopies * sent ? [] : [`${sent} datagrams were ${reason}, and ${dropped} were dropped`]
+      }),
+
+  ...lawsUnderAttack
 }
+
+const drops = "rpcudp_datagrams_dropped."
+
+/** How often one datagram arrives, at most. */
+const mostCopies = 2
 
 /** Every law that this outcome breaks. */
 export const broken = (outcome: Outcome): ReadonlyArray<string> =>

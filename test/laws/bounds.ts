@@ -1,0 +1,52 @@
+/** The limits and the sizes of tables of a scenario's nodes, drawn from the seed: small more often than not. */
+import type { Protocol } from "../../src/index.ts"
+import { Sizes } from "../../src/internal/sizes.ts"
+import type { Choices } from "./choices.ts"
+
+/** What nodes may be asked for, and send. */
+export const drawLimits = (choose: Choices) => ({
+  handlers: choose.pick([2, 20, 16_384]),
+  handlersPerSender: choose.pick([3, 1024]),
+  handlersPerNetwork: choose.pick([4, 4096]),
+  waitingBytes: choose.pick([100_000, 64 * 1_048_576]),
+  waitingBytesPerSender: choose.pick([50_000, 4 * 1_048_576]),
+  requestsPerSecond: choose.pick([5, 20_000]),
+  replyBytesPerSecond: choose.pick([1000, 3000, 65_536]),
+  networkReplyBytesPerSecond: choose.pick([6000, 1_048_576]),
+  totalReplyBytesPerSecond: choose.pick([12_000, 4_194_304])
+})
+
+export type Limits = ReturnType<typeof drawLimits>
+
+export const drawMemory = (choose: Choices) =>
+  choose.pick(
+    [
+      false,
+      {},
+      {},
+      { requests: 16, bytes: 1000 },
+      { requests: choose.scaled(1, 1024), bytes: choose.scaled(1, 65_536), window: choose.scaled(1000, 60_000) }
+    ] as const
+  )
+
+/** Whether attackers leave anything for others. */
+export const leavesRoom = (limits: Limits, _sizes: Sizes): boolean => limits.handlers >= 20
+
+/** Half of the seeds have the usual sizes; in the others, each is drawn: the usual, or down to one. */
+export const drawSizes = (choose: Choices): Sizes => {
+  const usual = Sizes.defaultValue()
+  if (choose.chance(0.5)) return usual
+  const drawn = Object.entries(usual).map(([name, size]) => {
+    if (choose.chance(0.3)) return [name, size]
+    const least = name === "replayWindow" ? 32 : 1
+    return [name, least * 2 ** choose.below(Math.log2(size / least) / 2)]
+  })
+  return Object.fromEntries(drawn)
+}
+
+/** What is remembered of requests, as a node rounds it. Undefined: nothing. */
+export const memoryOf = (memory: Protocol.Memory | false) =>
+  memory === false ? undefined : {
+    windowNanos: Number(memory.window ?? 60_000) * 1_000_000,
+    requests: 2 ** Math.ceil(Math.log2(memory.requests ?? 65_536))
+  }

@@ -1,0 +1,153 @@
+/**
+ * What a node is asked, runs and sends, as seen at its transport: which request each run of a handler was for, what was sent
+ * to whom, and who had proven an address by then. It changes nothing.
+ */
+import { Effect, Layer, Result } from "effect"
+import { Codec, Transport } from "../../src/index.ts"
+import { senderOf } from "../../src/internal/network.ts"
+import type { Method, OnRun } from "./peer.ts"
+
+/** A handler that ran. Times are in nanoseconds. */
+export interface Run {
+  readonly method: Method
+  readonly number: number
+  /** The address, port and id of the request: what it may run once for. Undefined: no request explains it. */
+  readonly request: string | undefined
+  readonly host: string
+  /** Of the request's datagram. */
+  readonly bytes: number
+  readonly startedAt: number
+  endedAt: number
+}
+
+/** A datagram that was sent to somebody who had not asked to be called. */
+export interface Reply {
+  readonly at: number
+  readonly kind: "answer" | "challenge"
+  readonly host: string
+  readonly bytes: number
+  /** Whether its receiver had sent back by then what only it can have received. */
+  readonly proven: boolean
+}
+
+interface Received {
+  readonly datagram: Uint8Array
+  readonly from: Transport.Peer
+}
+
+/** `onSent` is told of each datagram and where it goes. `now` is in nanoseconds. */
+export class Observed {
+  readonly runs: Array<Run> = []
+  readonly replies: Array<Reply> = []
+  readonly #now: () => number
+  readonly #onSent: (datagram: Uint8Array, to: string) => void
+  /** What is being dealt with just now. */
+  #received: Received | undefined
+  /** The requests of each address, of which some may wait. */
+  readonly #requests = new Map<string, Array<Uint8Array>>()
+  /** The tokens that each sender was sent, and where the calls of this node went, by id. */
+  readonly #tokens = new Map<string, Set<string>>()
+  readonly #called = new Map<string, string>()
+  readonly #proven = new Set<string>()
+
+  constructor(now: () => number, onSent: (datagram: Uint8Array, to: string) => void) {
+    this.#now = now
+    this.#onSent = onSent
+  }
+
+  /** The transport, seen. */
+  readonly layer: Layer.Layer<Transport.Transport, never, Transport.Transport> = Layer.effect(
+    Transport.Transport,
+    Effect.map(Transport.Transport, (transport) => ({
+      ...transport,
+      send: (datagram, to, onFailure) => {
+        this.#sent(datagram, to)
+        transport.send(datagram, to, onFailure)
+      },
+      run: (onDatagram) =>
+        transport.run((datagram, from) => {
+          this.#received = { datagram, from }
+          this.#learn(datagram, from)
+          onDatagram(datagram, from)
+          this.#received = undefined
+        })
+    }))
+  )
+
+  readonly onRun: OnRun = (method, number) => {
+    const request = this.#requestOf(method, number)
+    const run: Run = {
+      method,
+      number,
+      request: request === undefined ? undefined : `${nameOf(request.from)} ${idOf(request.datagram)}`,
+      host: request?.from.host ?? "",
+      bytes: request?.datagram.length ?? 0,
+      startedAt: this.#now(),
+      endedAt: Infinity
+    }
+    this.runs.push(run)
+    return () => {
+      run.endedAt = this.#now()
+    }
+  }
+
+  /** A request runs when it arrives, or when a proof does that it has waited for. */
+  #requestOf(method: Method, number: number): Received | undefined {
+    const received = this.#received
+    if (received === undefined || Codec.typeOf(received.datagram) === "Request") return received
+    const { from } = received
+    const waited = this.#requests.get(nameOf(from))?.filter((datagram) => {
+      const request = Codec.decodeRequest(datagram)
+      return Result.isSuccess(request) && request.success.method === method && request.success.args[0] === number
+    }) ?? []
+    // Where several ask for the same, any that has not run explains it.
+    const ran = new Set(this.runs.map(({ request }) => request))
+    const datagram = waited.find((datagram) => !ran.has(`${nameOf(from)} ${idOf(datagram)}`)) ?? waited[0]
+    return datagram === undefined ? undefined : { datagram, from }
+  }
+
+  #learn(datagram: Uint8Array, from: Transport.Peer): void {
+    switch (Codec.typeOf(datagram)) {
+      case "Request": {
+        const name = nameOf(from)
+        const requests = this.#requests.get(name)
+        if (requests === undefined) this.#requests.set(name, [datagram])
+        else requests.push(datagram)
+        return
+      }
+      case "Proof": {
+        const sender = senderOf(from.host)
+        if (this.#tokens.get(sender)?.has(idOf(datagram)) === true) this.#proven.add(sender)
+        return
+      }
+      case "Response":
+      case "Failure":
+        if (this.#called.get(idOf(datagram)) === nameOf(from)) this.#proven.add(senderOf(from.host))
+        return
+    }
+  }
+
+  #sent(datagram: Uint8Array, to: Transport.Peer): void {
+    this.#onSent(datagram, nameOf(to))
+    const type = Codec.typeOf(datagram)
+    if (type === "Request") this.#called.set(idOf(datagram), nameOf(to))
+    if (type !== "Response" && type !== "Failure" && type !== "Challenge") return
+    const sender = senderOf(to.host)
+    this.replies.push({
+      at: this.#now(),
+      kind: type === "Challenge" ? "challenge" : "answer",
+      host: to.host,
+      bytes: datagram.length,
+      proven: this.#proven.has(sender)
+    })
+    if (type !== "Challenge") return
+    const tokens = this.#tokens.get(sender) ?? new Set()
+    this.#tokens.set(sender, tokens)
+    Result.map(Codec.decodeChallenge(datagram), (token) => tokens.add(Buffer.from(token).toString("latin1")))
+  }
+}
+
+const idOf = (datagram: Uint8Array): string => Buffer.from(Codec.idOf(datagram)).toString("latin1")
+
+const nameOf = ({ address: { port }, host }: Transport.Peer): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
