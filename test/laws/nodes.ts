@@ -64,7 +64,8 @@ export const makeNodes = Effect.fnUntraced(function*({ addresses, clock, isCalm,
     )
     nodes[index] = { scope: child, client: yield* Effect.provideContext(Protocol.client(Peer), context) }
   })
-  const openAll = clock.counted(Effect.forEach(addresses.keys(), open, { discard: true }))
+  const indexes = addresses.map((_, index) => index)
+  const openAll = clock.counted(Effect.forEach(indexes, open, { discard: true }))
 
   const close = Effect.fnUntraced(function*(index: number) {
     const node = nodes[index]
@@ -75,7 +76,7 @@ export const makeNodes = Effect.fnUntraced(function*({ addresses, clock, isCalm,
   })
   const closeAll = Effect.gen(function*() {
     const closing = yield* Effect.forkChild(
-      Effect.forEach(addresses.keys(), close, { concurrency: "unbounded", discard: true })
+      Effect.forEach(indexes, close, { concurrency: "unbounded", discard: true })
     )
     yield* TestClock.adjust("1 minute")
     yield* Fiber.join(closing)

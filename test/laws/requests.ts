@@ -49,7 +49,7 @@ export const drawExpensive = (choose: Choices, nextNumber: () => number) => {
       case "too deep":
         return { payload: rawRequest(id, times(8000, () => 0x91)), reason: "TooDeep" }
       case "empty maps":
-        return { payload: rawRequest(id, [0xdc, ...bytes16(8000), ...times(8000, () => 0x80)]) }
+        return { payload: rawRequest(id, [0xdc, ...bytes16(8000), ...times(8000, () => 0x80)]), reason: "TooMany" }
       case "integer keys":
         return { payload: rawRequest(id, [0xde, ...bytes16(1300), ...times(1300, integerKey).flat()]) }
       case "same key":
@@ -63,7 +63,7 @@ export const drawExpensive = (choose: Choices, nextNumber: () => number) => {
 }
 
 /** With the map and the key itself, as deep as an argument may be. */
-const deepest = 10
+const deepest = 28
 
 const times = <A>(count: number, make: (i: number) => A): ReadonlyArray<A> =>
   Array.from({ length: count }, (_, i) => make(i))
