@@ -1,4 +1,5 @@
 /** The limits and the sizes of tables of a scenario's nodes, drawn from the seed: small more often than not. */
+import { Redacted } from "effect"
 import type { Protocol } from "../../src/index.ts"
 import { Sizes } from "../../src/internal/sizes.ts"
 import type { Choices } from "./choices.ts"
@@ -28,6 +29,14 @@ export const drawMemory = (choose: Choices) =>
       { requests: choose.scaled(1, 1024), bytes: choose.scaled(1, 65_536), window: choose.scaled(1000, 60_000) }
     ] as const
   )
+
+/** Some networks are closed to all who hold no key. */
+export const drawKeys = (choose: Choices): Protocol.Keys | undefined =>
+  choose.chance(0.15) ? { ring: [{ id: 1, secret: Redacted.make(choose.bytes(32)) }] } : undefined
+
+/** Whether a node knows the sessions of all others, with those that were before their nodes opened again. */
+export const knowsAll = ({ sessions, sessionsPerNetwork, sessionsPerSender }: Sizes): boolean =>
+  Math.min(sessions, sessionsPerNetwork, sessionsPerSender) >= 64
 
 /** Whether attackers leave anything for others. */
 export const leavesRoom = (limits: Limits, _sizes: Sizes): boolean => limits.handlers >= 20

@@ -47,7 +47,11 @@ export const makeNodes = Effect.fnUntraced(function*({ addresses, clock, isCalm,
 
   const open = Effect.fnUntraced(function*(index: number) {
     const child = yield* Scope.fork(scope)
-    const observed = new Observed(clock.now, (datagram, to) => onSent(index, datagram, to))
+    const observed = new Observed({
+      now: clock.now,
+      onSent: (datagram, to) => onSent(index, datagram, to),
+      isSealed: options.keys !== undefined
+    })
     const registry: Metric.MetricRegistry = new Map()
     opened.push({ index, observed, registry })
     const layer = Protocol.serve(Peer).pipe(

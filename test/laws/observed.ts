@@ -35,12 +35,19 @@ interface Received {
   readonly from: Transport.Peer
 }
 
-/** `onSent` is told of each datagram and where it goes. `now` is in nanoseconds. */
+export interface Options {
+  /** In nanoseconds. */
+  readonly now: () => number
+  /** Told of each datagram and where it goes. */
+  readonly onSent: (datagram: Uint8Array, to: string) => void
+  /** Whether datagrams are sealed: then it is not known what they say. */
+  readonly isSealed: boolean
+}
+
 export class Observed {
   readonly runs: Array<Run> = []
   readonly replies: Array<Reply> = []
-  readonly #now: () => number
-  readonly #onSent: (datagram: Uint8Array, to: string) => void
+  readonly #options: Options
   /** What is being dealt with just now. */
   #received: Received | undefined
   /** The requests of each address, of which some may wait. */
@@ -50,9 +57,8 @@ export class Observed {
   readonly #called = new Map<string, string>()
   readonly #proven = new Set<string>()
 
-  constructor(now: () => number, onSent: (datagram: Uint8Array, to: string) => void) {
-    this.#now = now
-    this.#onSent = onSent
+  constructor(options: Options) {
+    this.#options = options
   }
 
   /** The transport, seen. */
@@ -79,22 +85,27 @@ export class Observed {
     const run: Run = {
       method,
       number,
-      request: request === undefined ? undefined : `${nameOf(request.from)} ${idOf(request.datagram)}`,
+      request: request === undefined
+        ? undefined
+        // Nobody without a key makes a request, so a call of this number has had one id.
+        : `${nameOf(request.from)} ${this.#options.isSealed ? `${method} ${number}` : idOf(request.datagram)}`,
       host: request?.from.host ?? "",
       bytes: request?.datagram.length ?? 0,
-      startedAt: this.#now(),
+      startedAt: this.#options.now(),
       endedAt: Infinity
     }
     this.runs.push(run)
     return () => {
-      run.endedAt = this.#now()
+      run.endedAt = this.#options.now()
     }
   }
 
   /** A request runs when it arrives, or when a proof does that it has waited for. */
   #requestOf(method: Method, number: number): Received | undefined {
     const received = this.#received
-    if (received === undefined || Codec.typeOf(received.datagram) === "Request") return received
+    if (received === undefined || this.#options.isSealed || Codec.typeOf(received.datagram) === "Request") {
+      return received
+    }
     const { from } = received
     const waited = this.#requests.get(nameOf(from))?.filter((datagram) => {
       const request = Codec.decodeRequest(datagram)
@@ -107,6 +118,7 @@ export class Observed {
   }
 
   #learn(datagram: Uint8Array, from: Transport.Peer): void {
+    if (this.#options.isSealed) return
     switch (Codec.typeOf(datagram)) {
       case "Request": {
         const name = nameOf(from)
@@ -128,13 +140,14 @@ export class Observed {
   }
 
   #sent(datagram: Uint8Array, to: Transport.Peer): void {
-    this.#onSent(datagram, nameOf(to))
+    this.#options.onSent(datagram, nameOf(to))
+    if (this.#options.isSealed) return
     const type = Codec.typeOf(datagram)
     if (type === "Request") this.#called.set(idOf(datagram), nameOf(to))
     if (type !== "Response" && type !== "Failure" && type !== "Challenge") return
     const sender = senderOf(to.host)
     this.replies.push({
-      at: this.#now(),
+      at: this.#options.now(),
       kind: type === "Challenge" ? "challenge" : "answer",
       host: to.host,
       bytes: datagram.length,

@@ -10,7 +10,7 @@ import { SimulatedNetwork } from "../../src/testing/index.ts"
 import type { Attackers, Done, Forged } from "./attackers.ts"
 import { makeAttackers } from "./attackers.ts"
 import type { Limits } from "./bounds.ts"
-import { drawLimits, drawMemory, drawSizes, leavesRoom, memoryOf } from "./bounds.ts"
+import { drawKeys, drawLimits, drawMemory, drawSizes, knowsAll, leavesRoom, memoryOf } from "./bounds.ts"
 import type { CallRecord, HonestCall } from "./calls.ts"
 import { callUntilAnswered, planCall } from "./calls.ts"
 import type { Choices } from "./choices.ts"
@@ -32,6 +32,7 @@ export interface Outcome {
   readonly closings: ReadonlyArray<{ readonly node: number; readonly at: number }>
   readonly nodes: ReadonlyArray<NodeRecord>
   readonly limits: Limits
+  readonly isSealed: boolean
   /** What nodes remember of what they have answered. */
   readonly memory: { readonly windowNanos: number; readonly requests: number } | undefined
   readonly stats: SimulatedNetwork.Stats
@@ -66,12 +67,13 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
   const limits = drawLimits(choose)
   const memory = drawMemory(choose)
   const sizes = drawSizes(choose)
+  const keys = drawKeys(choose)
   const length = choose.between(2_000, 30_000)
   const isCalm = yield* Deferred.make<void>()
   const recorded: Array<Forged> = []
   const nodes = yield* makeNodes({
     addresses,
-    options: { timeout, gracePeriod, limits, memory },
+    options: { timeout, gracePeriod, limits, memory, keys },
     sizes,
     clock,
     isCalm,
@@ -82,7 +84,18 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
   let numbers = firstForgedNumber
   const field = { network, addresses, recorded, nextNumber: () => numbers++ }
   const attackers = yield* makeAttackers(`${seed} attackers`, field, length)
-  const scene: Scene = { choose, clock, network, hosts, addresses, timeout, length, nodes, attackers }
+  const scene: Scene = {
+    choose,
+    clock,
+    network,
+    hosts,
+    addresses,
+    timeout,
+    length,
+    isSealed: keys !== undefined,
+    nodes,
+    attackers
+  }
 
   const { calls, faults } = yield* runStorm(scene)
   // Faults have ceased.
@@ -90,19 +103,23 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
   yield* Deferred.succeed(isCalm, undefined)
   // Half of the time nobody has proven anything to anybody yet.
   if (choose.chance(0.5)) yield* nodes.reopenAll
-  const honestCalls = yield* runCalm(scene, leavesRoom(limits, sizes))
+  // Where a node does not know all sessions, newcomers have to wait.
+  const honestCalls = keys === undefined || knowsAll(sizes) ? yield* runCalm(scene, leavesRoom(limits, sizes)) : []
   yield* nodes.closeAll
 
   const records = yield* nodes.records
   return {
     seed,
-    description: `${hosts.length} nodes, ${preset}, ${calls.length} calls, ${attackers.names.join(", ")}`,
+    description: `${hosts.length} nodes, ${preset}${keys === undefined ? "" : ", sealed"}, ${calls.length} calls, ${
+      attackers.names.join(", ")
+    }`,
     virtualMillis: length + leadMillis + Math.max(0, ...honestCalls.map(millisOf)),
     calls,
     honestCalls,
     closings: nodes.closings,
     nodes: records,
     limits,
+    isSealed: keys !== undefined,
     memory: memoryOf(memory),
     stats: yield* network.stats,
     trace: yield* network.trace,
@@ -129,6 +146,7 @@ interface Scene {
   /** Of calls, unless they have one of their own. In milliseconds, as is `length`: how long the storm takes. */
   readonly timeout: number
   readonly length: number
+  readonly isSealed: boolean
   readonly nodes: Nodes
   readonly attackers: Attackers
 }
@@ -170,34 +188,37 @@ const runStorm = Effect.fnUntraced(function*(scene: Scene) {
 })
 
 /** Some call until they are answered. If attackers go on, they were there before, and stay until all are answered. */
-const runCalm = Effect.fnUntraced(function*({ addresses, attackers, choose, clock, nodes }: Scene, attacked: boolean) {
-  let isOver = false
-  const attack = attackers.inCalm(leadMillis + calmMillis, () => !attacked || isOver)
-  const attacking = yield* Effect.forkChild(clock.counted(attack))
-  yield* TestClock.adjust(leadMillis)
-  const calls = drawHonest(choose, addresses, attackers.harms).map(({ callee, caller }): HonestCall => ({
-    callee,
-    caller,
-    startedAt: clock.now(),
-    answeredAt: undefined
-  }))
-  const all = Effect.forEach(calls, (call, i) => {
-    const client = nodes.clientOf(addresses.indexOf(call.caller))
-    return client === undefined ? Effect.void : callUntilAnswered(client, firstHonestNumber + i, call, clock.now)
-  }, { concurrency: "unbounded", discard: true })
-  const calling = yield* Effect.forkChild(
-    clock.counted(Effect.timeoutOption(all, calmMillis)).pipe(
-      Effect.andThen(Effect.sync(() => {
-        isOver = true
-      }))
+const runCalm = Effect.fnUntraced(
+  function*({ addresses, attackers, choose, clock, isSealed, nodes }: Scene, attacked: boolean) {
+    let isOver = false
+    const attack = attackers.inCalm(leadMillis + calmMillis, () => !attacked || isOver)
+    const attacking = yield* Effect.forkChild(clock.counted(attack))
+    yield* TestClock.adjust(leadMillis)
+    const ways = drawHonest(choose, addresses, attackers.harms).filter((way) => reaches(way, isSealed))
+    const calls = ways.map(({ callee, caller }): HonestCall => ({
+      callee,
+      caller,
+      startedAt: clock.now(),
+      answeredAt: undefined
+    }))
+    const all = Effect.forEach(calls, (call, i) => {
+      const client = nodes.clientOf(addresses.indexOf(call.caller))
+      return client === undefined ? Effect.void : callUntilAnswered(client, firstHonestNumber + i, call, clock.now)
+    }, { concurrency: "unbounded", discard: true })
+    const calling = yield* Effect.forkChild(
+      clock.counted(Effect.timeoutOption(all, calmMillis)).pipe(
+        Effect.andThen(Effect.sync(() => {
+          isOver = true
+        }))
+      )
     )
-  )
-  // Longer than handlers run that attackers have asked for.
-  yield* TestClock.adjust("1 minute")
-  yield* Fiber.join(calling)
-  yield* Fiber.join(attacking)
-  return calls
-})
+    // Longer than handlers run that attackers have asked for.
+    yield* TestClock.adjust("1 minute")
+    yield* Fiber.join(calling)
+    yield* Fiber.join(attacking)
+    return calls
+  }
+)
 
 /** For how long attackers go on before the first honest call. */
 const leadMillis = 3000
@@ -219,13 +240,16 @@ const drawHosts = (choose: Choices): ReadonlyArray<string> => {
 
 type Way = Pick<HonestCall, "caller" | "callee">
 
-/** Those whom attackers harm, and some others. A socket on IPv6 reaches no node on IPv4, nor the reverse. */
+/** Those whom attackers harm, and some others. */
 const drawHonest = (
   choose: Choices,
   addresses: ReadonlyArray<string>,
   harmed: ReadonlyArray<Way>
-): ReadonlyArray<Way> =>
-  [
-    ...harmed,
-    ...Array.from({ length: 3 }, () => ({ caller: choose.pick(addresses), callee: choose.pick(addresses) }))
-  ].filter(({ callee, caller }) => callee.startsWith("[") === caller.startsWith("["))
+): ReadonlyArray<Way> => [
+  ...harmed,
+  ...Array.from({ length: 3 }, () => ({ caller: choose.pick(addresses), callee: choose.pick(addresses) }))
+]
+
+/** A socket on IPv6 reaches no node on IPv4, nor the reverse; and a node with keys does not reach itself. */
+const reaches = ({ callee, caller }: Way, isSealed: boolean): boolean =>
+  callee.startsWith("[") === caller.startsWith("[") && !(isSealed && callee === caller)
