@@ -4,20 +4,18 @@ import type { Protocol } from "../../src/index.ts"
 import { Sizes } from "../../src/internal/sizes.ts"
 import type { Choices } from "./choices.ts"
 
+export type Limits = { readonly [K in Exclude<keyof Protocol.Limits, "calls" | "depth">]-?: number }
+
 /** What nodes may be asked for, and send. */
-export const drawLimits = (choose: Choices) => ({
+export const drawLimits = (choose: Choices): Limits => ({
   handlers: choose.pick([2, 20, 16_384]),
   handlersPerSender: choose.pick([3, 1024]),
-  handlersPerNetwork: choose.pick([4, 4096]),
   waitingBytes: choose.pick([100_000, 64 * 1_048_576]),
-  waitingBytesPerSender: choose.pick([50_000, 4 * 1_048_576]),
+  waitingBytesPerSender: choose.pick([50_000, 8 * 1_048_576]),
   requestsPerSecond: choose.pick([5, 20_000]),
   replyBytesPerSecond: choose.pick([1000, 3000, 65_536]),
-  networkReplyBytesPerSecond: choose.pick([6000, 1_048_576]),
   totalReplyBytesPerSecond: choose.pick([12_000, 4_194_304])
 })
-
-export type Limits = ReturnType<typeof drawLimits>
 
 export const drawMemory = (choose: Choices) =>
   choose.pick(

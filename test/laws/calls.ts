@@ -118,11 +118,11 @@ export interface HonestCall {
 /** Calls as a program does that needs the answer: it sends again, and tries again. */
 export const callUntilAnswered = (
   client: Client,
-  number: number,
+  nextNumber: () => number,
   call: HonestCall,
   now: () => number
 ): Effect.Effect<void> =>
-  client(call.callee).echo(number, new Uint8Array(8)).pipe(
+  Effect.suspend(() => client(call.callee).echo(nextNumber(), new Uint8Array(8))).pipe(
     Protocol.withTimeout("3 seconds"),
     Protocol.withRetransmit(Schedule.exponential("100 millis")),
     Effect.retry(Schedule.spaced("300 millis")),

@@ -1,4 +1,5 @@
 /** What holds whoever attacks: how often a request runs, what nodes send and hold, and that honest callers are answered. */
+import { Codec } from "../../src/index.ts"
 import { networkOf, senderOf } from "../../src/internal/network.ts"
 import type { NodeRecord } from "./nodes.ts"
 import type { Reply, Run } from "./observed.ts"
@@ -36,19 +37,23 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
   },
 
   "what is sent to those who have proven nothing stays within their budget": (outcome) => {
-    const { networkReplyBytesPerSecond, replyBytesPerSecond, totalReplyBytesPerSecond } = outcome.limits
+    const { replyBytesPerSecond, totalReplyBytesPerSecond } = outcome.limits
     const groups: ReadonlyArray<readonly [string, (host: string) => string, number]> = [
       ["sender", senderOf, replyBytesPerSecond],
-      ["network", networkOf, networkReplyBytesPerSecond],
+      ["network", networkOf, networkShare * replyBytesPerSecond],
       ["all", () => "all", totalReplyBytesPerSecond]
     ]
     return eachNode(
       outcome,
       ({ replies }) =>
         groups.flatMap(([name, groupOf, perSecond]) =>
-          (["answer", "challenge"] as const).flatMap((kind) =>
-            overBudget(replies.filter((reply) => reply.kind === kind && !reply.proven), groupOf, perSecond)
-              .map((group) => `too many bytes of ${kind}s to the ${name} ${group}`)
+          budgets.flatMap(({ kind, seconds, share }) =>
+            overBudget(
+              replies.filter((reply) => reply.kind === kind && !reply.proven),
+              groupOf,
+              share * perSecond,
+              seconds
+            ).map((group) => `too many bytes of ${kind}s to the ${name} ${group}`)
           )
         )
     )
@@ -61,9 +66,10 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     const bounds: ReadonlyArray<readonly [string, (host: string) => string, (run: Run) => number, number]> = [
       ["handlers of the node", () => "all", one, limits.handlers],
       ["handlers of the sender", senderOf, one, limits.handlersPerSender],
-      ["handlers of the network", networkOf, one, limits.handlersPerNetwork],
-      ["bytes that wait", () => "all", bytes, limits.waitingBytes],
-      ["bytes that wait of the sender", senderOf, bytes, limits.waitingBytesPerSender]
+      ["handlers of the network", networkOf, one, networkShare * limits.handlersPerSender],
+      // One that finds room may take more than is left.
+      ["bytes that wait", () => "all", bytes, limits.waitingBytes + Codec.maxDatagramBytes],
+      ["bytes that wait of the sender", senderOf, bytes, limits.waitingBytesPerSender + Codec.maxDatagramBytes]
     ]
     return eachNode(
       outcome,
@@ -100,14 +106,21 @@ const repeated = (runs: ReadonlyArray<Run>): ReadonlyArray<Repetition> => {
 const say = ({ method, number, request = "nobody", startedAt }: Run): string =>
   `${method} ${number} for ${request.slice(0, request.indexOf(" "))} ran again at ${startedAt / 1_000_000} ms`
 
-/** How many seconds' worth a burst may have. */
-const burstSeconds = 4
+/** A network may have as much as so many of its senders. */
+const networkShare = 4
+
+/** How many times a sender's bytes a second may be sent to it, and how many seconds' worth of them at once. */
+const budgets = [
+  { kind: "answer", share: 1, seconds: 4 },
+  { kind: "challenge", share: 4, seconds: 1 }
+] as const
 
 /** The groups that were sent more than their budget has, in any interval: what a leaky bucket finds. */
 const overBudget = (
   replies: ReadonlyArray<Reply>,
   groupOf: (host: string) => string,
-  perSecond: number
+  perSecond: number,
+  seconds: number
 ): ReadonlyArray<string> => {
   const buckets = new Map<string, { at: number; bytes: number }>()
   const over = new Set<string>()
@@ -117,7 +130,7 @@ const overBudget = (
     buckets.set(group, bucket)
     bucket.bytes = Math.max(0, bucket.bytes - (at - bucket.at) * perSecond / 1e9) + bytes
     bucket.at = at
-    if (bucket.bytes > burstSeconds * perSecond + rounding) over.add(group)
+    if (bucket.bytes > seconds * perSecond + rounding) over.add(group)
   }
   return [...over]
 }

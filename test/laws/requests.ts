@@ -49,9 +49,12 @@ export const drawExpensive = (choose: Choices, nextNumber: () => number) => {
       case "too deep":
         return { payload: rawRequest(id, times(8000, () => 0x91)), reason: "TooDeep" }
       case "empty maps":
-        return { payload: rawRequest(id, [0xdc, ...bytes16(8000), ...times(8000, () => 0x80)]), reason: "TooMany" }
+        return { payload: rawRequest(id, [0xdc, ...bytes16(8000), ...times(8000, () => 0x80)]) }
       case "integer keys":
-        return { payload: rawRequest(id, [0xde, ...bytes16(1300), ...times(1300, integerKey).flat()]) }
+        return {
+          payload: rawRequest(id, [0xde, ...bytes16(1300), ...times(1300, integerKey).flat()]),
+          reason: "TooMany"
+        }
       case "same key":
         return { payload: rawRequest(id, [0xde, ...bytes16(4000), ...times(8000, () => 1)]), reason: "DuplicateKey" }
       case "long":

@@ -6,6 +6,7 @@
  */
 import { Deferred, Effect, Fiber, Logger } from "effect"
 import { TestClock } from "effect/testing"
+import type { Sizes } from "../../src/internal/sizes.ts"
 import { SimulatedNetwork } from "../../src/testing/index.ts"
 import type { Attackers, Done, Forged } from "./attackers.ts"
 import { makeAttackers } from "./attackers.ts"
@@ -32,6 +33,7 @@ export interface Outcome {
   readonly closings: ReadonlyArray<{ readonly node: number; readonly at: number }>
   readonly nodes: ReadonlyArray<NodeRecord>
   readonly limits: Limits
+  readonly sizes: Sizes
   readonly isSealed: boolean
   /** What nodes remember of what they have answered. */
   readonly memory: { readonly windowNanos: number; readonly requests: number } | undefined
@@ -119,6 +121,7 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
     closings: nodes.closings,
     nodes: records,
     limits,
+    sizes,
     isSealed: keys !== undefined,
     memory: memoryOf(memory),
     stats: yield* network.stats,
@@ -191,6 +194,7 @@ const runStorm = Effect.fnUntraced(function*(scene: Scene) {
 const runCalm = Effect.fnUntraced(
   function*({ addresses, attackers, choose, clock, isSealed, nodes }: Scene, attacked: boolean) {
     let isOver = false
+    let numbers = firstHonestNumber
     const attack = attackers.inCalm(leadMillis + calmMillis, () => !attacked || isOver)
     const attacking = yield* Effect.forkChild(clock.counted(attack))
     yield* TestClock.adjust(leadMillis)
@@ -201,9 +205,9 @@ const runCalm = Effect.fnUntraced(
       startedAt: clock.now(),
       answeredAt: undefined
     }))
-    const all = Effect.forEach(calls, (call, i) => {
+    const all = Effect.forEach(calls, (call) => {
       const client = nodes.clientOf(addresses.indexOf(call.caller))
-      return client === undefined ? Effect.void : callUntilAnswered(client, firstHonestNumber + i, call, clock.now)
+      return client === undefined ? Effect.void : callUntilAnswered(client, () => numbers++, call, clock.now)
     }, { concurrency: "unbounded", discard: true })
     const calling = yield* Effect.forkChild(
       clock.counted(Effect.timeoutOption(all, calmMillis)).pipe(
