@@ -8,7 +8,7 @@ export type Limits = { readonly [K in Exclude<keyof Protocol.Limits, "calls" | "
 
 /** What nodes may be asked for, and send. */
 export const drawLimits = (choose: Choices): Limits => ({
-  handlers: choose.pick([2, 20, 16_384]),
+  handlers: choose.pick([2, 30, 16_384]),
   handlersPerSender: choose.pick([3, 1024]),
   waitingBytes: choose.pick([100_000, 64 * 1_048_576]),
   waitingBytesPerSender: choose.pick([50_000, 8 * 1_048_576]),
@@ -36,8 +36,15 @@ export const drawKeys = (choose: Choices): Protocol.Keys | undefined =>
 export const knowsAll = ({ sessions, sessionsPerNetwork, sessionsPerSender }: Sizes): boolean =>
   Math.min(sessions, sessionsPerNetwork, sessionsPerSender) >= 64
 
-/** Whether attackers leave anything for others. */
-export const leavesRoom = (limits: Limits, _sizes: Sizes): boolean => limits.handlers >= 20
+/**
+ * Whether attackers leave anything for others: two whole networks that prove all they are may be theirs, and what waits for a
+ * proof waits for longer than they take to send so much.
+ */
+export const leavesRoom = (limits: Limits, { heldBytes, heldRequests }: Sizes): boolean =>
+  limits.handlers > 2 * networkShare * limits.handlersPerSender && heldRequests >= 64 && heldBytes >= 65_536
+
+/** A network may have as much as so many of its senders. */
+export const networkShare = 4
 
 /** Half of the seeds have the usual sizes; in the others, each is drawn: the usual, or down to one. */
 export const drawSizes = (choose: Choices): Sizes => {

@@ -1,6 +1,7 @@
 /** What holds whoever attacks: how often a request runs, what nodes send and hold, and that honest callers are answered. */
 import { Codec } from "../../src/index.ts"
 import { networkOf, senderOf } from "../../src/internal/network.ts"
+import { networkShare } from "./bounds.ts"
 import type { NodeRecord } from "./nodes.ts"
 import type { Reply, Run } from "./observed.ts"
 import type { Outcome } from "./scenario.ts"
@@ -105,9 +106,6 @@ const repeated = (runs: ReadonlyArray<Run>): ReadonlyArray<Repetition> => {
 
 const say = ({ method, number, request = "nobody", startedAt }: Run): string =>
   `${method} ${number} for ${request.slice(0, request.indexOf(" "))} ran again at ${startedAt / 1_000_000} ms`
-
-/** A network may have as much as so many of its senders. */
-const networkShare = 4
 
 /** How many times a sender's bytes a second may be sent to it, and how many seconds' worth of them at once. */
 const budgets = [
