@@ -159,7 +159,7 @@ class Share {
     const { bytes, requests } = this.#bound
     if (this.requests >= requests || this.#bytes >= bytes) return "none"
     // The last quarter is kept.
-    return this.#unproven >= Math.ceil(requests * 0.75) || this.#unprovenBytes >= bytes * 0.75 ? "proven" : "any"
+    return this.#unproven >= Math.floor(requests * 0.75) || this.#unprovenBytes >= bytes * 0.75 ? "proven" : "any"
   }
 
   add({ heapBytes, proven }: Suspendable): void {
