@@ -18,6 +18,9 @@ export default defineConfig({
     // Nothing here waits for time to pass: these bound only what hangs, on a machine however busy.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // These bound what no time-out ends, since it never pauses, and what would take the machine's memory.
+    setupFiles: [fileURLToPath(new URL("test/support/watchdog/setup.ts", import.meta.url))],
+    provide: { limits: { milliseconds: 120_000, bytes: 4 * 1024 ** 3 } },
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     coverage: {
       provider: "v8",
