@@ -325,7 +325,8 @@ export const withRetransmit: {
  *
  * It is estimated for each of the 4,096 peers called last, from calls that were made with any retransmission and were
  * answered without one (Karn's rule). A peer of which nothing is known is given a second. Unlike the RFC's, whose peers
- * put off what they acknowledge, the least is not a second but 50 ms.
+ * put off what they acknowledge, the least is not a second but 50 ms. Each wait is for the peer as other calls have
+ * measured it by then. What a call waits beyond its first wait is its own: for others, the timeout doubles once.
  *
  * @category schedules
  * @since 0.1.0

@@ -36,94 +36,89 @@ describe("RoundTrips", () => {
   it("waits twice as long once an answer is overdue, until it is measured again", () => {
     const trips = new RoundTrips(2)
     trips.measured("a", 100 * ms, 0)
-    trips.overdue("a", 0, 300 * ms)
+    trips.overdue("a", 0, 300 * ms, 0, 300 * ms)
     expect(trips.timeoutOf("a")).toBe(600 * ms)
     expect(trips.measuredTimeoutOf("a")).toBe(300 * ms)
-    trips.overdue("a", 300 * ms, 900 * ms)
+    trips.overdue("a", 300 * ms, 600 * ms, 300 * ms, 900 * ms)
     expect(trips.timeoutOf("a")).toBe(1200 * ms)
     trips.measured("a", 100 * ms, 2 * second)
     expect(trips.timeoutOf("a")).toBe(250 * ms)
     expect(trips.measuredTimeoutOf("a")).toBe(250 * ms)
-    trips.overdue("unknown", 0, second)
+    trips.overdue("unknown", 0, second, 0, second)
     expect(trips.timeoutOf("unknown")).toBe(2 * second)
     expect(trips.measuredTimeoutOf("unknown")).toBe(second)
   })
 
-  // broken by leaving out `now - sentAt < estimate.timeout`
-  it("waits no longer for what a schedule sends again before it is overdue", () => {
+  // broken by `now - sentAt` for `timeout` in `clamp(2 * timeout)`, or by leaving out `Math.max(estimate.timeout,` in `overdue`
+  it("waits no longer because one call waits long, nor less because another began with less", () => {
     const trips = new RoundTrips(2)
     trips.measured("a", 100 * ms, 0)
-    trips.overdue("a", 0, 300 * ms - 1)
-    expect(trips.timeoutOf("a")).toBe(300 * ms)
-  })
-
-  // broken by leaving out `estimate.changedAt = now` in `measured`, or by `>=` for `>`
-  it("is not made longer by a datagram that was lost before the last measurement", () => {
-    const trips = new RoundTrips(2)
-    trips.measured("a", 100 * ms, 1000)
-    trips.overdue("a", 999, second)
-    expect(trips.timeoutOf("a")).toBe(300 * ms)
-    trips.overdue("a", 1000, second)
+    for (const sentAt of [0, 300, 900, 2100]) trips.overdue("a", 0, 300 * ms, sentAt * ms, (2 * sentAt + 300) * ms)
     expect(trips.timeoutOf("a")).toBe(600 * ms)
-  })
-
-  // RFC 9002, 6.2.1. Broken by leaving out `estimate.changedAt = now` in `overdue`.
-  it("is made longer once by all that was outstanding when it was", () => {
-    const trips = new RoundTrips(2)
-    trips.measured("a", 100 * ms, 0)
-    for (const sentAt of [0, 100, 200, 300]) trips.overdue("a", sentAt * ms, (sentAt + 500) * ms)
-    expect(trips.timeoutOf("a")).toBe(600 * ms)
-    trips.overdue("a", 500 * ms, 1100 * ms)
+    trips.overdue("a", 300 * ms, 600 * ms, 300 * ms, 900 * ms)
+    trips.overdue("a", 0, 300 * ms, 4500 * ms, 9300 * ms)
     expect(trips.timeoutOf("a")).toBe(1200 * ms)
   })
 
+  // broken by leaving out `now - sentAt >= timeout`
+  it("waits no longer for what a schedule sends again before it is overdue", () => {
+    const trips = new RoundTrips(2)
+    trips.measured("a", 100 * ms, 0)
+    trips.overdue("a", 0, 300 * ms, 0, 300 * ms - 1)
+    expect(trips.timeoutOf("a")).toBe(300 * ms)
+  })
+
+  // broken by leaving out `estimate.measuredAt > sentAt`, or by `>=` for `>`
+  it("is not made longer by a datagram that was lost before the last measurement", () => {
+    const trips = new RoundTrips(2)
+    trips.measured("a", 100 * ms, 1000)
+    trips.overdue("a", 999, 300 * ms, 999, second)
+    expect(trips.timeoutOf("a")).toBe(300 * ms)
+    trips.overdue("a", 1000, 300 * ms, 1000, second)
+    expect(trips.timeoutOf("a")).toBe(600 * ms)
+  })
+
+  // broken by `begunWith` for `estimate.measuredAt > begunAt ? ... : begunWith`
+  it("doubles what was measured since, where a call began with more than that", () => {
+    const trips = new RoundTrips(2)
+    trips.measured("a", 100 * ms, second)
+    trips.overdue("a", 0, second, 2 * second, 3 * second)
+    expect(trips.timeoutOf("a")).toBe(600 * ms)
+  })
+
   describe("an answer to one of several transmissions", () => {
-    /** Measured 300 ms, and three times overdue: 2.4 s. The last transmission was at 2.1 s. */
-    const silent = () => {
+    // Broken by `begunAt` for `sentAt` in `now - sentAt <=`: then each datagram that is lost makes the peer slow.
+    it("within the timeout of the last one says nothing", () => {
       const trips = new RoundTrips(2)
       trips.measured("a", 100 * ms, 0)
-      trips.overdue("a", 0, 300 * ms)
-      trips.overdue("a", 300 * ms, 900 * ms)
-      trips.overdue("a", 900 * ms, 2100 * ms)
-      expect(trips.timeoutOf("a")).toBe(2400 * ms)
-      return trips
-    }
-
-    // broken by leaving out `2 *`, or `Math.min(estimate.timeout,`
-    it("within the timeout of the last leaves twice what the call began with, and no more than there was", () => {
-      const trips = silent()
-      trips.ambiguous("a", 300 * ms, 2100 * ms, 2400 * ms)
-      expect(trips.timeoutOf("a")).toBe(600 * ms)
-      trips.ambiguous("a", 600 * ms, 2100 * ms, 2400 * ms)
-      expect(trips.timeoutOf("a")).toBe(600 * ms)
+      trips.ambiguous("a", 0, second, 1300 * ms)
+      expect(trips.timeoutOf("a")).toBe(300 * ms)
     })
 
-    // Broken by leaving out `now - sentAt > estimate.measured`: a peer whose round trips have grown would hardly be measured.
-    it("later than that leaves all of the back-off", () => {
-      const trips = silent()
-      trips.ambiguous("a", 300 * ms, 2100 * ms, 2400 * ms + 1)
-      expect(trips.timeoutOf("a")).toBe(2400 * ms)
+    // Broken by leaving out `estimate.timeout =` in `ambiguous`, or by `sentAt` for `begunAt` there.
+    it("after that shows that the peer has become slow: it is given as long as the answer can have taken", () => {
+      const trips = new RoundTrips(2)
+      trips.measured("a", 100 * ms, 0)
+      trips.ambiguous("a", 0, second, 1301 * ms)
+      expect(trips.timeoutOf("a")).toBe(1301 * ms)
+      expect(trips.measuredTimeoutOf("a")).toBe(300 * ms)
+      // broken by leaving out `Math.max(estimate.timeout,` in `ambiguous`
+      trips.ambiguous("a", 0, 200 * ms, 600 * ms)
+      expect(trips.timeoutOf("a")).toBe(1301 * ms)
     })
 
-    // broken by leaving out `estimate.changedAt !== sentAt`
-    it("of a call that has not backed off last leaves what others have", () => {
-      const trips = silent()
-      trips.ambiguous("a", 300 * ms, 2200 * ms, 2300 * ms)
-      trips.ambiguous("a", 300 * ms, 2000 * ms, 2200 * ms)
-      expect(trips.timeoutOf("a")).toBe(2400 * ms)
-    })
-
-    // broken by leaving out `Math.max(estimate.measured,`
-    it("never leaves less than was measured", () => {
-      const trips = silent()
-      trips.ambiguous("a", 50 * ms, 2100 * ms, 2200 * ms)
+    // broken by leaving out `estimate.measuredAt > begunAt` in `ambiguous`
+    it("of a call that began before the last measurement says nothing", () => {
+      const trips = new RoundTrips(2)
+      trips.measured("a", 100 * ms, 1)
+      trips.ambiguous("a", 0, second, 2 * second)
       expect(trips.timeoutOf("a")).toBe(300 * ms)
     })
 
     // broken by `this.#use(peer)` for `this.#estimates.get(peer)` in `ambiguous`
-    it("says nothing of a peer of which nothing is known", () => {
+    it("of a peer of which nothing is known says nothing", () => {
       const trips = new RoundTrips(2)
-      trips.ambiguous("a", second, 0, ms)
+      trips.ambiguous("a", 0, 0, ms)
       expect(trips.size).toBe(0)
     })
   })
@@ -139,8 +134,8 @@ describe("RoundTrips", () => {
       now += step.nanos
       for (const trips of step.peer === "a" ? [both, alone] : [both]) {
         if (step.do === "measured") trips.measured(step.peer, step.nanos, now)
-        if (step.do === "overdue") trips.overdue(step.peer, now - step.nanos, now)
-        if (step.do === "ambiguous") trips.ambiguous(step.peer, second, now - step.nanos, now)
+        if (step.do === "overdue") trips.overdue(step.peer, now - step.nanos, step.nanos, now - step.nanos, now)
+        if (step.do === "ambiguous") trips.ambiguous(step.peer, now - 2 * step.nanos, now - step.nanos, now)
       }
       expect(both.measuredTimeoutOf(step.peer)).toBeLessThanOrEqual(both.timeoutOf(step.peer))
       expect(both.timeoutOf("a")).toBe(alone.timeoutOf("a"))
@@ -154,12 +149,12 @@ describe("RoundTrips", () => {
     const trips = new RoundTrips(3)
     for (const peer of ["a", "b", "c", "d", "e", "f"]) {
       trips.measured(peer, 10 * second, 0)
-      trips.overdue("a", 0, 0)
+      trips.overdue("a", 0, second, 0, 0)
     }
     for (const peer of ["a", "e", "f"]) expect(trips.timeoutOf(peer)).toBeGreaterThan(10 * second)
     expect(trips.timeoutOf("b")).toBe(second)
     for (let i = 0; i < 10_000; i++) {
-      trips.overdue(String(i), 0, second)
+      trips.overdue(String(i), 0, second, 0, second)
       expect(trips.size).toBeLessThanOrEqual(6)
     }
   })

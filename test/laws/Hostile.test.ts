@@ -148,95 +148,29 @@ describe("on a hostile network", () => {
       expect(seen["rpcudp_requests.overloaded"]).toBeGreaterThan(10_000)
     }).pipe(world({ seed: 1, delay: [0, 10] })))
 
-  // broken by `this.#replies.take` in `spendChallenge` of src/internal/senders.ts
-  it.live("whoever floods in the name of a caller does not keep it from being answered", () =>
-    Effect.gen(function*() {
-      const network = yield* SimulatedNetwork.SimulatedNetwork
-      yield* server()
-      const peer = yield* clientAt("10.0.0.2:1000")
-      const calls = yield* Effect.forkChild(Effect.forEach(
-        numbers(20),
-        (number) => Effect.andThen(Effect.sleep(1000 + number * 100), Effect.exit(peer.echo(number))),
-        { concurrency: "unbounded" }
-      ))
-      for (let number = 0; number < 15_000; number += 50) {
-        for (let i = 0; i < 50; i++) {
-          const payload = request(number + i, "bytes", 1, 800)
-          yield* network.forge({ from: "10.0.0.2:1000", to: serverAddress, payload })
-        }
-        yield* TestClock.adjust(10)
-      }
-      yield* TestClock.adjust("5 seconds")
-      expect((yield* Fiber.join(calls)).map(Exit.isSuccess)).toStrictEqual(numbers(20).map(() => true))
-      // And the flood was one: before the first call, the budget was gone.
-      const seen = yield* metrics
-      expect(seen["rpcudp_replies_withheld"]).toBeGreaterThan(1000)
-    }).pipe(world({ seed: 1, delay: [1, 10] })))
-
-  // broken by leaving out `&& !proven` in `judge` of src/internal/admission.ts
-  it.live("slow requests that are forged in the name of a caller leave room for its own", () =>
-    Effect.gen(function*() {
-      const network = yield* SimulatedNetwork.SimulatedNetwork
-      yield* server()
-      const peer = yield* clientAt("10.0.0.2:1000")
-      expect(
-        yield* Effect.forkChild(peer.echo(1)).pipe(
-          Effect.tap(TestClock.adjust("1 seconds")),
-          Effect.flatMap(Fiber.join)
-        )
-      ).toBe(1)
-      for (let number = 0; number < 2000; number++) {
-        const payload = request(number, "slow", 1, 600_000)
-        yield* network.forge({ from: "10.0.0.2:1000", to: serverAddress, payload })
-      }
-      yield* TestClock.adjust("1 seconds")
-      expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(768)
-      const calls = yield* Effect.forkChild(
-        Effect.forEach(numbers(200), (number) => peer.slow(number, 100), { concurrency: "unbounded" })
-      )
-      yield* TestClock.adjust("2 seconds")
-      expect(yield* Fiber.join(calls)).toStrictEqual(numbers(200))
-    }).pipe(world({ seed: 1, delay: [1, 10] })))
-
-  // broken by `return true` in `spend` of src/internal/senders.ts, by leaving out `#ofNetworks` or `#ofAll` in `take` there, and
-  // by spending neither for challenges
+  // broken by `return true` in `spend` of src/internal/senders.ts
   for (const seed of [1, 2]) {
-    it.live(`what reaches those that prove nothing stays within the budgets of each, its network and all (seed ${seed})`, () =>
+    it.live(`what reaches an address that proves nothing stays within its budget (seed ${seed})`, () =>
       Effect.gen(function*() {
         const network = yield* SimulatedNetwork.SimulatedNetwork
-        const replyBytesPerSecond = 2000
-        const totalReplyBytesPerSecond = 14_000
-        // The fill of a bucket each, and its greatest one.
-        const buckets = new Map<string, { level: number; at: number; most: number; readonly depth: number }>()
-        const fill = (name: string, at: number, bytes: number, perSecond: number, depth: number) => {
-          const bucket = buckets.get(name) ?? { level: 0, at, most: 0, depth }
-          bucket.level = Math.max(0, bucket.level - (at - bucket.at) / 1000 * perSecond) + bytes
-          bucket.at = at
-          bucket.most = Math.max(bucket.most, bucket.level)
-          buckets.set(name, bucket)
-        }
+        const reached = new Map<string, Array<{ readonly at: number; readonly bytes: number }>>()
         yield* network.set({
           rule: ({ payload, time, to }) => {
             const host = to.slice(0, to.lastIndexOf(":"))
-            const challenges = Codec.typeOf(payload) === "Challenge"
-            const [what, share, seconds] = challenges ? ["challenges", 4, 1] : ["replies", 1, 4]
-            for (
-              const [name, perSecond] of [
-                [host, replyBytesPerSecond],
-                [host.slice(0, host.lastIndexOf(".")), 4 * replyBytesPerSecond],
-                ["all", totalReplyBytesPerSecond]
-              ] as const
-            ) fill(`${what} to ${name}`, time, payload.length, share * perSecond, share * seconds * perSecond)
+            const all = reached.get(host) ?? []
+            all.push({ at: time, bytes: payload.length })
+            reached.set(host, all)
             return []
           }
         }, { from: "10.0.0.1" })
-        yield* server(() => {}, { limits: { replyBytesPerSecond, totalReplyBytesPerSecond } })
-        const victims = numbers(300).map((i) => `10.0.${1 + i % 2}.${i >> 1}`)
+        const replyBytesPerSecond = 2000
+        yield* server(() => {}, { limits: { replyBytesPerSecond } })
+        const victims = numbers(300).map((i) => `10.0.${1 + (i >> 8)}.${i & 255}`)
         let number = 0
         const random = yield* Random.Random
         const below = (n: number) => Math.floor(random.nextDoubleUnsafe() * n)
         for (let tick = 0; tick < 200; tick++) {
-          for (let i = 0; i < 150; i++) {
+          for (let i = 0; i < 60; i++) {
             // Some are hit hard.
             const victim = victims[below(below(2) === 0 ? 3 : victims.length)]!
             const [method, args] = below(3) === 0
@@ -247,26 +181,28 @@ describe("on a hostile network", () => {
           }
           yield* TestClock.adjust(50)
         }
-        expect(buckets.size).toBeGreaterThan(250)
-        const over = [...buckets].filter(([, { depth, most }]) => most > depth + 1e-6)
-        expect(over).toStrictEqual([])
-        // And each kind of bound was met.
-        const met = (name: string) => buckets.get(name)!.most > 0.8 * buckets.get(name)!.depth
-        expect(["replies to 10.0.1.0", "replies to 10.0.1", "replies to all"].map(met)).toStrictEqual([
-          true,
-          true,
-          true
-        ])
+        expect(reached.size).toBeGreaterThan(250)
+        for (const [, datagrams] of reached) {
+          // In every interval that begins with a datagram.
+          for (let first = 0; first < datagrams.length; first++) {
+            let bytes = 0
+            for (let last = first; last < datagrams.length; last++) {
+              bytes += datagrams[last]!.bytes
+              const seconds = (datagrams[last]!.at - datagrams[first]!.at) / 1000
+              expect(bytes).toBeLessThanOrEqual(replyBytesPerSecond * (4 + seconds) + 1e-6)
+            }
+          }
+        }
         expect((yield* metrics)["rpcudp_replies_withheld"]).toBeGreaterThan(0)
       }).pipe(world({ seed })))
   }
 
-  // Seven transmissions fit into 5 s at the least timeout, 50 ms, and 0.36 ** 7 of calls lose each of them or its answer: so
-  // 99.92% are answered at best, and 80,000 calls show 99.9% of it by more than two standard deviations. A peer that is met
-  // first has a second before that, and six. Adaptive is broken by `wait = Math.max(timeout, 2 * wait)` for what a call
-  // waits (its first wait outlives what others measure), and by `2 * (now - sentAt)` for `2 * estimate.timeout` in
-  // `overdue` of src/internal/roundTrips.ts (one call's depth is charged to the next burst); both by leaving out
-  // `send(datagram, peer)` in `repeat` of src/internal/retransmission.ts.
+  // Seven transmissions fit into 5 s at the least timeout, 50 ms, and a call that loses each of them or its answer is one of
+  // 0.36 ** -7: 99.92% are answered at best. So a call that fails has been sent seven times, or six if it began with the
+  // second that an unknown peer is given. Both are broken by leaving out `send(datagram, peer)` in `repeat` of
+  // src/internal/retransmission.ts; adaptive by `timeout` for `measuredTimeout` there, by leaving out `Math.min(least,` (the
+  // first wait outlives what others measure), and by `now - sentAt` for `timeout` in `clamp(2 * timeout)` of
+  // src/internal/roundTrips.ts (what one call has waited is charged to the next burst).
   for (
     const [name, schedule] of [
       ["exponential", Schedule.exponential("50 millis")],
@@ -283,9 +219,7 @@ describe("on a hostile network", () => {
             const sent = transmissions[i] ?? 0
             return answered || sent >= (i < inFlight ? 6 : 7) ? [] : [{ call: i, sent }]
           })
-          process.stderr.write(
-            `SEED ${seed} ` + [JSON.stringify(tooFew), answered.filter((a) => !a).length].join(" ") + "\n"
-          )
+          expect(tooFew, `seed ${seed}`).toStrictEqual([])
         }
         expect(ends.length).toBe(80_000)
         expect(ends.filter((answered) => answered).length / ends.length).toBeGreaterThanOrEqual(0.999)
