@@ -43,7 +43,9 @@ const mutateBody = (
   const change = structures[chance.below(structures.length)]!
   const donor = other.length > bodyAt ? parse(other, bodyAt).value : nil
   const changed = replaceAt(value, at, change({ chance, chosen, room, donor }))
-  return Buffer.concat([input.subarray(0, bodyAt), bytesOf(changed), input.subarray(end)])
+  // What stands before the body says what it is for.
+  const head = other.length >= bodyAt && chance.below(8) === 0 ? other : input
+  return Buffer.concat([head.subarray(0, bodyAt), bytesOf(changed), input.subarray(end)])
 }
 
 interface Change {
