@@ -84,7 +84,7 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
   })))
 
 /** A transport without a socket. */
-const loopback = Effect.sync(() => {
+export const loopback = Effect.sync(() => {
   const address = NetAddress.inetAddressFromStringUnsafe("127.0.0.1:1")
   const peer: Transport.Peer = { address, host: "127.0.0.1", equals: (that) => that === peer }
   let receive = (_datagram: Uint8Array, _from: Transport.Peer): void => {}
