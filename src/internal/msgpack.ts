@@ -248,9 +248,18 @@ const exact = (integer: bigint): number | bigint =>
 
 const maxExact = 2n ** 53n
 
-const readBytes = (length: number): unknown =>
-  // A copy, and never a `Buffer`.
-  copies(length) && charge(bytesHeap(length)) ? new Uint8Array(span(position - length)) : undefined
+/** A copy, and never a `Buffer`. */
+const readBytes = (length: number): unknown => {
+  if (!copies(length) || !charge(bytesHeap(length))) return undefined
+  const start = position - length
+  if (length === 0 || length > shortBytes) return new Uint8Array(span(start))
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) bytes[i] = source[start + i]!
+  return bytes
+}
+
+// Up to here a loop is faster than a copy of a view, 36 ns against 65 for 2 bytes, except for none at all: 204 against 46.
+const shortBytes = 16
 
 /** From `start` to the position, a view. Of a `Buffer`, `subarray` would make another, which takes twice as long. */
 const span = (start: number): Uint8Array => new Uint8Array(source.buffer, source.byteOffset + start, position - start)
@@ -412,15 +421,21 @@ const readMapFrom = (
 ): unknown => {
   if (!charge(mapHeap(size))) return undefined
   const map = new Map(entries)
-  const seen = new Set(entries.map(([key]) => keyIdentity(key)))
+  // A Map tells strings apart as Python does. Of a single key there is nothing to tell it from.
+  let others: Set<string> | undefined
   for (let key = firstKey;; key = read(depth + 1)) {
     if (refusal !== undefined) return undefined
-    const identity = keyIdentity(key)
-    if (identity === undefined) return fail("UnhashableKey")
-    steps += identity.length
-    if (seen.has(identity)) return fail("DuplicateKey")
+    if (!isHashable(key)) return fail("UnhashableKey")
     if (!compares(map.size)) return undefined
-    seen.add(identity)
+    if (typeof key === "string") {
+      if (map.has(key)) return fail("DuplicateKey")
+    } else if (size > 1) {
+      const identity = keyIdentity(key)
+      steps += identity.length
+      others ??= new Set()
+      if (others.has(identity)) return fail("DuplicateKey")
+      others.add(identity)
+    }
     map.set(key, read(depth + 1))
     if (map.size === size) return map
   }
@@ -630,8 +645,8 @@ const prepareMap = (value: ReadonlyMap<unknown, unknown>, depth: number): unknow
   const map = new Map<unknown, unknown>()
   const seen = new Set<string>()
   for (const [key, item] of value) {
+    if (!isHashable(key)) return refuse("a map can't be a key: Python could not hash it")
     const identity = keyIdentity(key)
-    if (identity === undefined) return refuse("a map can't be a key: Python could not hash it")
     if (seen.has(identity)) return refuse("two keys of a map are equal in Python")
     seen.add(identity)
     const readyKey = prepare(key, depth + 1)
@@ -645,26 +660,35 @@ const prepareMap = (value: ReadonlyMap<unknown, unknown>, depth: number): unknow
   return map
 }
 
+const isHashable = (key: unknown): boolean => {
+  switch (typeof key) {
+    case "object":
+      return Array.isArray(key)
+        ? key.every(isHashable)
+        : key === null || key instanceof Uint8Array || key instanceof Date
+    case "symbol":
+    case "function":
+      return false
+    default:
+      return true
+  }
+}
+
 /**
- * Equal for two keys that a Python dict takes for one (there, 1 == True == 1.0); undefined for an unhashable one.
+ * Equal for two hashable keys that a Python dict takes for one: there, 1 == True == 1.0.
  *
  * Each part says where it ends, so that an array's is those of its items one after the other: it grows as the key does,
  * however deep it nests.
  */
-const keyIdentity = (key: unknown): string | undefined => {
+const keyIdentity = (key: unknown): string => {
   if (typeof key === "string") return `s${key.length}:${key}`
-  if (key === null || key === undefined) return "z"
   if (typeof key === "boolean" || typeof key === "number") return `n${whole(Number(key))};`
   if (typeof key === "bigint") return `n${key};`
   if (key instanceof Uint8Array) return `b${key.length}:${latin1(key)}`
   if (key instanceof Date) return `d${key.getTime()};`
-  if (!Array.isArray(key)) return undefined
+  if (!Array.isArray(key)) return "z"
   let items = `a${key.length}:`
-  for (const item of key) {
-    const identity = keyIdentity(item)
-    if (identity === undefined) return undefined
-    items += identity
-  }
+  for (const item of key) items += keyIdentity(item)
   return items
 }
 
@@ -673,8 +697,12 @@ const whole = (number: number): number | bigint =>
   Math.abs(number) > 2 ** 53 && Math.abs(number) < 2 ** 64 ? BigInt(number) : number
 
 /** A character for each byte. */
-const latin1 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
+const latin1 = (bytes: Uint8Array): string => {
+  if (bytes.length > shortText) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
+  let text = ""
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return text
+}
 
 const within = (key: PropertyKey): undefined => {
   unpackable?.path.unshift(key)
