@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
 import { addExtension, pack, Unpackr } from "msgpackr/pack"
 import { Codec } from "../src/index.ts"
-import { work } from "../src/internal/msgpack.ts"
+import { unpack, work } from "../src/internal/msgpack.ts"
 
 const id = new Uint8Array(Codec.idBytes)
 
@@ -85,6 +85,22 @@ describe("msgpackr's dangers", () => {
     expect(decode("91".repeat(8000))).toStrictEqual(Result.fail("TooDeep"))
   })
 
+  // broken by `deepest = depth`
+  it("nesting ends at 32, whatever depth is asked for, and before where that is less", () => {
+    const arrays = (depth: number) => hex("91".repeat(depth) + "c0")
+    for (const depth of [32, 33, 10_000, Infinity, Number.NaN]) {
+      expect(unpack(arrays(32), Codec.headerBytes, depth)).toMatchObject({ heapBytes: 32 * 56 })
+      expect(unpack(arrays(33), Codec.headerBytes, depth)).toBe("TooDeep")
+      expect(unpack(arrays(8000), Codec.headerBytes, depth)).toBe("TooDeep")
+      expect(Codec.decodeRequest(Uint8Array.from([0, ...id, 0x92, 0xa1, 0x6d, ...arrays(32).subarray(21)]), depth))
+        .toStrictEqual(Result.fail("TooDeep"))
+    }
+    for (const [depth, allowed] of [[-1, 0], [0, 0], [0.5, 1], [1, 1], [1.5, 2], [31, 31]] as const) {
+      expect(typeof unpack(arrays(allowed), Codec.headerBytes, depth)).toBe("object")
+      expect(unpack(arrays(allowed + 1), Codec.headerBytes, depth)).toBe("TooDeep")
+    }
+  })
+
   it("the encoder of a typed array other than Uint8Array leaks what was in its buffer: it is refused", () => {
     for (
       const array of [new Float64Array(2), new Uint16Array(2), new DataView(new ArrayBuffer(4)), new ArrayBuffer(4)]
@@ -162,6 +178,20 @@ describe("msgpackr's dangers", () => {
     // 1 as a fixint and 1 as an int 64
     expect(decode("8201a161cf0000000000000001a162")).toStrictEqual(Result.fail("DuplicateKey"))
     expect(decode("9182a16101a16102")).toStrictEqual(Result.fail("DuplicateKey"))
+  })
+
+  it("keys that are an array's indices are keys like any other, up to the greatest", () => {
+    const key = (name: string) => (0xa0 + name.length).toString(16) + Buffer.from(name).toString("hex")
+    for (
+      const names of [["4294967294"], ["a", "4294967294"], ["1023", "4294967295"], ["b", "7", "a"], ["00", "0", "-1"]]
+    ) {
+      const body = names.map((name, i) => `${key(name)}0${i}`).join("")
+      const value = Result.getOrThrow(decode(`8${names.length}${body}`))
+      expect(value).toStrictEqual(
+        Object.assign(Object.create(null), Object.fromEntries(names.map((name, i) => [name, i])))
+      )
+      expect(decode(`8${names.length + 1}${body}${key(names[0]!)}c0`)).toStrictEqual(Result.fail("DuplicateKey"))
+    }
   })
 
   describe("the key of a map", () => {
