@@ -131,7 +131,10 @@ describe("msgpackr's dangers", () => {
         "d6ff",
         "cf00",
         "cb",
-        "d9"
+        "d9",
+        "92a161",
+        "93c0cc01",
+        "82a161a161"
       ]
     ) expect(decode(body), body).toStrictEqual(Result.fail("Truncated"))
   })
@@ -261,6 +264,8 @@ describe("msgpackr's dangers", () => {
     expect(decode("d6ff" + "65e078d7")).toStrictEqual(Result.succeed(new Date("2024-02-29T12:30:15Z")))
     expect(decode("d7ff" + "0000000400000001")).toStrictEqual(Result.succeed(new Date(1000)))
     expect(decode("c70cff" + "00000000" + "ffffffffffffffff")).toStrictEqual(Result.succeed(new Date(-1000)))
+    expect(decode("c8000cff" + "00000000" + "ffffffffffffffff")).toStrictEqual(Result.succeed(new Date(-1000)))
+    expect(decode("c900000004ff" + "65e078d7")).toStrictEqual(Result.succeed(new Date("2024-02-29T12:30:15Z")))
     expect(decode("c70cff" + "1dcd6500" + "0000000000000001")).toStrictEqual(Result.succeed(new Date(1500)))
     for (
       const body of [

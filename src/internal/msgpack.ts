@@ -146,7 +146,7 @@ const lateIndicesHeap = 80
 const mapHeap = (size: number): number => 72 + 28 * powerOfTwo(size)
 
 /** The least power of two, from 4 on, that is as large. */
-const powerOfTwo = (least: number): number => least <= 4 ? 4 : 2 ** (32 - Math.clz32(least - 1))
+const powerOfTwo = (least: number): number => Math.max(4, 2 ** (32 - Math.clz32(least - 1)))
 
 /** The value at `position`, inside `depth` containers. After a refusal, whatever is answered means nothing. */
 const read = (depth: number): unknown => {
@@ -644,19 +644,26 @@ const prepareArray = (value: ReadonlyArray<unknown>, depth: number): unknown => 
 const prepareMap = (value: ReadonlyMap<unknown, unknown>, depth: number): unknown => {
   const map = new Map<unknown, unknown>()
   const seen = new Set<string>()
+  let named = false
+  let others = false
   for (const [key, item] of value) {
     if (!isHashable(key)) return refuse("a map can't be a key: Python could not hash it")
     const identity = keyIdentity(key)
     if (seen.has(identity)) return refuse("two keys of a map are equal in Python")
     seen.add(identity)
+    if (typeof key !== "string") others = true
+    else if (!others) named = true
     const readyKey = prepare(key, depth + 1)
     if (unpackable !== undefined) return within(String(key))
     map.set(readyKey, prepare(item, depth + 1))
     if (unpackable !== undefined) return within(String(key))
   }
-  // Its first keys may be strings, and then it is an object for a while.
-  containers += objectHeap(map.size) + indicesHeap(map.size) + lateIndicesHeap + mapHeap(map.size)
-  pairs += map.size * (map.size - 1) / 2
+  // If its first keys are strings, it is an object for a while.
+  if (named) containers += objectHeap(map.size) + indicesHeap(map.size) + lateIndicesHeap
+  if (others) {
+    containers += mapHeap(map.size)
+    pairs += map.size * (map.size - 1) / 2
+  }
   return map
 }
 

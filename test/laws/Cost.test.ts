@@ -226,6 +226,13 @@ describe("the bound", () => {
     expect(read(...mapOf(many((i) => text([0xa3], 3, i), [], [0xc0]), Codec.maxBodyBytes))).toBe("read")
   })
 
+  it("is met by what takes 64 times its length, to the byte", () => {
+    // 48 and 376 for each: 2,304, which is 64 * 36.
+    const body = [0x96, ...repeat(6, 0x81, 0xa0, 0x81, 0xa0, 0xc0)]
+    expect(Msgpack.unpack(join([[0, 0, 0, 0, 0], body]), 5)).toMatchObject({ heapBytes: 64 * 36 })
+    expect(Msgpack.unpack(join([[0, 0, 0, 0], body]), 4)).toBe("TooMany")
+  })
+
   it("is not of one datagram and the next", () => {
     for (let i = 0; i < 3; i++) {
       expect(read(...keys(256))).toBe("read")
@@ -283,7 +290,9 @@ describe("what a value takes is estimated", () => {
     ["92c0c0", 64],
     ["9190", 88],
     ["dc0012" + "c0".repeat(18), 192],
+    ["dd00000001c0", 56],
     ["80", 56],
+    ["df00000000", 56],
     ["81a0c0", 184],
     ["83a0c0a161c0a162c0", 184],
     ["84a0c0a161c0a162c0a163c0", 280],
@@ -352,6 +361,26 @@ describe("what is sent is read", () => {
     expect(sent([numbers(256), numbers(1)])).toBe("read")
     expect(sent([numbers(256), numbers(2)])).toBe("Unencodable")
     expect(sent(new Map(Array.from({ length: 1000 }, (_, i) => [`${i}`, null])))).toBe("read")
+  })
+
+  it("ordinary values without being read again", () => {
+    Msgpack.unpack(Uint8Array.of(0x91, 0xc0), 0)
+    const before = Msgpack.work()
+    for (
+      const value of [
+        null,
+        ["text", 1.5, new Date(0), new Uint8Array(20)],
+        [{ name: "n", at: 1 }, { name: "m", at: 2 }],
+        [[1, 2], [3, 4], []],
+        new Map([[1, "a"], [2, "b"]]),
+        numbers(60),
+        new Map(Array.from({ length: 260 }, (_, i) => [`a key of some length: ${i}`, i])),
+        {}
+      ]
+    ) {
+      expect(Result.isSuccess(Codec.encodeResponse(Uint8Array.from(id), value))).toBe(true)
+      expect(Msgpack.work()).toStrictEqual(before)
+    }
   })
 
   it("the reason says what is too much", () => {
