@@ -4,6 +4,8 @@ import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Logger, Rando
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Codec, Protocol, Transport } from "../src/index.ts"
+import * as Now from "../src/internal/now.ts"
+import * as Retransmissions from "../src/internal/retransmission.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import { caller, metrics, raw, respond, withMetrics } from "./support/nodes.ts"
 
@@ -227,6 +229,27 @@ describe("retransmission", () => {
       ])
     }))
 
+  // broken by leaving out `if (retransmission.stopped) return` in `repeat`
+  it.effect("of two requests that are due at once, the second is not sent again if the first one's sending ends its call", () =>
+    Effect.gen(function*() {
+      const context = yield* Effect.context<never>()
+      const fiber = yield* Effect.fiber
+      const { peer } = yield* silence()
+      const to = { address: peer.address, host: "10.0.0.2", equals: () => true }
+      const sent: Array<number> = []
+      const retransmitter = Retransmissions.make({
+        now: Now.make(yield* Clock.Clock),
+        context,
+        send: (datagram) => {
+          sent.push(datagram[0]!)
+          for (const one of both) retransmitter.stop(one)
+        }
+      })
+      const both = [1, 2].map((number) => retransmitter.start(exponential, Uint8Array.of(number), to, fiber))
+      yield* TestClock.adjust("1 minute")
+      expect(sent).toStrictEqual([1])
+    }).pipe(exact))
+
   it.effect("1,000 calls that are sent again leave nothing behind", () =>
     Effect.gen(function*() {
       const { protocol, times } = yield* silence()
@@ -346,6 +369,17 @@ describe("adaptive retransmission (RFC 6298)", () => {
       yield* TestClock.adjust("5 seconds")
       // The second at 500 ms is the other call's.
       expect(yield* lost.sent).toStrictEqual([0, 500, 1000, 1100, 1300, 1700, 2500, 4100])
+    }))
+
+  // broken by leaving out the port in `keyOf`
+  it.effect("what is known of a peer says nothing of another on the same host", () =>
+    Effect.gen(function*() {
+      const node = yield* silence()
+      yield* roundTrip(node, 1)
+      const call = node.protocol.call("10.0.0.2:1", "who", [])
+      const lost = yield* begin({ ...node, call })
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* lost.sent).toStrictEqual([1, 1001, 3001])
     }))
 
   it.effect("a silent peer is sent a request seven times at most in five seconds, and in the end once", () =>

@@ -26,10 +26,10 @@ const unanswered = Effect.gen(function*() {
 })
 
 describe.skipIf(!possible)(suite, () => {
-  // Single calls fail with 0.36: 216 of 600, and more than 90 off that with 1e-13. Of calls that are sent seven times, 0.47 of
-  // 600 fail, and 15 or more with 1e-17; of those that are sent six times, as on a busy machine and when a peer is met first,
-  // 1.3, and 15 or more with 1e-11. Where one call's back-off was charged to others, 30 and more failed in each round of
-  // adaptive but the first, and 28 of that, as a call kept the second that an unknown peer is given.
+  // By the binomial distribution. Single calls fail with 0.36: 216 of 600, and 90 more or less with 1e-13. Calls that are sent
+  // seven times fail with 0.36 ** 7: 0.5 of 600. Even if the machine is so busy that five times is all there is time for, 3.6
+  // of 600 fail, and 24 or more with 1e-12. Where one call's back-off was charged to others, 135 and 149 failed afterwards;
+  // when first met 28 and 28, as a call kept the second that an unknown peer is given.
   it.live("at a loss of 20% each way, retransmission has calls answered within 5 s that single ones are not", () =>
     Effect.gen(function*() {
       const { single, ...others } = yield* unanswered
@@ -40,6 +40,6 @@ describe.skipIf(!possible)(suite, () => {
         "adaptive, first met",
         "adaptive, afterwards"
       ])
-      for (const [name, failed] of Object.entries(others)) expect(failed, name).toBeLessThan(15)
+      for (const [name, failed] of Object.entries(others)) expect(failed, name).toBeLessThan(24)
     }))
 })
