@@ -10,8 +10,8 @@ export type Limits = { readonly [K in Exclude<keyof Protocol.Limits, "calls" | "
 export const drawLimits = (choose: Choices): Limits => ({
   handlers: choose.pick([2, 30, 16_384]),
   handlersPerSender: choose.pick([3, 1024]),
-  waitingBytes: choose.pick([100_000, 64 * 1_048_576]),
-  waitingBytesPerSender: choose.pick([50_000, 8 * 1_048_576]),
+  waitingBytes: choose.pick([5000, 128 * 1_048_576]),
+  waitingBytesPerSender: choose.pick([2000, 8 * 1_048_576]),
   requestsPerSecond: choose.pick([5, 20_000]),
   replyBytesPerSecond: choose.pick([1000, 3000, 65_536]),
   totalReplyBytesPerSecond: choose.pick([12_000, 4_194_304])
@@ -41,7 +41,9 @@ export const knowsAll = ({ sessions, sessionsPerNetwork, sessionsPerSender }: Si
  * proof waits for longer than they take to send so much.
  */
 export const leavesRoom = (limits: Limits, { heldBytes, heldRequests }: Sizes): boolean =>
-  limits.handlers > 2 * networkShare * limits.handlersPerSender && heldRequests >= 64 && heldBytes >= 65_536
+  limits.handlers > 2 * networkShare * limits.handlersPerSender &&
+  limits.waitingBytes > 2 * networkShare * limits.waitingBytesPerSender &&
+  heldRequests >= 64 && heldBytes >= 65_536
 
 /** A network may have as much as so many of its senders. */
 export const networkShare = 4

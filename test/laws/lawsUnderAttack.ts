@@ -1,5 +1,4 @@
 /** What holds whoever attacks: how often a request runs, what nodes send and hold, and that honest callers are answered. */
-import { Codec } from "../../src/index.ts"
 import { networkOf, senderOf } from "../../src/internal/network.ts"
 import { networkShare } from "./bounds.ts"
 import type { NodeRecord } from "./nodes.ts"
@@ -60,24 +59,24 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     )
   },
 
-  "handlers and the requests they hold stay within their limits": (outcome) => {
+  "a handler begins only where handlers, and what they hold, leave room": (outcome) => {
     const { limits } = outcome
     const one = () => 1
-    const bytes = (run: Run) => run.bytes
+    const bytes = (run: Run) => run.heapBytes
     const bounds: ReadonlyArray<readonly [string, (host: string) => string, (run: Run) => number, number]> = [
       ["handlers of the node", () => "all", one, limits.handlers],
       ["handlers of the sender", senderOf, one, limits.handlersPerSender],
       ["handlers of the network", networkOf, one, networkShare * limits.handlersPerSender],
-      // One that finds room may take more than is left.
-      ["bytes that wait", () => "all", bytes, limits.waitingBytes + Codec.maxDatagramBytes],
-      ["bytes that wait of the sender", senderOf, bytes, limits.waitingBytesPerSender + Codec.maxDatagramBytes]
+      ["bytes that wait", () => "all", bytes, limits.waitingBytes],
+      ["bytes that wait of the sender", senderOf, bytes, limits.waitingBytesPerSender],
+      ["bytes that wait of the network", networkOf, bytes, networkShare * limits.waitingBytesPerSender]
     ]
     return eachNode(
       outcome,
       ({ runs }) =>
         bounds.flatMap(([name, groupOf, weigh, most]) =>
-          mostAtOnce(runs, groupOf, weigh).filter(([, at]) => at > most)
-            .map(([group, at]) => `${at} ${name} ${group}, of ${most} at most`)
+          [...mostFound(runs, groupOf, weigh)].filter(([, found]) => found >= most)
+            .map(([group, found]) => `one found ${found} ${name} ${group}, of ${most}`)
         )
     )
   },
@@ -136,26 +135,26 @@ const overBudget = (
 // Of a byte: sums of fractions.
 const rounding = 1e-3
 
-/** What handlers that ran at once weighed, at most, by the group of their senders. */
-const mostAtOnce = (
+/** What handlers that ran weighed when another began, at most, by the group of their senders. */
+const mostFound = (
   runs: ReadonlyArray<Run>,
   groupOf: (host: string) => string,
   weigh: (run: Run) => number
-): ReadonlyArray<readonly [string, number]> => {
-  const running = new Map<string, { at: number; most: number }>()
+): ReadonlyMap<string, number> => {
+  const running = new Map<string, number>()
+  const most = new Map<string, number>()
   const changes = runs.flatMap((run) => [
-    { at: run.startedAt, run, by: weigh(run) },
-    { at: run.endedAt, run, by: -weigh(run) }
+    { at: run.startedAt, run, isStart: true },
+    { at: run.endedAt, run, isStart: false }
   ])
   // What ends makes room for what begins in the same moment, and nothing ends before it has begun.
-  const isEnd = ({ at, by, run }: typeof changes[number]) => by < 0 && run.startedAt < at
-  changes.sort((a, b) => a.at - b.at || Number(isEnd(b)) - Number(isEnd(a)))
-  for (const { by, run } of changes) {
+  const isEarlier = ({ at, isStart, run }: typeof changes[number]) => !isStart && run.startedAt < at
+  changes.sort((a, b) => a.at - b.at || Number(isEarlier(b)) - Number(isEarlier(a)))
+  for (const { isStart, run } of changes) {
     const group = groupOf(run.host)
-    const sum = running.get(group) ?? { at: 0, most: 0 }
-    running.set(group, sum)
-    sum.at += by
-    sum.most = Math.max(sum.most, sum.at)
+    const found = running.get(group) ?? 0
+    if (isStart) most.set(group, Math.max(most.get(group) ?? 0, found))
+    running.set(group, found + (isStart ? weigh(run) : -weigh(run)))
   }
-  return [...running].map(([group, { most }]) => [group, most])
+  return most
 }

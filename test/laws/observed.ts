@@ -5,6 +5,7 @@
 import { Effect, Layer, Result } from "effect"
 import { Codec, Transport } from "../../src/index.ts"
 import { senderOf } from "../../src/internal/network.ts"
+import { readRequest } from "../../src/internal/requestBody.ts"
 import type { Method, OnRun } from "./peer.ts"
 
 /** A handler that ran. Times are in nanoseconds. */
@@ -14,8 +15,8 @@ export interface Run {
   /** The address, port and id of the request: what it may run once for. Undefined: no request explains it. */
   readonly request: string | undefined
   readonly host: string
-  /** Of the request's datagram. */
-  readonly bytes: number
+  /** What its request is estimated to hold. 0 where it is sealed. */
+  readonly heapBytes: number
   readonly startedAt: number
   endedAt: number
 }
@@ -90,7 +91,7 @@ export class Observed {
         // Nobody without a key makes a request, so a call of this number has had one id.
         : `${nameOf(request.from)} ${this.#options.isSealed ? `${method} ${number}` : idOf(request.datagram)}`,
       host: request?.from.host ?? "",
-      bytes: request?.datagram.length ?? 0,
+      heapBytes: this.#options.isSealed || request === undefined ? 0 : heapBytesOf(request.datagram),
       startedAt: this.#options.now(),
       endedAt: Infinity
     }
@@ -158,6 +159,11 @@ export class Observed {
     this.#tokens.set(sender, tokens)
     Result.map(Codec.decodeChallenge(datagram), (token) => tokens.add(Buffer.from(token).toString("latin1")))
   }
+}
+
+const heapBytesOf = (datagram: Uint8Array): number => {
+  const request = readRequest(datagram, Codec.maxArgumentDepth)
+  return typeof request === "string" ? 0 : request.heapBytes
 }
 
 const idOf = (datagram: Uint8Array): string => Buffer.from(Codec.idOf(datagram)).toString("latin1")
