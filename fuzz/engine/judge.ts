@@ -50,7 +50,7 @@ export const hungry = (target: Target, limits: Limits, data: Uint8Array, cost: C
 /** Needs `--expose-gc`. */
 const heldBytes = (target: Target, data: Uint8Array): number =>
   // The least of some: code that is compiled meanwhile is held, too, but by nobody's bytes.
-  Math.min(...Array.from({ length: 3 }, () => {
+  Math.min(...Array.from({ length: 2 }, () => {
     const before = collected()
     const held = Array.from({ length: 8 }, () => target.cost(data))
     const after = collected()

@@ -111,8 +111,8 @@ export class Search {
     const now = performance.now()
     if (!isHungriest && now < this.#weighAt) return undefined
     const fault = this.#options.hungry(data, verdict)
-    // What allocates most need not hold most, but to ask takes collections: others are asked for a tenth of the time.
-    this.#weighAt = now + 10 * (performance.now() - now)
+    // What allocates most need not hold most, but to ask takes collections: others are asked for a twentieth of the time.
+    this.#weighAt = now + 20 * (performance.now() - now)
     return fault
   }
 
