@@ -21,8 +21,9 @@ export const fuzz = (data: Uint8Array): void => {
   } else {
     law(again.failure._tag === "TooLarge", () => `what was decoded can't be encoded: ${again.failure.message}`)
   }
-  if (message._tag === "Response") {
-    law(same(reader.unpack(data.subarray(bodyAt)), message.value), () => "msgpackr reads something else")
+  if (message._tag === "Response" || message._tag === "Request") {
+    const body = message._tag === "Response" ? message.value : [message.method, message.args]
+    law(same(reader.unpack(data.subarray(bodyAt)), body), () => "msgpackr reads something else")
   }
 }
 
