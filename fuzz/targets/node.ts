@@ -88,6 +88,8 @@ const stamp = (data: Uint8Array): Uint8Array => {
 const receive = (datagram: Uint8Array): ReadonlyArray<Uint8Array> => {
   wire.sent.length = 0
   wire.receive(datagram, sender)
+  // It comes again while its handler runs.
+  if (waiting.length > 0) wire.receive(datagram, sender)
   for (const resume of waiting.splice(0)) resume()
   return wire.sent.splice(0).map((sent) => sent.datagram)
 }
