@@ -1,0 +1,246 @@
+/**
+ * Changes src in one place at a time and sees whether a test fails. Each mutant is run against the tests that reach it, the quick ones
+ * first. What is known is kept in .build/mutate/state.json: a run that is stopped goes on where it was, and a later one runs again
+ * only mutants of files that have changed, survivors whose tests have changed, and those whose catcher has changed.
+ *
+ *   npm run mutate -- [--room FILE]... [--sample N --seed S] [--quick] [--without PATH]... [--minutes M] [--fresh]
+ *
+ * A room is a file of src, as "internal/ids". `--sample` draws N mutants from the rooms. `--quick` leaves out tests of over a second,
+ * `--without` tests whose file's name begins so: either way the score is a lower bound. It ends with a table, and with exit code 1 if an excuse is stale.
+ */
+import { createHash } from "node:crypto"
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import { excused } from "./mutate/excused.ts"
+import { instrument, type Mutant } from "./mutate/mutants.ts"
+import { open, type Test, type Verdict } from "./mutate/tests.ts"
+
+const { values: flags } = parseArgs({
+  options: {
+    room: { type: "string", multiple: true, default: [] },
+    sample: { type: "string" },
+    seed: { type: "string", default: "1" },
+    quick: { type: "boolean", default: false },
+    without: { type: "string", multiple: true, default: [] },
+    minutes: { type: "string", default: "Infinity" },
+    fresh: { type: "boolean", default: false }
+  }
+})
+
+/** Above it a test is slow: it is run only with mutants that all quick tests let pass. Milliseconds. */
+const quickest = 1_000
+
+const project = fileURLToPath(new URL("..", import.meta.url))
+const build = join(project, ".build/mutate")
+const stateFile = join(build, "state.json")
+
+interface Measured {
+  /** Of all that its tests run: measured again once that differs. */
+  readonly hash: string
+  readonly tests: ReadonlyArray<Test>
+  readonly outside: ReadonlyArray<string>
+}
+
+interface Known {
+  readonly verdict: Verdict
+  /** Of the tests that let it pass, or of the file whose test caught it. */
+  readonly hash: string
+}
+
+interface State {
+  readonly measured: Record<string, Measured>
+  readonly known: Record<string, Known>
+}
+
+const hashOf = (...texts: ReadonlyArray<string>): string => {
+  const hash = createHash("sha256")
+  for (const text of texts) hash.update(`${text.length}:${text}`)
+  return hash.digest("hex").slice(0, 16)
+}
+
+const read = (file: string): string => readFileSync(join(project, file), "utf8")
+
+const load = (): State => {
+  if (flags.fresh || !existsSync(stateFile)) return { measured: {}, known: {} }
+  return JSON.parse(readFileSync(stateFile, "utf8"))
+}
+
+const save = (): void => {
+  writeFileSync(`${stateFile}.new`, JSON.stringify(state))
+  renameSync(`${stateFile}.new`, stateFile)
+}
+
+/** Shuffles by a seed, as mulberry32 draws. */
+const shuffled = <A>(all: ReadonlyArray<A>, seed: number): Array<A> => {
+  const random = () => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+  return all.map((value) => ({ value, rank: random() })).sort((a, b) => a.rank - b.rank).map(({ value }) => value)
+}
+
+const roomOf = ({ file }: Mutant): string => file.slice("src/".length, -".ts".length)
+
+const keyOf = (mutant: Mutant): string =>
+  hashOf(
+    mutant.file,
+    read(mutant.file),
+    String(mutant.line),
+    mutant.code,
+    mutant.original,
+    mutant.replacement,
+    mutant.id
+  )
+
+const describe = (mutant: Mutant): string =>
+  `${mutant.file}:${mutant.line} ${mutant.kind}: ${JSON.stringify(mutant.original)} -> ${
+    JSON.stringify(mutant.replacement)
+  }`
+
+mkdirSync(build, { recursive: true })
+const state = load()
+const tree = join(build, "tree")
+const mutants = await instrument(project, tree)
+
+const excuses = new Map<string, string>()
+const stale: Array<string> = []
+for (const excuse of excused) {
+  const found = mutants.filter((mutant) =>
+    mutant.file === excuse.file && mutant.code === excuse.code && mutant.original === excuse.original &&
+    mutant.replacement === excuse.replacement
+  )
+  for (const { id } of found) excuses.set(id, excuse.reason)
+  if (found.length === 0) stale.push(`no such mutant: ${excuse.file}: ${excuse.code}: ${excuse.replacement}`)
+}
+
+const rooms = new Set(flags.room)
+for (const room of rooms) {
+  if (!mutants.some((mutant) => roomOf(mutant) === room)) throw new Error(`no room ${room}`)
+}
+let chosen = rooms.size === 0 ? mutants : mutants.filter((mutant) => rooms.has(roomOf(mutant)))
+if (flags.sample !== undefined) chosen = shuffled(chosen, Number(flags.seed)).slice(0, Number(flags.sample))
+
+const testFiles = globSync(["test/**/*.test.ts", "examples/**/*.test.ts"], { cwd: project })
+  .filter((file) => !flags.without.some((start) => file.startsWith(start))).sort()
+const fileHashes = new Map(testFiles.map((file) => [file, hashOf(read(file))]))
+const shared = hashOf(
+  ...globSync(["src/**/*.ts", "test/**/*.ts", "examples/**/*.ts", "scripts/mutate/*.ts", "vitest.config.ts"], {
+    cwd: project
+  })
+    .filter((file) => !file.endsWith(".test.ts")).sort().flatMap((file) => [file, read(file)])
+)
+const tests = await open(tree)
+for (const file of testFiles) {
+  const hash = hashOf(shared, fileHashes.get(file)!)
+  if (state.measured[file]?.hash === hash) continue
+  const { failed, outside, tests: passed } = await tests.measure(file)
+  const seconds = passed.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / 1_000
+  console.log(`measured: ${file}, ${passed.length} tests, ${seconds.toFixed(1)} s`)
+  for (const name of failed) console.log(`left out, for it fails without a mutant: ${name}`)
+  state.measured[file] = { hash, tests: passed, outside }
+  save()
+}
+
+const measured = testFiles.flatMap((file) => state.measured[file] ?? [])
+const reaching = Map.groupBy(
+  measured.flatMap(({ tests }) => tests.flatMap((test) => test.reaches.map((id) => ({ id, test })))),
+  ({ id }) => id
+)
+const outside = new Set(measured.flatMap(({ outside }) => outside))
+// What a module does as it loads may reach any test.
+const all = measured.flatMap(({ tests }) => tests.filter(({ reaches }) => reaches.length > 0))
+const testsFor = ({ id }: Mutant): ReadonlyArray<Test> =>
+  (outside.has(id) ? all : reaching.get(id)?.map(({ test }) => test) ?? [])
+    .filter(({ milliseconds }) => !flags.quick || milliseconds <= quickest)
+
+/** How many mutants of a room each file has caught: what caught one often catches the next. */
+const catches = new Map<string, number>()
+
+const inOrder = (mutant: Mutant, tests: ReadonlyArray<Test>): ReadonlyArray<Test> => {
+  const worth = ([file, tests]: readonly [string, ReadonlyArray<Test>]): number =>
+    (1 + (catches.get(`${roomOf(mutant)} ${file}`) ?? 0)) /
+    (200 + tests.reduce((sum, { milliseconds }) => sum + milliseconds, 0))
+  return [...Map.groupBy(tests, ({ file }) => file)].sort((a, b) => worth(b) - worth(a)).flatMap(([, tests]) => tests)
+}
+
+const fileOf = (by: string): string | undefined =>
+  testFiles.find((file) => by.startsWith(file) || by.includes(`/${file}`))
+
+const hashOfTests = (tests: ReadonlyArray<Test>): string =>
+  hashOf(...new Set(tests.map(({ file, name }) => `${file} ${name} ${fileHashes.get(file)}`)))
+
+const stillKnown = (mutant: Mutant, candidates: ReadonlyArray<Test>): Verdict | undefined => {
+  const known = state.known[keyOf(mutant)]
+  if (known === undefined) return undefined
+  if (known.verdict.is === "survived") return known.hash === hashOfTests(candidates) ? known.verdict : undefined
+  const file = fileOf(known.verdict.by)
+  return file !== undefined && known.hash === fileHashes.get(file) ? known.verdict : undefined
+}
+
+const judge = async (mutant: Mutant, candidates: ReadonlyArray<Test>): Promise<Verdict> => {
+  for (
+    const stage of [
+      candidates.filter(({ milliseconds }) => milliseconds <= quickest),
+      candidates.filter(({ milliseconds }) => milliseconds > quickest)
+    ]
+  ) {
+    if (stage.length === 0) continue
+    const verdict = await tests.judge(mutant.id, inOrder(mutant, stage))
+    if (verdict.is !== "survived") return verdict
+  }
+  return { is: "survived" }
+}
+
+const verdicts = new Map<Mutant, Verdict>()
+const began = performance.now()
+let ran = 0
+for (const mutant of chosen) {
+  const candidates = testsFor(mutant)
+  let verdict = stillKnown(mutant, candidates)
+  if (verdict === undefined) {
+    if ((performance.now() - began) / 60_000 > Number(flags.minutes)) continue
+    verdict = await judge(mutant, candidates)
+    ran++
+    const file = verdict.is === "survived" ? undefined : fileOf(verdict.by)
+    const hash = verdict.is === "survived" ? hashOfTests(candidates) : (file && fileHashes.get(file)) ?? ""
+    state.known[keyOf(mutant)] = { verdict, hash }
+    save()
+    const by = verdict.is === "survived" ? `${candidates.length} tests` : verdict.by
+    console.log(`${verdict.is}: ${describe(mutant)} (${by})`)
+  }
+  if (verdict.is !== "survived") {
+    const key = `${roomOf(mutant)} ${fileOf(verdict.by)}`
+    catches.set(key, (catches.get(key) ?? 0) + 1)
+    if (excuses.has(mutant.id)) stale.push(`caught: ${describe(mutant)}`)
+  }
+  verdicts.set(mutant, verdict)
+}
+const minutes = (performance.now() - began) / 60_000
+await tests.close()
+
+console.log("\nSurvivors without an excuse:")
+for (const [mutant, { is }] of verdicts) if (is === "survived" && !excuses.has(mutant.id)) console.log(describe(mutant))
+
+const row = (name: string, mutants: ReadonlyArray<Mutant>) => {
+  const count = (which: (mutant: Mutant, verdict: Verdict) => boolean) =>
+    mutants.filter((mutant) => which(mutant, verdicts.get(mutant)!)).length
+  const caught = count((_, { is }) => is === "caught")
+  const timedOut = count((_, { is }) => is === "timed out")
+  const excused = count((mutant, { is }) => is === "survived" && excuses.has(mutant.id))
+  const survived = count((mutant, { is }) => is === "survived" && !excuses.has(mutant.id))
+  const judged = caught + timedOut + survived
+  const score = judged === 0 ? "-" : `${(100 * (caught + timedOut) / judged).toFixed(1)}%`
+  return { room: name, mutants: mutants.length, caught, "timed out": timedOut, survived, excused, score }
+}
+const judged = [...verdicts.keys()]
+console.table([...[...Map.groupBy(judged, roomOf)].map(([name, mutants]) => row(name, mutants)), row("all", judged)])
+for (const line of stale) console.log(`stale excuse: ${line}`)
+console.log(
+  `${judged.length} of ${chosen.length} mutants judged, ${ran} of them now, ` +
+    `${(ran / minutes).toFixed(1)} a minute; src has ${mutants.length}`
+)
+process.exitCode = stale.length > 0 ? 1 : 0

@@ -1,0 +1,84 @@
+/** The mutants of src, made by Stryker's instrumenter: all in one copy of the project, each switched on by its number. Runs no test. */
+import { Instrumenter } from "@stryker-mutator/instrumenter"
+import { execFileSync } from "node:child_process"
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+
+export interface Mutant {
+  /** The number that switches it on. */
+  readonly id: string
+  /** The file of src that it changes. */
+  readonly file: string
+  /** From 1. */
+  readonly line: number
+  /** The line where it begins, without its indentation. */
+  readonly code: string
+  readonly original: string
+  readonly replacement: string
+  /** The kind of change, as Stryker names it. */
+  readonly kind: string
+}
+
+const silent = {
+  isTraceEnabled: () => false,
+  isDebugEnabled: () => false,
+  isInfoEnabled: () => false,
+  isWarnEnabled: () => false,
+  isErrorEnabled: () => false,
+  isFatalEnabled: () => false,
+  trace: () => {},
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  fatal: () => {}
+}
+
+/** The text between two places: lines and columns from 0. */
+const between = (
+  lines: ReadonlyArray<string>,
+  { start, end }: {
+    readonly start: { readonly line: number; readonly column: number }
+    readonly end: { readonly line: number; readonly column: number }
+  }
+): string => {
+  const taken = lines.slice(start.line, end.line + 1)
+  taken[taken.length - 1] = taken.at(-1)!.slice(0, end.column)
+  taken[0] = taken[0]!.slice(start.column)
+  return taken.join("\n")
+}
+
+/** Copies the project into `tree`, with all mutants in its src, and returns them. */
+export const instrument = async (project: string, tree: string): Promise<ReadonlyArray<Mutant>> => {
+  rmSync(tree, { recursive: true, force: true })
+  mkdirSync(tree, { recursive: true })
+  const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+    cwd: project,
+    encoding: "utf8"
+  })
+  for (const file of listed.split("\0")) {
+    if (file !== "") cpSync(join(project, file), join(tree, file), { recursive: true })
+  }
+  symlinkSync(join(project, "node_modules"), join(tree, "node_modules"))
+
+  const sources = globSync("src/**/*.ts", { cwd: project }).sort()
+  const files = sources.map((name) => ({ name, mutate: true, content: readFileSync(join(project, name), "utf8") }))
+  const made = await new Instrumenter(silent).instrument(files, { plugins: null, excludedMutations: [], ignorers: [] })
+  for (const { name, content } of made.files) {
+    mkdirSync(dirname(join(tree, name)), { recursive: true })
+    writeFileSync(join(tree, name), content)
+  }
+  const lines = new Map(files.map(({ name, content }) => [name, content.split("\n")]))
+  return made.mutants.map(({ id, fileName, location, mutatorName, replacement }) => {
+    const text = lines.get(fileName)!
+    return {
+      id,
+      file: fileName,
+      line: location.start.line + 1,
+      code: text[location.start.line]!.trim(),
+      original: between(text, location),
+      replacement,
+      kind: mutatorName
+    }
+  })
+}
