@@ -16,31 +16,31 @@ export interface Reached {
   readonly byTest: Readonly<Record<string, ReadonlyArray<string>>>
 }
 
-// What the instrumented sources count in.
-interface Counts {
-  currentTestId?: string
-  readonly mutantCoverage: {
-    readonly static: Record<string, number>
-    readonly perTest: Record<string, Record<string, number>>
-  }
-}
-
 declare global {
-  var __stryker__: Counts | undefined
+  /** What the instrumented sources call with the mutants that they reach. */
+  var __stryker__: { readonly cover: (...mutants: ReadonlyArray<string>) => void } | undefined
 }
 
 const file = inject("reached")
-if (file !== undefined) {
-  const counts = globalThis.__stryker__ ??= { mutantCoverage: { static: {}, perTest: {} } }
+if (file === undefined) {
+  globalThis.__stryker__ ??= { cover: () => {} }
+} else {
+  const outside = new Set<string>()
+  const byTest: Record<string, Set<string>> = {}
+  let reached = outside
+  globalThis.__stryker__ = {
+    cover: (...mutants) => {
+      for (const mutant of mutants) reached.add(mutant)
+    }
+  }
   beforeEach(({ task }) => {
-    counts.currentTestId = task.id
+    reached = byTest[task.id] = new Set()
   })
   afterAll(() => {
-    const { perTest, static: outside } = counts.mutantCoverage
-    const reached: Reached = {
-      outside: Object.keys(outside),
-      byTest: Object.fromEntries(Object.entries(perTest).map(([id, mutants]) => [id, Object.keys(mutants)]))
+    const noted: Reached = {
+      outside: [...outside],
+      byTest: Object.fromEntries(Object.entries(byTest).map(([id, mutants]) => [id, [...mutants]]))
     }
-    writeFileSync(file, JSON.stringify(reached))
+    writeFileSync(file, JSON.stringify(noted))
   })
 }
