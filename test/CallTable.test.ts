@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Schema } from "effect"
 import { idBytes } from "../src/Codec.ts"
 import { Call, CallTable } from "../src/internal/callTable.ts"
-import * as Now from "../src/internal/now.ts"
+import * as Now from "../src/internal/time/now.ts"
 
 class Item extends Call<Item> {}
 

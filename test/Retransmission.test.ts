@@ -4,7 +4,7 @@ import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Logger, Rando
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Codec, Protocol, Transport } from "../src/index.ts"
-import * as Now from "../src/internal/now.ts"
+import * as Now from "../src/internal/time/now.ts"
 import * as Retransmissions from "../src/internal/retransmission.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import { caller, metrics, raw, respond, withMetrics } from "./support/nodes.ts"

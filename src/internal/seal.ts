@@ -23,7 +23,7 @@ import * as Crypto from "node:crypto"
 import { maxDatagramBytes } from "../Codec.ts"
 import type { Peer } from "../Transport.ts"
 import { networkOf, senderOf } from "./network.ts"
-import * as Now from "./now.ts"
+import * as Now from "./time/now.ts"
 import { Sizes } from "./sizes.ts"
 
 /**

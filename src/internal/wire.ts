@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import type { Peer, Transport } from "../Transport.ts"
 import type { DropReason } from "./metrics.ts"
 import * as Metrics from "./metrics.ts"
-import * as Now from "./now.ts"
+import * as Now from "./time/now.ts"
 import { logDrops } from "./watch.ts"
 
 export interface Wire {

@@ -18,9 +18,9 @@ import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
-import { Agenda } from "../internal/agenda.ts"
-import { Alarm } from "../internal/alarm.ts"
-import * as Now from "../internal/now.ts"
+import { Agenda } from "../internal/time/agenda.ts"
+import { Alarm } from "../internal/time/alarm.ts"
+import * as Now from "../internal/time/now.ts"
 import { openError, writeError } from "../internal/socketError.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
