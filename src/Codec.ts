@@ -16,9 +16,9 @@
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
-import * as Frame from "./internal/frame.ts"
-import * as Msgpack from "./internal/msgpack.ts"
-import * as RequestBody from "./internal/requestBody.ts"
+import * as Frame from "./internal/wire/frame.ts"
+import * as Msgpack from "./internal/wire/msgpack.ts"
+import * as RequestBody from "./internal/wire/requestBody.ts"
 
 /**
  * Length of a call's id, in bytes.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { Codec } from "../src/index.ts"
-import * as Msgpack from "../src/internal/msgpack.ts"
+import * as Msgpack from "../src/internal/wire/msgpack.ts"
 import { fromNotation, hasIntegralFloat, vectors } from "./vectors/index.ts"
 
 const id = Uint8Array.from({ length: Codec.idBytes }, (_, i) => i + 1)

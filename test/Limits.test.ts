@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Result, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
-import { readRequest } from "../src/internal/requestBody.ts"
+import { readRequest } from "../src/internal/wire/requestBody.ts"
 import * as Injected from "./support/injected.ts"
 import { metrics, respond, withMetrics } from "./support/nodes.ts"
 

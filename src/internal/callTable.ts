@@ -2,8 +2,8 @@
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import { Deadline } from "./time/deadlines.ts"
-import type { Ids } from "./ids.ts"
-import { wordAt } from "./ids.ts"
+import type { Ids } from "./wire/ids.ts"
+import { wordAt } from "./wire/ids.ts"
 import type { Now } from "./time/now.ts"
 import { Timetable } from "./time/timetable.ts"
 

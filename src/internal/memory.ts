@@ -9,7 +9,7 @@
  * request. Entry `n` is at `n` in each array, and lists are numbers of entries.
  */
 import { idBytes } from "../Codec.ts"
-import { sameIds } from "./ids.ts"
+import { sameIds } from "./wire/ids.ts"
 
 export interface Options {
   /** How long a request is remembered, in nanoseconds. */

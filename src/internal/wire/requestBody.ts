@@ -1,5 +1,5 @@
 /** What a request asks for, and what it takes to hold that. No id, no address. */
-import type { Malformed } from "../Codec.ts"
+import type { Malformed } from "../../Codec.ts"
 import * as Frame from "./frame.ts"
 import * as Msgpack from "./msgpack.ts"
 
