@@ -15,9 +15,9 @@ import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
-import * as Dgram from "./internal/dgram.ts"
+import * as Dgram from "./internal/socket/node.ts"
 import { run } from "./internal/exit.ts"
-import { closedError, writeError } from "./internal/socketError.ts"
+import { closedError, writeError } from "./internal/socket/errors.ts"
 
 /**
  * Where a datagram came from, or goes to. Made by a transport, and of use to that transport alone.

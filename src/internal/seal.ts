@@ -22,7 +22,7 @@ import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import { maxDatagramBytes } from "../Codec.ts"
 import type { Peer } from "../Transport.ts"
-import { networkOf, senderOf } from "./network.ts"
+import { networkOf, senderOf } from "./socket/network.ts"
 import * as Now from "./time/now.ts"
 import { Sizes } from "./sizes.ts"
 

@@ -5,7 +5,7 @@
 import * as Crypto from "node:crypto"
 import { idBytes } from "../Codec.ts"
 import type { KeyedHash } from "./keyedHash.ts"
-import { networkOf, senderOf } from "./network.ts"
+import { networkOf, senderOf } from "./socket/network.ts"
 import { second } from "./time/now.ts"
 import { Buckets } from "./rates.ts"
 import { RecentMap } from "./recentMap.ts"

@@ -21,7 +21,7 @@ import * as DatagramSocket from "effect/socket/DatagramSocket"
 import { Agenda } from "../internal/time/agenda.ts"
 import { Alarm } from "../internal/time/alarm.ts"
 import * as Now from "../internal/time/now.ts"
-import { openError, writeError } from "../internal/socketError.ts"
+import { openError, writeError } from "../internal/socket/errors.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what can go wrong

@@ -1,5 +1,5 @@
 /** What holds whoever attacks: how often a request runs, what nodes send and hold, and that honest callers are answered. */
-import { networkOf, senderOf } from "../../src/internal/network.ts"
+import { networkOf, senderOf } from "../../src/internal/socket/network.ts"
 import { networkShare } from "./bounds.ts"
 import type { NodeRecord } from "./nodes.ts"
 import type { Reply, Run } from "./observed.ts"

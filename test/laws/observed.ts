@@ -4,7 +4,7 @@
  */
 import { Effect, Layer, Result } from "effect"
 import { Codec, Transport } from "../../src/index.ts"
-import { senderOf } from "../../src/internal/network.ts"
+import { senderOf } from "../../src/internal/socket/network.ts"
 import { readRequest } from "../../src/internal/wire/requestBody.ts"
 import type { Method, OnRun } from "./peer.ts"
 
