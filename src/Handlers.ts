@@ -14,8 +14,8 @@ import * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import type * as Scope from "effect/Scope"
-import type { AnySchema } from "./internal/wireSchema.ts"
-import { toCodecWire } from "./internal/wireSchema.ts"
+import type { AnySchema } from "./internal/schema/wireSchema.ts"
+import { toCodecWire } from "./internal/schema/wireSchema.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // declaring

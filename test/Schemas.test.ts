@@ -15,7 +15,7 @@ import {
 } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
-import { toCodecWire } from "../src/internal/wireSchema.ts"
+import { toCodecWire } from "../src/internal/schema/wireSchema.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import { caller, node } from "./support/nodes.ts"
 
@@ -343,7 +343,7 @@ describe("schemas", () => {
       expect(yield* success.decode(yield* success.encode(more))).toStrictEqual(more)
     }))
 
-  // Broken by: leaving one of the three out of the guard at the end of src/internal/wireSchema.ts.
+  // Broken by: leaving one of the three out of the guard at the end of src/internal/schema/wireSchema.ts.
   it("a version of effect that names its own schemas otherwise is refused, before anything travels as something else", async () => {
     for (const name of ["Uint8Array", "Date", "ReadonlyMap"] as const) {
       vi.resetModules()
@@ -355,7 +355,7 @@ describe("schemas", () => {
         return { ...schema, [name]: name === "ReadonlyMap" ? () => renamed : renamed }
       })
       try {
-        await expect(import("../src/internal/wireSchema.ts")).rejects.toThrow(
+        await expect(import("../src/internal/schema/wireSchema.ts")).rejects.toThrow(
           "does not know the schemas of this version"
         )
       } finally {
@@ -363,7 +363,7 @@ describe("schemas", () => {
       }
     }
     vi.resetModules()
-    await import("../src/internal/wireSchema.ts")
+    await import("../src/internal/schema/wireSchema.ts")
   })
 
   // Broken by: no `length <= args.length` in `trim`; a tuple with a rest for `Schema.Tuple(args)`.
