@@ -5,7 +5,7 @@
  */
 import { Clock, Context, Duration, Effect, Redacted } from "effect"
 import { WebCrypto } from "effect/crypto"
-import * as Seal from "../../src/internal/seal.ts"
+import * as Seal from "../../src/internal/sealing/seal.ts"
 import * as Injected from "../../test/support/injected.ts"
 import { law } from "./target.ts"
 

@@ -2,7 +2,7 @@
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { Malformed } from "../Codec.ts"
-import type { Unsealed } from "./seal.ts"
+import type { Unsealed } from "./sealing/seal.ts"
 
 /** How a call ended. */
 export type CallOutcome =

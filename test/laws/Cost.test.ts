@@ -7,7 +7,7 @@ import { Duration, Effect, Redacted, Result } from "effect"
 import { Codec } from "../../src/index.ts"
 import { readRequest } from "../../src/internal/wire/requestBody.ts"
 import * as Msgpack from "../../src/internal/wire/msgpack.ts"
-import * as Seal from "../../src/internal/seal.ts"
+import * as Seal from "../../src/internal/sealing/seal.ts"
 import { peerAt } from "../support/injected.ts"
 import { arrayOf, frames, id, join, many, mapOf, repeat, text, uint, values } from "../support/shapes.ts"
 

@@ -20,11 +20,11 @@ import { WebCrypto } from "effect/crypto/WebCrypto"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
-import { maxDatagramBytes } from "../Codec.ts"
-import type { Peer } from "../Transport.ts"
-import { networkOf, senderOf } from "./socket/network.ts"
-import * as Now from "./time/now.ts"
-import { Sizes } from "./sizes.ts"
+import { maxDatagramBytes } from "../../Codec.ts"
+import type { Peer } from "../../Transport.ts"
+import { networkOf, senderOf } from "../socket/network.ts"
+import * as Now from "../time/now.ts"
+import { Sizes } from "../sizes.ts"
 
 /**
  * A key that the nodes of a closed network share.
