@@ -28,7 +28,7 @@ import * as Seal from "./internal/sealing/seal.ts"
 import * as Server from "./internal/server.ts"
 import { Sizes } from "./internal/sizes.ts"
 import { closedError } from "./internal/socket/errors.ts"
-import { logDefect } from "./internal/watch.ts"
+import { logDefect } from "./internal/watching/watch.ts"
 import * as Wire from "./internal/wire.ts"
 import * as Transport from "./Transport.ts"
 

@@ -61,7 +61,7 @@ describe("watching", () => {
       })
     }).pipe(quiet, withMetrics))
 
-  // broken by another unit in `callEnded` of src/internal/metrics.ts, and by any time but `call.startedAt` in `onAnswer`
+  // broken by another unit in `callEnded` of src/internal/watching/metrics.ts, and by any time but `call.startedAt` in `onAnswer`
   it.effect("a round trip is the milliseconds from a call's first transmission to its answer", () =>
     Effect.gen(function*() {
       const { transport } = network()

@@ -19,10 +19,10 @@ import { InvalidResponse, NoResponse, Oversize, Rejected, TooManyCalls } from ".
 import { isDone } from "./exit.ts"
 import type { Ids } from "./wire/ids.ts"
 import { idAt } from "./wire/ids.ts"
-import type { CallOutcome } from "./metrics.ts"
+import type { CallOutcome } from "./watching/metrics.ts"
 import type { Retransmission, RetransmitSchedule } from "./retransmission.ts"
 import * as Retransmissions from "./retransmission.ts"
-import { callSpan } from "./watch.ts"
+import { callSpan } from "./watching/watch.ts"
 import type { Wire } from "./wire.ts"
 
 export interface Options {

@@ -16,7 +16,7 @@ import { run } from "./exit.ts"
 import type { Now } from "./time/now.ts"
 import { RoundTrips } from "./roundTrips.ts"
 import { Timetable } from "./time/timetable.ts"
-import { logDefect } from "./watch.ts"
+import { logDefect } from "./watching/watch.ts"
 
 /**
  * What a schedule of retransmissions is asked with.

@@ -3,10 +3,10 @@ import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type { Peer, Transport } from "../Transport.ts"
-import type { DropReason } from "./metrics.ts"
-import * as Metrics from "./metrics.ts"
+import type { DropReason } from "./watching/metrics.ts"
+import * as Metrics from "./watching/metrics.ts"
 import * as Now from "./time/now.ts"
-import { logDrops } from "./watch.ts"
+import { logDrops } from "./watching/watch.ts"
 
 export interface Wire {
   /** What the protocol was built in. */
