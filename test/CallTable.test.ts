@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Schema } from "effect"
 import { idBytes } from "../src/Codec.ts"
-import { Call, CallTable } from "../src/internal/callTable.ts"
+import { Call, CallTable } from "../src/internal/calling/callTable.ts"
 import * as Now from "../src/internal/time/now.ts"
 
 class Item extends Call<Item> {}

@@ -108,7 +108,7 @@ describe("limits", () => {
       expect(bytesOf(true)).toBeLessThanOrEqual(4000 + 5 * 4000 + 500 * 43)
     }))
 
-  // broken by leaving out `if (own)` in src/internal/caller.ts
+  // broken by leaving out `if (own)` in src/internal/calling/caller.ts
   it.effect("an answer from elsewhere proves no address, not even where it counts", () =>
     Effect.gen(function*() {
       const { protocol, receive, sent } = yield* node({ matchSender: false, limits: { replyBytesPerSecond: 1000 } })

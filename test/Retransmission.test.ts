@@ -5,7 +5,7 @@ import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Codec, Protocol, Transport } from "../src/index.ts"
 import * as Now from "../src/internal/time/now.ts"
-import * as Retransmissions from "../src/internal/retransmission.ts"
+import * as Retransmissions from "../src/internal/calling/retransmission.ts"
 import * as MemoryNetwork from "./support/MemoryNetwork.ts"
 import { caller, metrics, raw, respond, withMetrics } from "./support/nodes.ts"
 

@@ -61,7 +61,7 @@ describe("time", () => {
       expect(yield* Fiber.join(waiting)).toStrictEqual([2000, 300, 1.5, 10_000, 0])
     }))
 
-  // broken by leaving out `timeout < 0` in src/internal/caller.ts, and `< 0` in `durationOf` of src/Protocol.ts
+  // broken by leaving out `timeout < 0` in src/internal/calling/caller.ts, and `< 0` in `durationOf` of src/Protocol.ts
   it.effect("a negative time-out is a defect, and none waits for ever", () =>
     Effect.gen(function*() {
       const { call } = yield* silence()

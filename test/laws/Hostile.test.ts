@@ -264,9 +264,9 @@ describe("on a hostile network", () => {
 
   // Seven transmissions fit into 5 s at the least timeout, 50 ms, and of calls that are sent seven times 0.36 ** 7 fail: 99.92%
   // are answered at best. So a call that fails has been sent seven times, or six if it began with the second that an unknown
-  // peer is given. Both are broken by leaving out `send(datagram, peer)` in `repeat` of src/internal/retransmission.ts;
+  // peer is given. Both are broken by leaving out `send(datagram, peer)` in `repeat` of src/internal/calling/retransmission.ts;
   // adaptive by `timeout` for `measuredTimeout` there, by a `least` that stays what it was at first (the first wait outlives
-  // what others measure), and by `now - sentAt` for `timeout` in `clamp(2 * timeout)` of src/internal/roundTrips.ts (what
+  // what others measure), and by `now - sentAt` for `timeout` in `clamp(2 * timeout)` of src/internal/calling/roundTrips.ts (what
   // one call has waited is charged to the next burst).
   for (
     const [name, schedule] of [

@@ -43,7 +43,7 @@ const equal = (what: string, left: number, right: number): ReadonlyArray<string>
 
 /** Each with a change of one line that breaks it, which has been tried. */
 export const laws: Readonly<Record<string, Law>> = {
-  // broken by `nanosOf(options.timeout(fiber)) + 1_000_000` in src/internal/caller.ts
+  // broken by `nanosOf(options.timeout(fiber)) + 1_000_000` in src/internal/calling/caller.ts
   "every call ends once, at the latest at its deadline": (outcome) =>
     each(outcome, (call) =>
       call.ends !== 1
@@ -52,14 +52,14 @@ export const laws: Readonly<Record<string, Law>> = {
         ? "it ended after its deadline"
         : undefined),
 
-  // broken by `nanosOf(options.timeout(fiber)) - 500_000` in src/internal/caller.ts
+  // broken by `nanosOf(options.timeout(fiber)) - 500_000` in src/internal/calling/caller.ts
   "NoResponse comes at the deadline, not before": (outcome) =>
     each(outcome, (call) =>
       isError(call, "NoResponse") && call.endedAt !== call.startedAt + call.timeout
         ? "it gave up before its deadline"
         : undefined),
 
-  // broken by `? call : this.#calls.values().next().value` in `find` of src/internal/callTable.ts
+  // broken by `? call : this.#calls.values().next().value` in `find` of src/internal/calling/callTable.ts
   "an answer belongs to its call, and what arrives is what was sent": (outcome) =>
     each(
       outcome,
@@ -96,7 +96,7 @@ export const laws: Readonly<Record<string, Law>> = {
       }
     }),
 
-  // broken by leaving out `end(call, Exit.fail(error))` in `close` of src/internal/caller.ts
+  // broken by leaving out `end(call, Exit.fail(error))` in `close` of src/internal/calling/caller.ts
   "closing a node ends its calls then, and says so": (outcome) =>
     outcome.closings.flatMap(({ at, node }) =>
       each(outcome, (call) => {
@@ -114,7 +114,7 @@ export const laws: Readonly<Record<string, Law>> = {
       )
     ),
 
-  // broken by leaving out `metrics.callEnded("interrupted")` in src/internal/caller.ts
+  // broken by leaving out `metrics.callEnded("interrupted")` in src/internal/calling/caller.ts
   "once all has ended, nothing is left": (outcome) => [
     ...equal("calls in flight and none", value(outcome, "rpcudp_calls_in_flight"), 0),
     ...equal("requests in flight and none", value(outcome, "rpcudp_requests_in_flight"), 0),

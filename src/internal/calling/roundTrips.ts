@@ -1,5 +1,5 @@
 /** How long peers take to answer, as RFC 6298 estimates it from single round trips. Bounded, and without a clock. */
-import { RecentMap } from "./recentMap.ts"
+import { RecentMap } from "../recentMap.ts"
 
 /** Nanoseconds until a datagram is sent again, for a peer of which nothing is known (RFC 6298, 2.1). */
 const initial = 1_000_000_000

@@ -1,11 +1,11 @@
 /** The calls in flight: found by their id, ended by their deadline. No bytes, no socket. */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
-import { Deadline } from "./time/deadlines.ts"
-import type { Ids } from "./wire/ids.ts"
-import { wordAt } from "./wire/ids.ts"
-import type { Now } from "./time/now.ts"
-import { Timetable } from "./time/timetable.ts"
+import { Deadline } from "../time/deadlines.ts"
+import type { Ids } from "../wire/ids.ts"
+import { wordAt } from "../wire/ids.ts"
+import type { Now } from "../time/now.ts"
+import { Timetable } from "../time/timetable.ts"
 
 /** A call in flight. */
 export abstract class Call<Self extends Call<Self>> extends Deadline<Self> {
