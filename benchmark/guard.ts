@@ -7,9 +7,9 @@
 import { Context, Effect, Exit, Layer, Result, Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
-import * as KeyedHash from "../src/internal/keyedHash.ts"
-import { Memory } from "../src/internal/memory.ts"
-import { Senders } from "../src/internal/senders.ts"
+import * as KeyedHash from "../src/internal/serving/keyedHash.ts"
+import { Memory } from "../src/internal/serving/memory.ts"
+import { Senders } from "../src/internal/serving/senders.ts"
 import { Sizes } from "../src/internal/sizes.ts"
 import { unlimited } from "./contenders/unlimited.ts"
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as KeyedHash from "../src/internal/keyedHash.ts"
+import * as KeyedHash from "../src/internal/serving/keyedHash.ts"
 import { stream } from "./support/stream.ts"
 
 /** How many times the mean the fullest of 4,096 places holds, where the places are these 12 bits. */

@@ -157,7 +157,7 @@ describe("limits", () => {
       expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.TooDeep": 15 })
     }).pipe(withMetrics))
 
-  // broken by `this.#otherAt = now` in src/internal/senders.ts
+  // broken by `this.#otherAt = now` in src/internal/serving/senders.ts
   it.effect("who is alone from the start, and proves its address, is not held to its rate in the first second either", () =>
     Effect.gen(function*() {
       const { receive, runs, sent } = yield* node({ limits: { requestsPerSecond: 100 } })
@@ -243,7 +243,7 @@ describe("limits", () => {
       expect(rounds).toBe(1)
     }))
 
-  // broken by leaving out `bytes` in `room` of src/internal/suspended.ts
+  // broken by leaving out `bytes` in `room` of src/internal/serving/suspended.ts
   it.effect("what waiting handlers hold is bounded in bytes: of one sender, and of all", () =>
     Effect.gen(function*() {
       const limits = { waitingBytes: 8_000_000, waitingBytesPerSender: 1_000_000, handlersPerSender: 10_000 }
@@ -276,7 +276,7 @@ describe("limits", () => {
       )
     }).pipe(withMetrics))
 
-  // broken by leaving out `ofNetwork` in `roomFor` of src/internal/suspended.ts
+  // broken by leaving out `ofNetwork` in `roomFor` of src/internal/serving/suspended.ts
   it.effect("one network's senders leave handlers to others, however many they are and whatever they prove", () =>
     Effect.gen(function*() {
       const { receive, sent } = yield* node({ limits: { handlers: 64, handlersPerSender: 4 } })
@@ -301,7 +301,7 @@ describe("limits", () => {
       expect(typesSent(sent)).toStrictEqual(["Failure"])
     }).pipe(withMetrics))
 
-  // broken by leaving out `finally` in `#finish` of src/internal/handling.ts
+  // broken by leaving out `finally` in `#finish` of src/internal/serving/handling.ts
   it.effect("whatever a transport throws, no request stays in flight", () =>
     Effect.gen(function*() {
       const injected = Injected.make()
@@ -423,7 +423,7 @@ describe("draining", () => {
       expect([before === undefined, after === undefined]).toStrictEqual([true, false])
     }))
 
-  // broken by `own = 0` and by leaving out `filter` in src/internal/server.ts
+  // broken by `own = 0` and by leaving out `filter` in src/internal/serving/server.ts
   for (const how of ["itself", "in a fiber of its own", "in a fiber that outlives it"]) {
     it.effect(`a handler closes the scope that serves it ${how}`, () =>
       Effect.gen(function*() {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import * as KeyedHash from "../src/internal/keyedHash.ts"
-import type { Options as SendersOptions } from "../src/internal/senders.ts"
-import { Senders } from "../src/internal/senders.ts"
+import * as KeyedHash from "../src/internal/serving/keyedHash.ts"
+import type { Options as SendersOptions } from "../src/internal/serving/senders.ts"
+import { Senders } from "../src/internal/serving/senders.ts"
 import { Sizes } from "../src/internal/sizes.ts"
 import { stream } from "./support/stream.ts"
 
@@ -107,7 +107,7 @@ describe("Senders", () => {
       }
     }, { arbitrary: { runs: 30 } })
 
-    // broken by `Math.max` for `Math.min` in `fullAt` of src/internal/rates.ts
+    // broken by `Math.max` for `Math.min` in `fullAt` of src/internal/serving/rates.ts
     it("who finds one of its two buckets emptied by another is still served", () => {
       const senders = make({
         hash: {
@@ -280,7 +280,7 @@ describe("Senders", () => {
       expect(challenges).toBe(Math.floor(4 * 65_536 / 43))
     })
 
-    // broken by `this.#depth / 4` in src/internal/rates.ts
+    // broken by `this.#depth / 4` in src/internal/serving/rates.ts
     it("who has had less than half of what it may have is not doubted", () => {
       const senders = make({ replyBytesPerSecond: 1000 })
       const sender = senders.of("10.0.0.1")

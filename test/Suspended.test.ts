@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { idBytes } from "../src/Codec.ts"
-import { networkShare } from "../src/internal/senders.ts"
-import type { Suspendable } from "../src/internal/suspended.ts"
-import { Suspended } from "../src/internal/suspended.ts"
+import { networkShare } from "../src/internal/serving/senders.ts"
+import type { Suspendable } from "../src/internal/serving/suspended.ts"
+import { Suspended } from "../src/internal/serving/suspended.ts"
 import { stream } from "./support/stream.ts"
 
 const senderOf = (hash: number, networkHash = hash + 1000) => ({

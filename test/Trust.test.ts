@@ -105,7 +105,7 @@ describe("at most once", () => {
       expect(runs()).toBe(1)
     }))
 
-  // broken by leaving out `^ originOf(sender, from)` in src/internal/admission.ts, `^ from.address.port` in `originOf`, and by
+  // broken by leaving out `^ originOf(sender, from)` in src/internal/serving/admission.ts, `^ from.address.port` in `originOf`, and by
   // `sender.hash` for `sender.hostHash` there
   it.effect("while handlers run, too, the same id of another address or port is another request, run once", () =>
     Effect.gen(function*() {
@@ -126,7 +126,7 @@ describe("at most once", () => {
       expect(yield* metrics).toMatchObject({ "rpcudp_requests.success": 4, "rpcudp_requests.repeated": 8 })
     }).pipe(withMetrics))
 
-  // broken by `oldest` alone in `#yielding` of src/internal/memory.ts
+  // broken by `oldest` alone in `#yielding` of src/internal/serving/memory.ts
   it.effect("nobody makes a quieter sender be forgotten", () =>
     Effect.gen(function*() {
       const { network, peer, protocol, runs } = yield* counting({ memory: { requests: 1024, bytes: 65_536 } })
@@ -449,7 +449,7 @@ describe("no amplifier", () => {
       expect(yield* metrics).toMatchObject({ "rpcudp_challenges.answered": 1, "rpcudp_challenges.proven": 1 })
     }).pipe(withMetrics))
 
-  // broken by leaving out `this.#challenges.ask` in `send` of src/internal/replies.ts
+  // broken by leaving out `this.#challenges.ask` in `send` of src/internal/serving/replies.ts
   it.effect("an answer that its budget has no room for is sent once the caller has proven that it asked", () =>
     Effect.gen(function*() {
       const { protocol, runs, transport } = yield* counting({ limits: { replyBytesPerSecond: 150 } })
@@ -459,7 +459,7 @@ describe("no amplifier", () => {
       expect(yield* metrics).toMatchObject({ rpcudp_replies_withheld: 1, "rpcudp_challenges.proven": 1 })
     }).pipe(withMetrics))
 
-  // broken by `return` for the last line of `#repeat` in src/internal/admission.ts
+  // broken by `return` for the last line of `#repeat` in src/internal/serving/admission.ts
   it.effect("nor is a remembered answer kept from who proves that it asks again", () =>
     Effect.gen(function*() {
       const { peer, runs } = yield* counting({ limits: { requestsPerSecond: 2 } })

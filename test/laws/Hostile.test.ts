@@ -68,7 +68,7 @@ type World = SimulatedNetwork.SimulatedNetwork | Scope.Scope
 const numbers = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
 
 describe("on a hostile network", () => {
-  // broken by `if (false)` for `if (running !== undefined && ...)` in `onRequest` of src/internal/server.ts,
+  // broken by `if (false)` for `if (running !== undefined && ...)` in `onRequest` of src/internal/serving/server.ts,
   // and by leaving out `guard?.answers?.add(...)` in `conclude` there
   for (const seed of [1, 2, 3, 4]) {
     it.live(`a handler runs at most once per call, under loss, repetition and replay (seed ${seed})`, () =>
@@ -109,7 +109,7 @@ describe("on a hostile network", () => {
       }).pipe(world({ seed, loss: 0.2, delay: [0, 100] })))
   }
 
-  // broken by leaving out `(crowded && ...)`, or `ofSender >= ...`, in `onRequest` of src/internal/server.ts: then those who
+  // broken by leaving out `(crowded && ...)`, or `ofSender >= ...`, in `onRequest` of src/internal/serving/server.ts: then those who
   // are not there, or the one who floods, have all handlers
   it.live("a caller among 50,000 forged senders gets its answers", () =>
     Effect.gen(function*() {
@@ -148,7 +148,7 @@ describe("on a hostile network", () => {
       expect(seen["rpcudp_requests.overloaded"]).toBeGreaterThan(10_000)
     }).pipe(world({ seed: 1, delay: [0, 10] })))
 
-  // broken by `this.#replies.take` in `spendChallenge` of src/internal/senders.ts
+  // broken by `this.#replies.take` in `spendChallenge` of src/internal/serving/senders.ts
   it.live("whoever floods in the name of a caller does not keep it from being answered", () =>
     Effect.gen(function*() {
       const network = yield* SimulatedNetwork.SimulatedNetwork
@@ -173,7 +173,7 @@ describe("on a hostile network", () => {
       expect(seen["rpcudp_replies_withheld"]).toBeGreaterThan(1000)
     }).pipe(world({ seed: 1, delay: [1, 10] })))
 
-  // broken by leaving out `&& !proven` in `judge` of src/internal/admission.ts
+  // broken by leaving out `&& !proven` in `judge` of src/internal/serving/admission.ts
   it.live("slow requests that are forged in the name of a caller leave room for its own", () =>
     Effect.gen(function*() {
       const network = yield* SimulatedNetwork.SimulatedNetwork
@@ -198,7 +198,7 @@ describe("on a hostile network", () => {
       expect(yield* Fiber.join(calls)).toStrictEqual(numbers(200))
     }).pipe(world({ seed: 1, delay: [1, 10] })))
 
-  // broken by `return true` in `spend` of src/internal/senders.ts, by leaving out `#ofNetworks` or `#ofAll` in `take` there, and
+  // broken by `return true` in `spend` of src/internal/serving/senders.ts, by leaving out `#ofNetworks` or `#ofAll` in `take` there, and
   // by spending neither for challenges
   for (const seed of [1, 2]) {
     it.live(`what reaches those that prove nothing stays within the budgets of each, its network and all (seed ${seed})`, () =>

@@ -66,7 +66,7 @@ export const laws: Readonly<Record<string, Law>> = {
       (call) => call.right === false && outcome.stats.corrupted === 0 ? "it was given another's answer" : undefined
     ),
 
-  // broken by `Option.isSome(error) ||` in `encodeError` of src/internal/server.ts
+  // broken by `Option.isSome(error) ||` in `encodeError` of src/internal/serving/server.ts
   "a call ends only as its procedure can, or as the network made it": (outcome) =>
     each(outcome, (call) => {
       if (call.exit === undefined || Exit.isSuccess(call.exit)) return undefined

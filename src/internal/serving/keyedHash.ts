@@ -2,7 +2,7 @@
  * A hash whose collisions nobody can compute who does not know its tables: where strangers choose what is hashed, an open
  * one lets them put all they send in one place. Simple tabulation (Zobrist 1970): random words, combined by exclusive or.
  */
-import { idBytes } from "../Codec.ts"
+import { idBytes } from "../../Codec.ts"
 
 // One for each place, or what stands in one could cancel what stands in another.
 const rows = 48

@@ -4,11 +4,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import type { Implementation } from "../Handlers.ts"
-import { DuplicateMethod } from "./errors.ts"
+import type { Implementation } from "../../Handlers.ts"
+import { DuplicateMethod } from "../errors.ts"
 import type { Admitted, Method, Served } from "./request.ts"
 import { Running } from "./request.ts"
-import { requestSpans } from "./watching/watch.ts"
+import { requestSpans } from "../watching/watch.ts"
 
 export interface Options {
   /** What the timer of the grace period runs in. */

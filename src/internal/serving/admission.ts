@@ -1,18 +1,18 @@
 /** What is judged of a request before it runs, and in which order: what costs least comes first. */
-import * as Codec from "../Codec.ts"
-import type { Peer } from "../Transport.ts"
+import * as Codec from "../../Codec.ts"
+import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
 import type { Groups } from "./groups.ts"
 import type { Handling } from "./handling.ts"
-import { idAt } from "./wire/ids.ts"
+import { idAt } from "../wire/ids.ts"
 import type { KeyedHash } from "./keyedHash.ts"
 import type { Memory } from "./memory.ts"
 import { forgotten } from "./memory.ts"
 import type { Replies } from "./replies.ts"
-import { readRequest } from "./wire/requestBody.ts"
+import { readRequest } from "../wire/requestBody.ts"
 import type { Sender, Senders } from "./senders.ts"
 import type { Suspended } from "./suspended.ts"
-import type { Wire } from "./wire.ts"
+import type { Wire } from "../wire.ts"
 
 export interface Parts {
   readonly wire: Wire

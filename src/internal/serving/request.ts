@@ -1,10 +1,10 @@
 /** A request in the hands of its handler, and the group that it was made to. */
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
-import type { Handler, Implementation } from "../Handlers.ts"
+import type { Handler, Implementation } from "../../Handlers.ts"
 import type { Asked } from "./replies.ts"
 import type { Suspendable } from "./suspended.ts"
-import type { RequestSpan } from "./watching/watch.ts"
+import type { RequestSpan } from "../watching/watch.ts"
 
 /** A group while it is served. */
 export interface Served {

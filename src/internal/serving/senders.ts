@@ -3,13 +3,13 @@
  * kept of those has a fixed size, however many are invented. No socket, and the time is handed in.
  */
 import * as Crypto from "node:crypto"
-import { idBytes } from "../Codec.ts"
+import { idBytes } from "../../Codec.ts"
 import type { KeyedHash } from "./keyedHash.ts"
-import { networkOf, senderOf } from "./socket/network.ts"
-import { second } from "./time/now.ts"
+import { networkOf, senderOf } from "../socket/network.ts"
+import { second } from "../time/now.ts"
 import { Buckets } from "./rates.ts"
-import { RecentMap } from "./recentMap.ts"
-import type { Sizes } from "./sizes.ts"
+import { RecentMap } from "../recentMap.ts"
+import type { Sizes } from "../sizes.ts"
 
 export interface Options {
   readonly hash: KeyedHash

@@ -8,8 +8,8 @@
  * Entries and answers stand in arrays of numbers: an object each would live long enough to cost the collector more than the
  * request. Entry `n` is at `n` in each array, and lists are numbers of entries.
  */
-import { idBytes } from "../Codec.ts"
-import { sameIds } from "./wire/ids.ts"
+import { idBytes } from "../../Codec.ts"
+import { sameIds } from "../wire/ids.ts"
 
 export interface Options {
   /** How long a request is remembered, in nanoseconds. */

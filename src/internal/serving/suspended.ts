@@ -3,7 +3,7 @@
  * network and all together. One that is answered at once needs no place here, as nothing can repeat it meanwhile. No clock,
  * no socket.
  */
-import { sameIds } from "./wire/ids.ts"
+import { sameIds } from "../wire/ids.ts"
 import type { Sender } from "./senders.ts"
 import { networkShare } from "./senders.ts"
 

@@ -1,11 +1,11 @@
 /** The way back to a sender. Everything that answers a request goes through here, within the budget of its receiver. */
 import * as Result from "effect/Result"
-import * as Codec from "../Codec.ts"
-import type { Peer } from "../Transport.ts"
+import * as Codec from "../../Codec.ts"
+import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
 import { PerSecond } from "./rates.ts"
 import type { Sender, Senders } from "./senders.ts"
-import type { Wire } from "./wire.ts"
+import type { Wire } from "../wire.ts"
 
 /** A request, as far as an answer to it needs to know. */
 export interface Asked {

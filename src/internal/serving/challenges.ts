@@ -3,13 +3,13 @@
  * else speaks for is not refused: it runs once its own challenge is answered (RFC 9000, 8.1).
  */
 import * as Result from "effect/Result"
-import * as Codec from "../Codec.ts"
-import type { Peer } from "../Transport.ts"
+import * as Codec from "../../Codec.ts"
+import type { Peer } from "../../Transport.ts"
 import type { Held } from "./held.ts"
 import { HeldRequests } from "./held.ts"
 import type { Sender, Senders } from "./senders.ts"
-import type { Sizes } from "./sizes.ts"
-import type { Wire } from "./wire.ts"
+import type { Sizes } from "../sizes.ts"
+import type { Wire } from "../wire.ts"
 
 export class Challenges {
   readonly #wire: Wire

@@ -1,5 +1,5 @@
 /** How much in how much time. Fixed in size, whoever and however many send. No clock: the time is handed in. */
-import { second } from "./time/now.ts"
+import { second } from "../time/now.ts"
 
 /**
  * Token buckets in two rows of fixed length: whoever has this hash has one in each. It shares them with others, and is
