@@ -29,7 +29,7 @@ import * as Server from "./internal/serving/server.ts"
 import { Sizes } from "./internal/sizes.ts"
 import { closedError } from "./internal/socket/errors.ts"
 import { logDefect } from "./internal/watching/watch.ts"
-import * as Wire from "./internal/wire.ts"
+import * as Wire from "./internal/endpoint.ts"
 import * as Transport from "./Transport.ts"
 
 export type { CallError } from "./internal/errors.ts"

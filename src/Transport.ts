@@ -16,7 +16,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Dgram from "./internal/socket/node.ts"
-import { run } from "./internal/exit.ts"
+import { run } from "./internal/eager.ts"
 import { closedError, writeError } from "./internal/socket/errors.ts"
 
 /**

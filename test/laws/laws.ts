@@ -122,7 +122,7 @@ export const laws: Readonly<Record<string, Law>> = {
     ...equal("datagrams in flight and none", outcome.left.inFlight, 0)
   ],
 
-  // broken by leaving out `metrics.dropped(reason)` in src/internal/wire.ts
+  // broken by leaving out `metrics.dropped(reason)` in src/internal/endpoint.ts
   "metrics add up": (outcome) => {
     const { stats } = outcome
     const received = value(outcome, "rpcudp_datagrams_received")

@@ -16,14 +16,14 @@ import type { CompiledProcedure } from "../../Handlers.ts"
 import type { Peer } from "../../Transport.ts"
 import { Call, CallTable } from "./callTable.ts"
 import { InvalidResponse, NoResponse, Oversize, Rejected, TooManyCalls } from "../errors.ts"
-import { isDone } from "../exit.ts"
+import { isDone } from "../eager.ts"
 import type { Ids } from "../wire/ids.ts"
 import { idAt } from "../wire/ids.ts"
 import type { CallOutcome } from "../watching/metrics.ts"
 import type { Retransmission, RetransmitSchedule } from "./retransmission.ts"
 import * as Retransmissions from "./retransmission.ts"
 import { callSpan } from "../watching/watch.ts"
-import type { Wire } from "../wire.ts"
+import type { Wire } from "../endpoint.ts"
 
 export interface Options {
   /** How long a call of this fiber waits. */

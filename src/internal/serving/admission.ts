@@ -12,7 +12,7 @@ import type { Replies } from "./replies.ts"
 import { readRequest } from "../wire/requestBody.ts"
 import type { Sender, Senders } from "./senders.ts"
 import type { Suspended } from "./suspended.ts"
-import type { Wire } from "../wire.ts"
+import type { Wire } from "../endpoint.ts"
 
 export interface Parts {
   readonly wire: Wire

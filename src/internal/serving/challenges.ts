@@ -9,7 +9,7 @@ import type { Held } from "./held.ts"
 import { HeldRequests } from "./held.ts"
 import type { Sender, Senders } from "./senders.ts"
 import type { Sizes } from "../sizes.ts"
-import type { Wire } from "../wire.ts"
+import type { Wire } from "../endpoint.ts"
 
 export class Challenges {
   readonly #wire: Wire

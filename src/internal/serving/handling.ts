@@ -10,7 +10,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as Codec from "../../Codec.ts"
 import type { Handler } from "../../Handlers.ts"
 import { Sender } from "../../Handlers.ts"
-import { isDone, run } from "../exit.ts"
+import { isDone, run } from "../eager.ts"
 import type { Memory } from "./memory.ts"
 import type { RequestOutcome } from "../watching/metrics.ts"
 import { PerSecond } from "./rates.ts"
@@ -19,7 +19,7 @@ import type { Admitted } from "./request.ts"
 import { Running } from "./request.ts"
 import type { Suspended } from "./suspended.ts"
 import { logDefect } from "../watching/watch.ts"
-import type { Wire } from "../wire.ts"
+import type { Wire } from "../endpoint.ts"
 
 export interface Options {
   readonly wire: Wire

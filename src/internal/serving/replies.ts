@@ -5,7 +5,7 @@ import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
 import { PerSecond } from "./rates.ts"
 import type { Sender, Senders } from "./senders.ts"
-import type { Wire } from "../wire.ts"
+import type { Wire } from "../endpoint.ts"
 
 /** A request, as far as an answer to it needs to know. */
 export interface Asked {

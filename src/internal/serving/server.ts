@@ -18,7 +18,7 @@ import { Senders } from "./senders.ts"
 import type { Sizes } from "../sizes.ts"
 import type { Bound } from "./suspended.ts"
 import { Suspended } from "./suspended.ts"
-import type { Wire } from "../wire.ts"
+import type { Wire } from "../endpoint.ts"
 
 export interface Options {
   readonly limits: {
