@@ -246,17 +246,20 @@ describe("limits", () => {
 
   it.effect("handlers of one sender, whatever its port, leave room for those of another", () =>
     Effect.gen(function*() {
-      const { go, peer } = yield* counting({ limits: { handlersPerSender: 2 } })
+      const { go, peer } = yield* counting({ limits: { handlersPerSender: 3 } })
       const [one, same, other] = [yield* peer("10.0.0.2"), yield* peer("10.0.0.2"), yield* peer("10.0.0.3")]
       yield* one.ask(request(1, "slow"))
       yield* same.ask(request(2, "slow"))
+      // The last one is for a request that has answered a challenge of its own.
+      const [challenge] = yield* one.ask(request(3, "slow"))
+      yield* one.ask(Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(challenge!))))
       for (const peer of [one, same]) {
-        expect(value((yield* peer.ask(request(3, "any", long)))[0])).toMatchObject(overloaded)
+        expect(value((yield* peer.ask(request(4, "any", long)))[0])).toMatchObject(overloaded)
       }
-      expect(value((yield* other.ask(request(4, "any", long)))[0])).toMatchObject({ _tag: "Response" })
+      expect(value((yield* other.ask(request(5, "any", long)))[0])).toMatchObject({ _tag: "Response" })
       yield* go
       yield* settled
-      expect(value((yield* one.ask(request(5, "any", long)))[0])).toMatchObject({ _tag: "Response" })
+      expect(value((yield* one.ask(request(6, "any", long)))[0])).toMatchObject({ _tag: "Response" })
     }))
 
   it.effect("the last quarter of the handlers is for requests that have answered a challenge of their own", () =>

@@ -158,8 +158,9 @@ class Share {
   get room(): Room {
     const { bytes, requests } = this.#bound
     if (this.requests >= requests || this.#bytes >= bytes) return "none"
-    // The last quarter is kept.
-    return this.#unproven >= Math.floor(requests * 0.75) || this.#unprovenBytes >= bytes * 0.75 ? "proven" : "any"
+    // The last quarter is kept; of one request, none is, or whoever answers no challenge could not ask at all.
+    const most = Math.max(1, Math.floor(requests * 0.75))
+    return this.#unproven >= most || this.#unprovenBytes >= bytes * 0.75 ? "proven" : "any"
   }
 
   add({ heapBytes, proven }: Suspendable): void {
