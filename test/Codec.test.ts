@@ -412,6 +412,21 @@ describe("Codec", () => {
     }
   })
 
+  it("integers up to 2^53 arrive as numbers, and beyond as bigints, whatever they were sent as", () => {
+    for (
+      const [body, value] of [
+        ["cf0020000000000000", 2 ** 53],
+        ["cf0020000000000001", 2n ** 53n + 1n],
+        ["d30020000000000000", 2 ** 53],
+        ["d3ffe0000000000000", -(2 ** 53)],
+        ["d3ffdfffffffffffff", -(2n ** 53n) - 1n],
+        ["d3ffffffffffffffff", -1]
+      ] as const
+    ) {
+      expect(Msgpack.unpack(Buffer.from(body, "hex"), 0)).toMatchObject({ value })
+    }
+  })
+
   it("undefined and holes are nil", () => {
     // oxlint-disable-next-line no-sparse-arrays
     expect(succeed(Codec.decodeResponse(succeed(Codec.encodeResponse(id, [undefined, , { a: undefined }])))))

@@ -146,7 +146,7 @@ const lateIndicesHeap = 80
 const mapHeap = (size: number): number => 72 + 28 * powerOfTwo(size)
 
 /** The least power of two, from 4 on, that is as large. */
-const powerOfTwo = (least: number): number => Math.max(4, 2 ** (32 - Math.clz32(least - 1)))
+const powerOfTwo = (least: number): number => 2 ** (32 - Math.clz32(Math.max(least, 4) - 1))
 
 /** The value at `position`, inside `depth` containers. After a refusal, whatever is answered means nothing. */
 const read = (depth: number): unknown => {
@@ -248,18 +248,9 @@ const exact = (integer: bigint): number | bigint =>
 
 const maxExact = 2n ** 53n
 
-/** A copy, and never a `Buffer`. */
-const readBytes = (length: number): unknown => {
-  if (!copies(length) || !charge(bytesHeap(length))) return undefined
-  const start = position - length
-  if (length === 0 || length > shortBytes) return new Uint8Array(span(start))
-  const bytes = new Uint8Array(length)
-  for (let i = 0; i < length; i++) bytes[i] = source[start + i]!
-  return bytes
-}
-
-// Up to here a loop is faster than a copy of a view, 36 ns against 65 for 2 bytes, except for none at all: 204 against 46.
-const shortBytes = 16
+const readBytes = (length: number): unknown =>
+  // A copy, and never a `Buffer`.
+  copies(length) && charge(bytesHeap(length)) ? new Uint8Array(span(position - length)) : undefined
 
 /** From `start` to the position, a view. Of a `Buffer`, `subarray` would make another, which takes twice as long. */
 const span = (start: number): Uint8Array => new Uint8Array(source.buffer, source.byteOffset + start, position - start)
