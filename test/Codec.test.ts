@@ -103,6 +103,12 @@ describe("Codec", () => {
       }
     })
 
+    it("errors say how long it is, and what is wrong", () => {
+      expect(fail(requestOfBody(8193)).message).toBe("A body of 8193 bytes is over the limit of 8192")
+      expect(fail(Codec.encodeResponse(id, Symbol("s"))).message).toBe("a symbol has no MessagePack form")
+      expect(fail(Codec.decode(Uint8Array.from([5, ...id, 0xc0])))).toBe("UnknownType")
+    })
+
     it("8,191 and 8,192 bytes of body are sent, 8,193 are not", () => {
       expect(succeed(requestOfBody(8191)).length).toBe(8212)
       expect(succeed(requestOfBody(8192)).length).toBe(8213)
@@ -285,6 +291,32 @@ describe("Codec", () => {
     }
   })
 
+  it("a value that can't be read is refused, with the reason that it gave", () => {
+    const throwing = (cause: unknown) => ({
+      get key(): unknown {
+        throw cause
+      }
+    })
+    for (const [cause, said] of [[new Error("boom"), "boom"], ["boom", "it threw"]] as const) {
+      expect(fail(Codec.encodeResponse(id, [throwing(cause)])))
+        .toStrictEqual(new Codec.Unencodable({ path: [], problem: `the value could not be read: ${said}` }))
+    }
+  })
+
+  it("a value whose getter encodes another is encoded none the less", () => {
+    const value = (other: unknown) => [2 ** 40, {
+      get key(): unknown {
+        Codec.encodeResponse(id, other)
+        return 2 ** 41
+      }
+    }]
+    for (const other of [1, 2 ** 42, Symbol("none"), new Map([[{}, 1]])]) {
+      const datagram = succeed(Codec.encodeResponse(id, value(other)))
+      expect(Buffer.from(datagram.subarray(21)).toString("hex"))
+        .toBe("92cf0000010000000000" + "81a36b6579cf0000020000000000")
+    }
+  })
+
   it("a value inside itself is refused", () => {
     const loop: Array<unknown> = []
     loop.push(loop)
@@ -388,26 +420,33 @@ describe("Codec", () => {
       "a timestamp of 32 bits": new Date(0xd3 * 1000),
       "a timestamp of 64 bits": new Date(0xd3 * 1000 + 500),
       "a timestamp of 96 bits": new Date((0xd3 - 0x100) * 1000),
-      "fixstr": "\u043f",
-      "str 8": "\u043f".repeat(20),
-      "str 16": "\u043f".repeat(200),
-      "str 32": "\u043f".repeat(40_000),
+      "fixstr": "\u04ff",
+      "str 8": "\u04ff".repeat(20),
+      "str 16": "\u04ff".repeat(200),
+      "str 32": "\u04ff".repeat(40_000),
       "bin 8": bytes(0xd3),
       "bin 16": bytes(0x1d3),
       "bin 32": bytes(0x100d3),
+      "a bin over 16 MiB": bytes(2 ** 24 + 0xd3),
       "a fixarray": numbers(3),
       "array 16": numbers(0x1d3),
       "array 32": numbers(0x100d3),
       "a fixmap": names(3),
       "map 16": names(0x1d3),
-      "map 32": names(0x100d3)
+      "map 32": names(0x1c600)
     }
     for (const [name, value] of Object.entries(values)) {
       it(name, () => {
-        const packed = Msgpack.pack([value, 0, 2 ** 40], 0)
-        if (Msgpack.isUnpackable(packed)) return expect.fail(packed.problem)
-        expect(packed.at(-9)).toBe(0xcf)
-        expect(Msgpack.unpack(packed, 0)).toMatchObject({ value: [normal(value), 0, 2 ** 40] })
+        for (const values of [[value, 2 ** 40], [value, 0, 2 ** 40]]) {
+          const packed = Msgpack.pack(values, 0)
+          if (Msgpack.isUnpackable(packed)) return expect.fail(packed.problem)
+          expect(packed.at(-9)).toBe(0xcf)
+          const unpacked = Msgpack.unpack(packed, 0)
+          if (typeof unpacked === "string") return expect.fail(unpacked)
+          // Of 16 MiB, each byte by itself takes seconds.
+          if (!(value instanceof Uint8Array)) expect(unpacked.value).toStrictEqual(values.map(normal))
+          else expect(Buffer.compare(Object(unpacked.value)[0], value)).toBe(0)
+        }
       })
     }
   })

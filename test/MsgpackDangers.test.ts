@@ -101,6 +101,27 @@ describe("msgpackr's dangers", () => {
     }
   })
 
+  it("nesting is counted wherever a value may stand", () => {
+    const empty = "90"
+    for (
+      const around of [
+        (item: string) => `91${item}`,
+        (item: string) => `92c0${item}`,
+        (item: string) => `81a0${item}`,
+        (item: string) => `82a0c0a161${item}`,
+        (item: string) => `82a0c0${item}c0`,
+        (item: string) => `81${item}c0`,
+        (item: string) => `81c0${item}`,
+        (item: string) => `82c0c0${item}c0`,
+        (item: string) => `82c0c001${item}`
+      ]
+    ) {
+      expect(decode("91".repeat(30) + around(empty))._tag, around(empty)).toBe("Success")
+      expect(decode("91".repeat(31) + around("c2"))._tag, around("c2")).toBe("Success")
+      expect(decode("91".repeat(31) + around(empty)), around(empty)).toStrictEqual(Result.fail("TooDeep"))
+    }
+  })
+
   it("the encoder of a typed array other than Uint8Array leaks what was in its buffer: it is refused", () => {
     for (
       const array of [new Float64Array(2), new Uint16Array(2), new DataView(new ArrayBuffer(4)), new ArrayBuffer(4)]
@@ -224,11 +245,16 @@ describe("msgpackr's dangers", () => {
       ["d6ff00000001", "d7ff0000000000000001"],
       ["9101", "dc0001c3"],
       ["92a1619101", "92d9016191c3"],
-      ["c0", "c0"]
+      ["c0", "c0"],
+      ["a161", "a161"]
     ]
     for (const [one, other] of equal) {
       it(`${one} and ${other} are one key`, () => {
         expect(decode(`82${one}c0${other}c0`)).toStrictEqual(Result.fail("DuplicateKey"))
+        // and if a key of another kind comes before, between or after
+        for (const keys of [["c4017f", one, other], [one, "c4017f", other], [one, other, "c4017f"]]) {
+          expect(decode(`83${keys.map((key) => `${key}c0`).join("")}`)).toStrictEqual(Result.fail("DuplicateKey"))
+        }
       })
     }
 
@@ -267,6 +293,18 @@ describe("msgpackr's dangers", () => {
     expect(decode("c8000cff" + "00000000" + "ffffffffffffffff")).toStrictEqual(Result.succeed(new Date(-1000)))
     expect(decode("c900000004ff" + "65e078d7")).toStrictEqual(Result.succeed(new Date("2024-02-29T12:30:15Z")))
     expect(decode("c70cff" + "1dcd6500" + "0000000000000001")).toStrictEqual(Result.succeed(new Date(1500)))
+    expect(decode("d7ff" + "0000000100000000")).toStrictEqual(Result.succeed(new Date(2 ** 32 * 1000)))
+    expect(decode("d7ff" + "ee6b27fc00000000")).toStrictEqual(Result.succeed(new Date(999)))
+    // the first and the last that a Date holds
+    const seconds = (n: bigint) => BigInt.asUintN(64, n).toString(16).padStart(16, "0")
+    const most = 8_640_000_000_000n
+    for (const n of [most, -most, most - 1n]) {
+      expect(decode("c70cff" + "00000000" + seconds(n))).toStrictEqual(Result.succeed(new Date(Number(n) * 1000)))
+    }
+    expect(decode("c70cff" + "00000001" + seconds(most - 1n))._tag).toBe("Success")
+    for (const [nanos, n] of [["00000001", most], ["00000000", most + 1n], ["00000000", -most - 1n]] as const) {
+      expect(decode("c70cff" + nanos + seconds(n))).toStrictEqual(Result.fail("Extension"))
+    }
     for (
       const body of [
         "d4ff00", // a length that no timestamp has

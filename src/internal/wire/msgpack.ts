@@ -414,8 +414,8 @@ const readMapFrom = (
   const map = new Map(entries)
   // A Map tells strings apart as Python does. Of a single key there is nothing to tell it from.
   let others: Set<string> | undefined
-  for (let key = firstKey;; key = read(depth + 1)) {
-    if (refusal !== undefined) return undefined
+  let key = firstKey
+  for (;;) {
     if (!isHashable(key)) return fail("UnhashableKey")
     if (!compares(map.size)) return undefined
     if (typeof key === "string") {
@@ -428,7 +428,9 @@ const readMapFrom = (
       others.add(identity)
     }
     map.set(key, read(depth + 1))
-    if (map.size === size) return map
+    if (refusal !== undefined || map.size === size) return map
+    key = read(depth + 1)
+    if (refusal !== undefined) return undefined
   }
 }
 
@@ -497,7 +499,7 @@ const unsign = (bytes: Uint8Array, start: number): void => {
 
 /** How many bytes follow a token before the next one. */
 const payloadBytes = (bytes: Uint8Array, at: number, token: number): number => {
-  if (token < 0xa0 || token >= 0xe0) return 0
+  if (token < 0xa0) return 0
   if (token < 0xc0) return token & 0x1f
   switch (token) {
     case 0xcc:
@@ -533,7 +535,7 @@ const payloadBytes = (bytes: Uint8Array, at: number, token: number): number => {
     case 0xc6: // bin 32
     case 0xdb: // str 32
       return 4 + bytes[at]! * 2 ** 24 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!)
-    default: // nil, false, true
+    default: // nil, false, true, small negative integers
       return 0
   }
 }
