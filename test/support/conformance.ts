@@ -329,8 +329,8 @@ export const conformance = (name: string, environment: () => Environment): void 
           }
           expect(yield* metrics).toMatchObject({
             rpcudp_requests_in_flight: 3,
-            "rpcudp_requests.overloaded": 2,
-            "rpcudp_challenges.resumed": 1
+            "rpcudp_requests.overloaded": 3,
+            "rpcudp_challenges.resumed": 2
           })
         }).pipe(withMetrics))
     })
