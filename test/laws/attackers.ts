@@ -90,12 +90,15 @@ export const makeAttackers = Effect.fnUntraced(function*(seed: string, field: Fi
     inCalm: (millis, isOver) =>
       Effect.forEach(
         attackers.filter(({ persists }) => persists),
-        (attacker) => attack(attacker, millis, isOver, forge),
+        (attacker) => attack({ ...attacker, perSecond: hurry * attacker.perSecond }, millis, isOver, forge),
         { concurrency: "unbounded", discard: true }
       )
   }
   return result
 })
+
+/** How many times as fast attackers are in the calm, which ends as soon as the honest are answered. */
+const hurry = 4
 
 const draw = (choose: Choices, field: Field, seed: string, length: number): Attacker => {
   const kind = choose.pick(["spoofer", "spoofer", "flooder", "replayer", "spendthrift", "crowd", "forger"] as const)
@@ -225,11 +228,11 @@ const spendthrift = (choose: Choices, { addresses, nextNumber }: Field): Means =
 /** Asks in the name of whole networks where nobody is. */
 const crowd = (choose: Choices, { addresses, nextNumber }: Field): Means => {
   const [caller, to] = two(choose, addresses)
-  const networks = choose.scaled(1, 60)
+  const networks = choose.scaled(1, 20)
   const v6 = choose.chance(0.3)
-  const draw = drawRequest(choose, nextNumber)
+  const draw = drawRequest(choose, nextNumber, ["bytes", "bytes", "any"])
   return {
-    most: 200,
+    most: 400,
     harms: { caller, callee: to },
     next: () => {
       const network = choose.between(1, networks)

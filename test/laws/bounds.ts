@@ -13,7 +13,7 @@ export const drawLimits = (choose: Choices): Limits => ({
   waitingBytes: choose.pick([5000, 128 * 1_048_576]),
   waitingBytesPerSender: choose.pick([2000, 8 * 1_048_576]),
   requestsPerSecond: choose.pick([5, 20_000]),
-  replyBytesPerSecond: choose.pick([1000, 3000, 65_536]),
+  replyBytesPerSecond: choose.pick([1000, 1500, 65_536]),
   totalReplyBytesPerSecond: choose.pick([12_000, 4_194_304])
 })
 
@@ -43,7 +43,7 @@ export const knowsAll = ({ sessions, sessionsPerNetwork, sessionsPerSender }: Si
 export const leavesRoom = (limits: Limits, { heldBytes, heldRequests }: Sizes): boolean =>
   limits.handlers > 2 * networkShare * limits.handlersPerSender &&
   limits.waitingBytes > 2 * networkShare * limits.waitingBytesPerSender &&
-  heldRequests >= 64 && heldBytes >= 65_536
+  heldRequests >= 1024 && heldBytes >= 65_536
 
 /** A network may have as much as so many of its senders. */
 export const networkShare = 4

@@ -3,9 +3,15 @@ import { Result } from "effect"
 import { Codec } from "../../src/index.ts"
 import type { Choices } from "./choices.ts"
 
+const tastes = ["bytes", "slow", "echo", "any"] as const
+
 /** What draws a request: for much, for long, or for nothing. */
-export const drawRequest = (choose: Choices, nextNumber: () => number) => {
-  const taste = choose.pick(["bytes", "slow", "echo", "any"] as const)
+export const drawRequest = (
+  choose: Choices,
+  nextNumber: () => number,
+  from: ReadonlyArray<typeof tastes[number]> = tastes
+) => {
+  const taste = choose.pick(from)
   const millis = choose.scaled(100, 10_000)
   const size = choose.pick([100, 1000, 8000])
   return (id: Uint8Array): Uint8Array => {

@@ -225,7 +225,7 @@ const runCalm = Effect.fnUntraced(
 )
 
 /** For how long attackers go on before the first honest call. */
-const leadMillis = 3000
+const leadMillis = 1500
 
 /** How long it may take until an honest caller is answered. */
 const calmMillis = 10_000
