@@ -15,7 +15,7 @@ const eachNode = (
 
 /** Each with changes of one line that break it, which have been tried: over 200 seeds, more than one breaks it. */
 export const lawsUnderAttack: Readonly<Record<string, Law>> = {
-  // broken by `take(number - 1)` in `onProof` of src/internal/challenges.ts
+  // broken by `take(number - 1)` in `onProof` of src/internal/serving/challenges.ts
   "every run of a handler is explained by a request": (outcome) =>
     eachNode(
       outcome,
@@ -23,14 +23,14 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
         runs.filter(({ request }) => request === undefined).map(({ method, number }) => `${method} ${number} ran`)
     ),
 
-  // broken by `request.nextInSlot = undefined` in `#put` of src/internal/suspended.ts
+  // broken by `request.nextInSlot = undefined` in `#put` of src/internal/serving/suspended.ts
   "a request runs once at a time": (outcome) =>
     eachNode(outcome, ({ runs }) =>
       repeated(runs)
         .filter(({ again, before }) => again.startedAt < before.endedAt)
         .map(({ again }) => `${say(again)} while it was running`)),
 
-  // broken by `this.#options.window / 2` in `#isOver` of src/internal/memory.ts
+  // broken by `this.#options.window / 2` in `#isOver` of src/internal/serving/memory.ts
   "a request runs once, and again only once it is forgotten": (outcome) => {
     const { memory } = outcome
     if (memory === undefined) return []
@@ -40,7 +40,7 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     })
   },
 
-  // broken by leaving out any line of `take` in `Budget`, or by `return true` in `spendChallenge`, of src/internal/senders.ts
+  // broken by leaving out any line of `take` in `Budget`, or by `return true` in `spendChallenge`, of src/internal/serving/senders.ts
   "what is sent to those who have proven nothing stays within their budget": (outcome) => {
     const { replyBytesPerSecond, totalReplyBytesPerSecond } = outcome.limits
     const groups: ReadonlyArray<readonly [string, (host: string) => string, number]> = [
@@ -64,8 +64,8 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     )
   },
 
-  // broken by `heapBytes: 0` in `judge` of src/internal/admission.ts, and by leaving out `this.requests >= requests ||` in
-  // `room`, by `const ofNetwork = "any"` and by `this.#fresh` alone in `roomFor`, of src/internal/suspended.ts
+  // broken by `heapBytes: 0` in `judge` of src/internal/serving/admission.ts, and by leaving out `this.requests >= requests ||` in
+  // `room`, by `const ofNetwork = "any"` and by `this.#fresh` alone in `roomFor`, of src/internal/serving/suspended.ts
   "a handler begins only where handlers, and what they hold, leave room": (outcome) => {
     const { limits } = outcome
     const one = () => 1
@@ -88,8 +88,8 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     )
   },
 
-  // broken by `this.#replies` in `spendChallenge` of src/internal/senders.ts, by leaving out `this.#hold` in `#proveFirst` of
-  // src/internal/admission.ts, and by `this.#unproven >= requests` in `room` of src/internal/suspended.ts
+  // broken by `this.#replies` in `spendChallenge` of src/internal/serving/senders.ts, by leaving out `this.#hold` in `#proveFirst` of
+  // src/internal/serving/admission.ts, and by `this.#unproven >= requests` in `room` of src/internal/suspended.ts
   "who keeps calling is answered": (outcome) =>
     outcome.honestCalls.filter(({ answeredAt }) => answeredAt === undefined)
       .map(({ callee, caller }) => `${caller} was not answered by ${callee}`)
