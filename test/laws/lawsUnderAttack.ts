@@ -40,7 +40,8 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     })
   },
 
-  // broken by leaving out any line of `take` in `Budget`, or by `return true` in `spendChallenge`, of src/internal/serving/senders.ts
+  // broken by leaving out any line of `take` in `Budget`, or by `return true` in `spendChallenge`, of
+  // src/internal/serving/senders.ts
   "what is sent to those who have proven nothing stays within their budget": (outcome) => {
     const { replyBytesPerSecond, totalReplyBytesPerSecond } = outcome.limits
     const groups: ReadonlyArray<readonly [string, (host: string) => string, number]> = [
@@ -88,8 +89,9 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     )
   },
 
-  // broken by `this.#replies` in `spendChallenge` of src/internal/serving/senders.ts, by leaving out `this.#hold` in `#proveFirst` of
-  // src/internal/serving/admission.ts, and by `this.#unproven >= requests` in `room` of src/internal/suspended.ts
+  // broken by `this.#replies` in `spendChallenge` of src/internal/serving/senders.ts, by leaving out `this.#hold` in
+  // `#proveFirst` of src/internal/serving/admission.ts, and by `this.#unproven >= requests` in `room` of
+  // src/internal/serving/suspended.ts
   "who keeps calling is answered": (outcome) =>
     outcome.honestCalls.filter(({ answeredAt }) => answeredAt === undefined)
       .map(({ callee, caller }) => `${caller} was not answered by ${callee}`)
