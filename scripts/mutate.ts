@@ -3,10 +3,11 @@
  * first. What is known is kept in .build/mutate/state.json: a run that is stopped goes on where it was, and a later one runs again
  * only mutants of files that have changed, survivors whose tests have changed, and those whose catcher has changed.
  *
- *   npm run mutate -- [--room FILE]... [--sample N --seed S] [--quick] [--without PATH]... [--minutes M] [--fresh]
+ *   npm run mutate -- [--room PATH]... [--sample N --seed S] [--quick] [--without PATH]... [--minutes M] [--fresh]
  *
- * A room is a file of src, as "internal/ids". `--sample` draws N mutants from the rooms. `--quick` leaves out tests of over a second,
- * `--without` tests whose file's name begins so: either way the score is a lower bound. It ends with a table, and with exit code 1 if an excuse is stale.
+ * A room is a file of src, or a folder of such: "internal/wire/ids", "internal/wire". `--sample` draws N mutants from the rooms.
+ * `--quick` leaves out tests of over a second, `--without` tests whose file's name begins so: either way the score is a lower bound.
+ * It ends with a table, and with exit code 1 if an excuse is stale.
  */
 import { createHash } from "node:crypto"
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
@@ -96,7 +97,8 @@ const keyOf = (mutant: Mutant): string =>
     mutant.id
   )
 
-const describe = (mutant: Mutant): string =>
+/** One line of a report. */
+const lineOf = (mutant: Mutant): string =>
   `${mutant.file}:${mutant.line} ${mutant.kind}: ${JSON.stringify(mutant.original)} -> ${
     JSON.stringify(mutant.replacement)
   }`
@@ -117,11 +119,10 @@ for (const excuse of excused) {
   if (found.length === 0) stale.push(`no such mutant: ${excuse.file}: ${excuse.code}: ${excuse.replacement}`)
 }
 
-const rooms = new Set(flags.room)
-for (const room of rooms) {
-  if (!mutants.some((mutant) => roomOf(mutant) === room)) throw new Error(`no room ${room}`)
-}
-let chosen = rooms.size === 0 ? mutants : mutants.filter((mutant) => rooms.has(roomOf(mutant)))
+const within = (room: string) => (mutant: Mutant): boolean =>
+  roomOf(mutant) === room || roomOf(mutant).startsWith(`${room}/`)
+for (const room of flags.room) if (!mutants.some(within(room))) throw new Error(`no room ${room}`)
+let chosen = flags.room.length === 0 ? mutants : flags.room.flatMap((room) => mutants.filter(within(room)))
 if (flags.sample !== undefined) chosen = shuffled(chosen, Number(flags.seed)).slice(0, Number(flags.sample))
 
 const testFiles = globSync(["test/**/*.test.ts", "examples/**/*.test.ts"], { cwd: project })
@@ -210,20 +211,20 @@ for (const mutant of chosen) {
     state.known[keyOf(mutant)] = { verdict, hash }
     save()
     const by = verdict.is === "survived" ? `${candidates.length} tests` : verdict.by
-    console.log(`${verdict.is}: ${describe(mutant)} (${by})`)
+    console.log(`${verdict.is}: ${lineOf(mutant)} (${by})`)
   }
-  if (verdict.is !== "survived") {
+  if (verdict.is === "caught") {
     const key = `${roomOf(mutant)} ${fileOf(verdict.by)}`
     catches.set(key, (catches.get(key) ?? 0) + 1)
-    if (excuses.has(mutant.id)) stale.push(`caught: ${describe(mutant)}`)
   }
+  if (verdict.is !== "survived" && excuses.has(mutant.id)) stale.push(`caught: ${lineOf(mutant)}`)
   verdicts.set(mutant, verdict)
 }
 const minutes = (performance.now() - began) / 60_000
 await tests.close()
 
 console.log("\nSurvivors without an excuse:")
-for (const [mutant, { is }] of verdicts) if (is === "survived" && !excuses.has(mutant.id)) console.log(describe(mutant))
+for (const [mutant, { is }] of verdicts) if (is === "survived" && !excuses.has(mutant.id)) console.log(lineOf(mutant))
 
 const row = (name: string, mutants: ReadonlyArray<Mutant>) => {
   const count = (which: (mutant: Mutant, verdict: Verdict) => boolean) =>

@@ -9,6 +9,8 @@ export interface Mutant {
   readonly id: string
   /** The file of src that it changes. */
   readonly file: string
+  /** Its place among those of its file, from 0. */
+  readonly number: number
   /** From 1. */
   readonly line: number
   /** The line where it begins, without its indentation. */
@@ -70,12 +72,16 @@ export const instrument = async (project: string, tree: string): Promise<Readonl
     const noting = content.replace("stryCov_9fa48 = cover;", "cover = ns.cover ?? cover; stryCov_9fa48 = cover;")
     writeFileSync(join(tree, name), noting)
   }
+  const numbers = new Map<string, number>()
   const lines = new Map(files.map(({ name, content }) => [name, content.split("\n")]))
   return made.mutants.map(({ id, fileName, location, mutatorName, replacement }) => {
     const text = lines.get(fileName)!
+    const number = numbers.get(fileName) ?? 0
+    numbers.set(fileName, number + 1)
     return {
       id,
       file: fileName,
+      number,
       line: location.start.line + 1,
       code: text[location.start.line]!.trim(),
       original: between(text, location),

@@ -108,7 +108,7 @@ export const open = async (tree: string) => {
       project.createSpecification(join(tree, file), { testIds: tests.map(({ id }) => id) })
     )
     // Far more than a test takes on a machine that is busy.
-    const limit = 8_000 + 4 * Math.max(...tests.map(({ milliseconds }) => milliseconds))
+    const limit = 5_000 + 4 * Math.max(...tests.map(({ milliseconds }) => milliseconds))
     const { testModules, unhandledErrors } = await run(specifications, limit)
     let passed = 0
     for (const module of testModules) {
