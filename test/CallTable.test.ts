@@ -1,10 +1,18 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Effect, Schema } from "effect"
+import { Clock, type Duration, Effect, Schema } from "effect"
 import { idBytes } from "../src/Codec.ts"
 import { Call, CallTable } from "../src/internal/calling/callTable.ts"
 import * as Now from "../src/internal/time/now.ts"
 
-class Item extends Call<Item> {}
+class Item extends Call<Item> {
+  /** How many were looked at, in all tables. */
+  static looks = 0
+
+  override hasId(bytes: Uint8Array, start: number): boolean {
+    Item.looks++
+    return super.hasId(bytes, start)
+  }
+}
 
 const Step = Schema.Struct({
   do: Schema.Literals(["add", "add", "find", "remove"]),
@@ -26,7 +34,14 @@ const idOf = (slot: number, which: number): Uint8Array => {
 
 /** A table, and how a call gets into it: with the first of these ids that no call has. Answers which one that was. */
 const make = Effect.gen(function*() {
-  const clock = yield* Clock.Clock
+  const real = yield* Clock.Clock
+  let sleeps = 0
+  const clock: Clock.Clock = Object.assign(Object.create(real), {
+    sleep: (duration: Duration.Duration) => {
+      sleeps++
+      return real.sleep(duration)
+    }
+  })
   let given: ReadonlyArray<Uint8Array> = []
   const calls = new CallTable<Item>({
     clock,
@@ -47,7 +62,7 @@ const make = Effect.gen(function*() {
     expect([request[0], request[1 + idBytes]]).toStrictEqual([9, 9])
     return request.slice(1, 1 + idBytes)
   }
-  return { add, calls }
+  return { add, calls, sleeps: () => sleeps }
 })
 
 describe("CallTable", () => {
@@ -95,6 +110,30 @@ describe("CallTable", () => {
       for (const { id, item } of added) expect(calls.find(id, 0)).toBe(item)
       expect(calls.clear()).toStrictEqual(added.map(({ item }) => item))
       for (const { id } of added) expect(calls.find(id, 0)).toBe(undefined)
+    }))
+
+  // Broken by a table that does not grow.
+  it.effect("looks at few calls to find one, however many there are", () =>
+    Effect.gen(function*() {
+      const { add, calls } = yield* make
+      const ids = Array.from({ length: 4096 }, (_, i) => {
+        const id = new Uint8Array(idBytes)
+        // An odd factor: each slot gets as many as any other.
+        new DataView(id.buffer).setUint32(0, Math.imul(i, 0x9e3779b1))
+        add(new Item(0), id)
+        return id
+      })
+      Item.looks = 0
+      for (const id of ids) calls.find(id, 0)
+      expect(Item.looks).toBe(ids.length)
+    }))
+
+  // Broken by a deadline for a call that has none.
+  it.effect("sleeps for no call that waits until it is removed", () =>
+    Effect.gen(function*() {
+      const { add, sleeps } = yield* make
+      add(new Item(0), idOf(0, 1))
+      expect(sleeps()).toBe(0)
     }))
 
   it.effect("gives no id that a call has", () =>
