@@ -20,10 +20,10 @@ import { WebCrypto } from "effect/crypto/WebCrypto"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
-import { maxDatagramBytes } from "../../Codec.ts"
-import type { Peer } from "../../Transport.ts"
+import type { Peer } from "../socket/contract.ts"
 import { networkOf, senderOf } from "../socket/network.ts"
 import * as Now from "../time/now.ts"
+import { maxDatagramBytes } from "../wire/frame.ts"
 import { Sizes } from "../sizes.ts"
 
 /**

@@ -5,7 +5,7 @@ import * as Result from "effect/Result"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Dgram from "node:dgram"
 import * as Os from "node:os"
-import type { Options } from "../../Transport.ts"
+import type { Options } from "./contract.ts"
 import { closedError, openError, writeError } from "./errors.ts"
 
 const defaultReceiveBufferBytes = 4 * 1024 * 1024

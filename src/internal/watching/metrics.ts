@@ -1,8 +1,8 @@
 /** What a protocol counts. One place, so that the names are seen together. */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import type { Malformed } from "../../Codec.ts"
 import type { Unsealed } from "../sealing/seal.ts"
+import type { Malformed } from "../wire/malformed.ts"
 
 /** How a call ended. */
 export type CallOutcome =

@@ -7,7 +7,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as NetAddress from "effect/net/NetAddress"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
-import type { Peer } from "../../Transport.ts"
+import type { Peer } from "../socket/contract.ts"
 import type { DropReason } from "./metrics.ts"
 
 /** Logs a dropped datagram at debug. */

@@ -1,6 +1,6 @@
 /** What a request asks for, and what it takes to hold that. No id, no address. */
-import type { Malformed } from "../../Codec.ts"
 import * as Frame from "./frame.ts"
+import type { Malformed } from "./malformed.ts"
 import * as Msgpack from "./msgpack.ts"
 
 export interface RequestBody {

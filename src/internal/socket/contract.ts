@@ -1,0 +1,83 @@
+/** What a socket is to those above it. Types alone. */
+import type * as Effect from "effect/Effect"
+import type * as NetAddress from "effect/net/NetAddress"
+import type * as DatagramSocket from "effect/socket/DatagramSocket"
+
+/**
+ * Where a datagram came from, or goes to. Made by a transport, and of use to that transport alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Peer {
+  /** Parsed when first read. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is given as the IPv4 address it maps. */
+  readonly address: NetAddress.InetAddress
+  /**
+   * The address without its port, as text: the same text whenever it is the same host. What is counted per sender is
+   * counted by it. An IPv4-mapped IPv6 address is given as the IPv4 address it maps.
+   */
+  readonly host: string
+  /** Whether both are the same address and port, IPv4-mapped IPv6 addresses compared by their IPv4 form. */
+  readonly equals: (that: Peer) => boolean
+}
+
+/**
+ * Where and how to bind Node's socket.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * An IPv4 or IPv6 address of this machine. `"0.0.0.0"`, the default, is every IPv4 address; `"::"` is every address of
+   * both families, unless `ipv6Only`.
+   */
+  readonly address?: string | NetAddress.IpAddress | undefined
+  /** 0, the default, lets the system choose. */
+  readonly port?: number | undefined
+  /** Keeps IPv4 away from a socket on `"::"`. */
+  readonly ipv6Only?: boolean | undefined
+  /** Binds even where another socket of this machine that allows it, too, is bound to the same address (SO_REUSEADDR). */
+  readonly reuseAddress?: boolean | undefined
+  /**
+   * The size in bytes that the kernel is asked to give the receive buffer (SO_RCVBUF). 4 MiB by default: the kernel's
+   * own default holds 256 small datagrams and drops the rest of a burst without a trace. The system may grant less
+   * (on Linux, `net.core.rmem_max`).
+   */
+  readonly receiveBufferBytes?: number | undefined
+  /** The size in bytes that the kernel is asked to give the send buffer (SO_SNDBUF). */
+  readonly sendBufferBytes?: number | undefined
+}
+
+/**
+ * One UDP socket. Its two hot functions are plain callbacks: an Effect per datagram costs more than the datagram.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Socket {
+  /** The bound address, with the port that the system chose if none was asked for. */
+  readonly address: NetAddress.InetAddress
+
+  /** Prepares a destination. */
+  readonly peer: (address: NetAddress.InetAddress) => Peer
+
+  /**
+   * Sends a datagram, which must not change afterwards. `onFailure` is called at most once, now or later, when the
+   * socket refuses it or has closed. Without `onFailure` a refusal goes unnoticed, and the send is cheaper. That the
+   * socket took a datagram says nothing about its arrival.
+   */
+  readonly send: (
+    datagram: Uint8Array,
+    to: Peer,
+    onFailure?: ((error: DatagramSocket.DatagramSocketError) => void) | undefined
+  ) => void
+
+  /**
+   * Hands over each datagram that arrives, until the socket closes: then it fails with why. One receiver at a time. What
+   * arrives while nobody receives is lost. The callback must not throw, and may keep the datagram.
+   */
+  readonly run: (
+    onDatagram: (datagram: Uint8Array, from: Peer) => void
+  ) => Effect.Effect<never, DatagramSocket.DatagramSocketError>
+}

@@ -1,0 +1,94 @@
+/** A transport over any `DatagramSocket` of Effect's. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as DatagramSocket from "effect/socket/DatagramSocket"
+import { run } from "../eager.ts"
+import type { Peer, Socket } from "./contract.ts"
+import { closedError, writeError } from "./errors.ts"
+import { reachable, target } from "./family.ts"
+
+// Writes that may wait for a socket that is stuck: more than any burst, and not without end.
+const maxWrites = 16_384
+
+export const make = Effect.fnUntraced(function*(): Effect.fn.Return<
+  Socket,
+  DatagramSocket.DatagramSocketError,
+  DatagramSocket.DatagramSocket | Scope.Scope
+> {
+  const socket = yield* DatagramSocket.DatagramSocket
+  const context = yield* Effect.context<never>()
+  const reader = yield* socket.reader
+  const writer = yield* socket.writer
+  const address = NetAddress.toCanonical(reader.address)
+  const mapped = NetAddress.isInetAddressV6(reader.address)
+
+  // A write waits for ever once its reader has closed, so none outlives this scope.
+  let open = true
+  const writes = new Set<Fiber.Fiber<void, DatagramSocket.DatagramSocketError>>()
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      open = false
+      for (const write of writes) write.interruptUnsafe()
+    })
+  )
+
+  const send: Socket["send"] = (datagram, to, onFailure) => {
+    if (!(to instanceof SocketPeer)) throw new TypeError("a peer of another transport")
+    if (!open) return onFailure?.(closedError())
+    if (writes.size >= maxWrites) {
+      return onFailure?.(writeError("Unknown", to.address, new Error("too many writes wait")))
+    }
+    let waiting: Fiber.Fiber<void, DatagramSocket.DatagramSocketError> | undefined
+    const settle = (exit: Exit.Exit<void, DatagramSocket.DatagramSocketError>) => {
+      if (waiting !== undefined) writes.delete(waiting)
+      if (Exit.isSuccess(exit) || onFailure === undefined) return
+      onFailure(Option.getOrElse(Cause.findErrorOption(exit.cause), closedError))
+    }
+    run(writer.write({ payload: datagram, address: to.target }), context, settle, (write) => {
+      waiting = write
+      writes.add(write)
+    })
+  }
+
+  return {
+    address,
+    peer: (address) => new SocketPeer(target(reachable(address), mapped)),
+    send,
+    run: (onDatagram) =>
+      Effect.forever(
+        Effect.map(reader.pull, (datagrams) => {
+          for (const datagram of datagrams) onDatagram(datagram.payload, new SocketPeer(datagram))
+        }),
+        { disableYield: true }
+      )
+  }
+})
+
+class SocketPeer implements Peer {
+  // A received datagram is its own address: it must be handed back as it is, never copied.
+  readonly target: NetAddress.InetAddress | DatagramSocket.Datagram
+  #address: NetAddress.InetAddress | undefined
+  #host: string | undefined
+
+  constructor(target: NetAddress.InetAddress | DatagramSocket.Datagram) {
+    this.target = target
+  }
+
+  get address(): NetAddress.InetAddress {
+    return this.#address ??= NetAddress.toCanonical("payload" in this.target ? this.target.address : this.target)
+  }
+
+  get host(): string {
+    return this.#host ??= NetAddress.formatIp(this.address.address)
+  }
+
+  equals(that: Peer): boolean {
+    return Equal.equals(this.address, that.address)
+  }
+}
