@@ -281,6 +281,13 @@ describe("Codec", () => {
       [new Set([1]), "an instance of Set has no MessagePack form: give it one with a schema"],
       [/x/u, "an instance of RegExp has no MessagePack form: give it one with a schema"],
       [new Error("x"), "an instance of Error has no MessagePack form: give it one with a schema"],
+      [
+        new (class {
+          readonly field = 1
+        })(),
+        "a class instance has no MessagePack form: give it one with a schema"
+      ],
+      [new Map([[[1, [{}]], 1]]), "a map can't be a key: Python could not hash it"],
       [new Map([[{}, 1]]), "a map can't be a key: Python could not hash it"],
       [new Map<unknown, unknown>([[1, "a"], [true, "b"]]), "two keys of a map are equal in Python"]
     ]
@@ -288,6 +295,14 @@ describe("Codec", () => {
       const refused = fail(Codec.encodeRequest(id, "m", ["first", { key: [value] }]))
       expect(refused).toMatchObject({ _tag: "Unencodable", problem, path: [1, "key", 0] })
       expect(refused.message).toBe(`${problem} (at [1]["key"][0])`)
+    }
+  })
+
+  it("so is a key of a map, which then says so itself", () => {
+    for (
+      const [key, name] of [[Symbol("s"), "Symbol(s)"], ["\ud800", "\ud800"], [2n ** 64n, `${2n ** 64n}`]] as const
+    ) {
+      expect(fail(Codec.encodeResponse(id, [new Map([[key, 1]])]))).toMatchObject({ path: [0, name] })
     }
   })
 

@@ -270,6 +270,8 @@ describe("msgpackr's dangers", () => {
       ["92a161a162", "91a56173313a62"],
       ["92c401abc401cd", "91c402abcd"],
       ["c401ff", "c402ffff"],
+      ["c40cffffffffffffffffffffffff", "c40cfffffffffffffffffffffffe"],
+      ["d6ff00000001", "d6ff00000002"],
       ["c40180", "c40181"],
       ["cf1000000000000001", "cb43b0000000000000"],
       ["cb7fefffffffffffff", "cb7feffffffffffffe"],

@@ -414,6 +414,11 @@ describe("what is sent is read", () => {
       ["maps in maps", (count) => Array.from({ length: count }, () => ({ "": { "": null } })), 26],
       ["maps of an index", (count) => Array.from({ length: count }, () => ({ 7: null })), 18],
       ["maps of a nil", (count) => Array.from({ length: count }, () => new Map([[null, {}]])), 26],
+      [
+        "maps of a text and a nil",
+        (count) => Array.from({ length: count }, () => new Map<unknown, unknown>([["", null], [null, null]])),
+        26
+      ],
       ["keys", numbers, 256]
     ]
     for (const [name, make, most] of edges) {
@@ -437,7 +442,7 @@ describe("what is sent is read", () => {
         [{ name: "n", at: 1 }, { name: "m", at: 2 }],
         [[1, 2], [3, 4], []],
         new Map([[1, "a"], [2, "b"]]),
-        numbers(60),
+        numbers(250),
         new Map(Array.from({ length: 260 }, (_, i) => [`a key of some length: ${i}`, i])),
         {}
       ]

@@ -660,19 +660,10 @@ const prepareMap = (value: ReadonlyMap<unknown, unknown>, depth: number): unknow
   return map
 }
 
-const isHashable = (key: unknown): boolean => {
-  switch (typeof key) {
-    case "object":
-      return Array.isArray(key)
-        ? key.every(isHashable)
-        : key === null || key instanceof Uint8Array || key instanceof Date
-    case "symbol":
-    case "function":
-      return false
-    default:
-      return true
-  }
-}
+/** Of what can be written, Python hashes all but maps. */
+const isHashable = (key: unknown): boolean =>
+  typeof key !== "object" || key === null || key instanceof Uint8Array || key instanceof Date ||
+  (Array.isArray(key) && key.every(isHashable))
 
 /**
  * Equal for two hashable keys that a Python dict takes for one: there, 1 == True == 1.0.
