@@ -6,10 +6,11 @@ import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
+import type { Name } from "./findings.ts"
 import type { Command, Ended, Stats } from "./servers/steer.ts"
 import { dhtRpc, kRpcSocket, rpcudp, type Wire } from "./wires.ts"
 
-export type Name = "rpcudp" | "dht-rpc" | "k-rpc-socket" | "ours"
+export type { Name } from "./findings.ts"
 
 export const names: ReadonlyArray<Name> = ["rpcudp", "dht-rpc", "k-rpc-socket", "ours"]
 
