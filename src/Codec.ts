@@ -189,7 +189,17 @@ export class Unencodable extends Data.TaggedError("Unencodable")<{
 /**
  * The type of a datagram, judged by its header alone: what is not for us need not be unpacked.
  *
- * A datagram that is too long has a type nevertheless: whoever waits for the response can be told.
+ * A datagram that is too long has a type nevertheless, so a call that waits for it can be told.
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const request = Result.getOrThrow(Codec.encodeRequest(id, "ping", []))
+ * Codec.typeOf(request) // "Request"
+ * Codec.typeOf(request.subarray(0, 21)) // "TooShort"
+ * ```
  *
  * @category decoding
  * @since 0.1.0
@@ -204,6 +214,15 @@ const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure",
 /**
  * The id of a datagram that `typeOf` knows: 20 bytes, a view.
  *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const request = Result.getOrThrow(Codec.encodeRequest(id, "ping", []))
+ * Codec.idOf(request) // equal to id
+ * ```
+ *
  * @category decoding
  * @since 0.1.0
  */
@@ -213,6 +232,18 @@ export const idOf = (datagram: Uint8Array): Uint8Array =>
 
 /**
  * Decodes a datagram of any type.
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const request = Result.getOrThrow(Codec.encodeRequest(id, "ping", []))
+ * const message = Codec.decode(request)
+ * if (Result.isSuccess(message) && message.success._tag === "Request") {
+ *   console.log(message.success.method, message.success.args) // ping []
+ * }
+ * ```
  *
  * @category decoding
  * @since 0.1.0
@@ -239,6 +270,16 @@ export const decode = (datagram: Uint8Array): Result.Result<Message, Malformed> 
  * Decodes a datagram whose type is `Request`. Its arguments may nest `maxDepth` deep, at most and by default 30: a scalar
  * has depth 0.
  *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const request = Result.getOrThrow(Codec.encodeRequest(id, "sum", [[1, 2]]))
+ * Codec.decodeRequest(request) // a success: method "sum", args [[1, 2]]
+ * Codec.decodeRequest(request, 0) // a failure: "TooDeep"
+ * ```
+ *
  * @category decoding
  * @since 0.1.0
  */
@@ -255,6 +296,15 @@ export const decodeRequest = (
 /**
  * Decodes the value of a datagram whose type is `Response`.
  *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const response = Result.getOrThrow(Codec.encodeResponse(id, "pong"))
+ * Codec.decodeResponse(response) // a success: "pong"
+ * ```
+ *
  * @category decoding
  * @since 0.1.0
  */
@@ -262,6 +312,15 @@ export const decodeResponse = (datagram: Uint8Array): Result.Result<unknown, Mal
 
 /**
  * Decodes the reason of a datagram whose type is `Failure`.
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const failure = Result.getOrThrow(Codec.encodeFailure(id, { kind: "UnknownMethod" }, 28))
+ * Codec.decodeFailure(failure) // a success: { kind: "UnknownMethod" }
+ * ```
  *
  * @category decoding
  * @since 0.1.0
@@ -300,6 +359,14 @@ export const maxArgumentDepth: number = RequestBody.maxArgumentDepth
 /**
  * Decodes the token of a datagram whose type is `Challenge`: 20 bytes.
  *
+ * ```ts
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const token = crypto.getRandomValues(new Uint8Array(20))
+ * Codec.decodeChallenge(Codec.encodeChallenge(id, token)) // a success: equal to token
+ * ```
+ *
  * @category decoding
  * @since 0.1.0
  */
@@ -311,7 +378,16 @@ export const decodeChallenge = (datagram: Uint8Array): Result.Result<Uint8Array,
 }
 
 /**
- * Decodes a datagram whose type is `Proof`. What it proves is its id.
+ * Decodes a datagram whose type is `Proof`. The token that it sends back is its id.
+ *
+ * ```ts
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const token = crypto.getRandomValues(new Uint8Array(20))
+ * const proof = Codec.encodeProof(token)
+ * Codec.decodeProof(proof) // a success: null
+ * Codec.idOf(proof) // equal to token
+ * ```
  *
  * @category decoding
  * @since 0.1.0
@@ -335,6 +411,15 @@ const decodeBody = (datagram: Uint8Array): Result.Result<unknown, Malformed> => 
 /**
  * Encodes a call. `id` is 20 bytes. The path of an `Unencodable` begins at the arguments.
  *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * Result.getOrThrow(Codec.encodeRequest(id, "ping", [])).length // 28 bytes
+ * Codec.encodeRequest(id, "ping", [() => {}]) // a failure: Unencodable, at [0]
+ * ```
+ *
  * @category encoding
  * @since 0.1.0
  */
@@ -353,6 +438,14 @@ export const encodeRequest = (
 /**
  * Encodes a call's result. `id` is that of the request.
  *
+ * ```ts
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * Codec.encodeResponse(id, { answer: 42 }) // a success: a datagram
+ * Codec.encodeResponse(id, new Uint8Array(9000)) // a failure: TooLarge, of 9,003 bytes
+ * ```
+ *
  * @category encoding
  * @since 0.1.0
  */
@@ -365,6 +458,15 @@ export const encodeResponse = (
  * Encodes a failure that answers a request of `requestBytes` bytes. `id` is that of the request. Unless it carries a
  * declared error, the frame is at most 64 bytes longer than the request: a longer detail is cut.
  *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const request = Result.getOrThrow(Codec.encodeRequest(id, "ping", []))
+ * Codec.encodeFailure(id, { kind: "InvalidArguments", detail: "Expected string" }, request.length)
+ * ```
+ *
  * @category encoding
  * @since 0.1.0
  */
@@ -376,6 +478,16 @@ export const encodeFailure = (
 
 /**
  * Encodes a challenge to the sender of a request, which has this `id`. `token` is 20 bytes. It takes 43 bytes.
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const request = Result.getOrThrow(Codec.encodeRequest(id, "ping", []))
+ * const token = crypto.getRandomValues(new Uint8Array(20))
+ * Codec.encodeChallenge(Codec.idOf(request), token).length // 43
+ * ```
  *
  * @category encoding
  * @since 0.1.0
@@ -392,6 +504,13 @@ export const encodeChallenge = (id: Uint8Array, token: Uint8Array): Uint8Array =
 
 /**
  * Encodes the answer to a challenge. `token` is that of the challenge. It takes 22 bytes.
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const proofOf = (challenge: Uint8Array) => Result.map(Codec.decodeChallenge(challenge), Codec.encodeProof)
+ * ```
  *
  * @category encoding
  * @since 0.1.0

@@ -157,12 +157,18 @@ export interface ServiceOptions {
  * Declares a group of procedures, as a class that is its own tag:
  *
  * ```ts
- * import { Schema } from "effect"
+ * import { Effect, Schema } from "effect"
  * import { Handlers } from "effect-rpcudp"
  *
  * export class Greeter extends Handlers.Service<Greeter>()("example/Greeter", {
- *   sayhi: { args: [Schema.String], success: Schema.String }
+ *   sayhi: { args: [Schema.String], success: Schema.String },
+ *   poke: {} // no arguments, replies nil
  * }) {}
+ *
+ * export const GreeterLive = Greeter.toLayer({
+ *   sayhi: (name) => Effect.succeed(`Hello ${name}`),
+ *   poke: () => Effect.void
+ * })
  * ```
  *
  * On the wire, values take the form of their schema's canonical JSON codec, but bytes, bigints, dates and `ReadonlyMap`s

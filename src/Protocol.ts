@@ -119,7 +119,7 @@ export interface Options {
  *
  * Senders are told apart by their IPv4 address, or by the first 64 bits of their IPv6 address. Whatever one sender may have,
  * its network (the first 24 bits of an IPv4 address, the first 48 of an IPv6 address) may have four times. What is kept of
- * those that have proven nothing has a fixed size (some 256 KiB), so that inventing senders gains nothing: they share
+ * those that have proven nothing has a fixed size (some 400 KiB), so that inventing senders gains nothing: they share
  * buckets, two each, and are refused only if both are empty.
  *
  * A sender proves its address by answering a call of ours, or a challenge: a frame that is sent to it once it has used
@@ -209,10 +209,11 @@ export interface Memory {
 export interface Keys {
   readonly ring: KeyRing
   /**
-   * How old a datagram may be, by the clocks of both nodes: these must not differ by more. Half a minute by default. What is
-   * older is not read, nor what was sealed before this socket opened: so a node that has just started first hears a peer whose
-   * clock is behind once the difference has passed, and from one whose clock is ahead may read again what it has read before
-   * it was restarted, within that difference.
+   * How old a datagram may be, by the clocks of both nodes: these must not differ by more. Half a minute by default.
+   *
+   * What is older is not read, nor what was sealed before this socket opened. So a node that has just started does not hear a
+   * peer whose clock is behind until the difference has passed. From a peer whose clock is ahead it may read again what it has
+   * read before its restart, within the difference.
    */
   readonly maxAge?: Duration.Input | undefined
 }
@@ -226,6 +227,17 @@ export interface Keys {
  * the grace period pass, or set it to 0, where handlers do not end by themselves.
  *
  * A setting that makes no sense is a defect of the build.
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { Protocol, Transport } from "effect-rpcudp"
+ *
+ * const Node = Protocol.layer({
+ *   timeout: "2 seconds",
+ *   retransmit: Protocol.adaptive,
+ *   limits: { handlersPerSender: 64 }
+ * }).pipe(Layer.provide(Transport.layer({ port: 8468 })))
+ * ```
  *
  * @category layers
  * @since 0.1.0
@@ -349,6 +361,20 @@ export type Client<P extends Handlers.Procedures> = {
  * Calls the procedures of a group at any peer: an address, or a string that parses as one (any other throws). Arguments
  * that do not fit their schema are a defect of the caller.
  *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Handlers, Protocol } from "effect-rpcudp"
+ *
+ * class Greeter extends Handlers.Service<Greeter>()("example/Greeter", {
+ *   sayhi: { args: [Schema.String], success: Schema.String }
+ * }) {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const greeter = yield* Protocol.client(Greeter)
+ *   return yield* greeter("127.0.0.1:1234").sayhi("Ada")
+ * })
+ * ```
+ *
  * @category clients
  * @since 0.1.0
  */
@@ -368,6 +394,21 @@ export const client = <P extends Handlers.Procedures>(
 /**
  * Serves the handlers of one or more groups, for as long as the layer. It compiles only once every group's handlers are
  * provided, and fails with `DuplicateMethod` where two of them, or one that is served already, share a method's name.
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { Handlers, Protocol, Transport } from "effect-rpcudp"
+ *
+ * class Greeter extends Handlers.Service<Greeter>()("example/Greeter", {
+ *   sayhi: { args: [Schema.String], success: Schema.String }
+ * }) {}
+ *
+ * const Server = Protocol.serve(Greeter).pipe(
+ *   Layer.provide(Greeter.toLayer({ sayhi: (name) => Effect.succeed(`Hello ${name}`) })),
+ *   Layer.provide(Protocol.layer()),
+ *   Layer.provide(Transport.layer({ port: 1234 }))
+ * )
+ * ```
  *
  * @category layers
  * @since 0.1.0

@@ -31,6 +31,15 @@ export class Transport extends Context.Service<Transport, Socket>()("effect-rpcu
  * It fails with a `DatagramSocketError` whose reason is a `DatagramSocketOpenError`: `AddressInUse`,
  * `AddressNotAvailable` (not an address of this machine, or no address at all), `PermissionDenied` or `Unknown`.
  *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { Protocol, Transport } from "effect-rpcudp"
+ *
+ * const Node = Protocol.layer().pipe(
+ *   Layer.provide(Transport.layer({ address: "::", port: 8468 })) // both families
+ * )
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */

@@ -5,7 +5,8 @@ import * as Schema from "effect/Schema"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 
 /**
- * No answer came in time. The request or the answer may be lost; the handler may have run.
+ * No answer came in time. The request was sent. It or the answer may be lost, so the handler may have run, or may still
+ * run. `elapsed` is the time-out of the call.
  *
  * @category errors
  * @since 0.1.0
@@ -21,8 +22,8 @@ export class NoResponse extends Schema.TaggedError<NoResponse>()("NoResponse", {
 }
 
 /**
- * The body of the request, or of the response, is over `limit` bytes; `size` is its length in bytes. An oversize request
- * was not sent. Behind an oversize response the handler has run.
+ * The body of the request, or of the response, is over `limit` bytes; `size` is its length in bytes. A request that is too
+ * long was not sent, so nothing was executed. Where the response is too long, the handler has run.
  *
  * @category errors
  * @since 0.1.0
@@ -39,8 +40,12 @@ export class Oversize extends Schema.TaggedError<Oversize>()("Oversize", {
 }
 
 /**
- * The peer said that it has no result. Nothing was executed, unless `reason` is `Defect` (the handler died) or `Failed`
- * (it failed with an error; only a call without a contract sees that, and finds the error in `detail`).
+ * The peer said that it has no result. By `reason`:
+ *
+ * - `UnknownMethod`, `InvalidArguments`: nothing was executed.
+ * - `Overloaded`: this datagram was not executed. A copy of it that the network made, or that was sent before, may still be.
+ * - `Defect`: the handler has run, and died. Why stands in the log of the peer alone.
+ * - `Failed`: the handler has run, and failed with the error in `detail`. Only a call without a contract sees that.
  *
  * @category errors
  * @since 0.1.0
@@ -70,7 +75,7 @@ export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", {
 }
 
 /**
- * The peer answered with what does not fit the contract. The handler has run.
+ * The peer answered with what does not fit the contract. The handler has run; `issue` says what does not fit.
  *
  * @category errors
  * @since 0.1.0
@@ -86,7 +91,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("Inva
 }
 
 /**
- * As many calls as this socket may have wait for their answers already. Nothing was sent.
+ * As many calls of this socket wait for their answers as may: `limit`. Nothing was sent, so nothing was executed.
  *
  * @category errors
  * @since 0.1.0
@@ -104,7 +109,8 @@ export class TooManyCalls extends Schema.TaggedError<TooManyCalls>()("TooManyCal
 }
 
 /**
- * Two procedures of one name would be served on one socket.
+ * Two procedures of one name would be served on one socket. No call ends with it: the layer is not built, and none of its
+ * groups is served.
  *
  * @category errors
  * @since 0.1.0

@@ -150,6 +150,28 @@ export type Stats = { readonly [F in Fate | "sent"]: number }
 /**
  * The network of a test. All that changes it takes effect for what is sent from then on.
  *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Protocol, Transport } from "effect-rpcudp"
+ * import { SimulatedNetwork } from "effect-rpcudp/testing"
+ *
+ * const node = (address: string) =>
+ *   Protocol.layer().pipe(
+ *     Layer.provide(Transport.layerSocket()),
+ *     Layer.provide(SimulatedNetwork.socket(address))
+ *   )
+ *
+ * const test = Effect.gen(function*() {
+ *   const network = yield* SimulatedNetwork.SimulatedNetwork
+ *   yield* network.set({ loss: 0.5 }, { from: "10.0.0.1" }) // what this host sends
+ *   const exit = yield* Effect.gen(function*() {
+ *     const { call } = yield* Protocol.Protocol
+ *     return yield* call("10.0.0.2:1234", "ping", []) // where nobody is
+ *   }).pipe(Effect.provide(node("10.0.0.1:1234")), Effect.exit)
+ *   return { exit, stats: yield* network.stats }
+ * }).pipe(Effect.provide(SimulatedNetwork.layer({ ...SimulatedNetwork.wifi, seed: 42 })))
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
