@@ -1,0 +1,74 @@
+/**
+ * Sees that no room of src imports from one above it, types included, nor from a file that comes back to it. The rooms stand
+ * below, the lowest first.
+ */
+import { globSync, readFileSync } from "node:fs"
+import { dirname, join, normalize } from "node:path"
+
+/** A room is a folder, or a file of its own. */
+const rooms = [
+  "internal/eager",
+  "internal/recentMap",
+  "internal/sizes",
+  "internal/time",
+  "internal/wire",
+  "internal/schema",
+  "internal/socket",
+  "internal/sealing",
+  "Codec",
+  "Transport",
+  "Handlers",
+  "internal/errors",
+  "internal/watching",
+  "internal/endpoint",
+  "internal/calling",
+  "internal/serving",
+  "Protocol",
+  "testing",
+  "index"
+]
+
+const floorOf = (file: string): number =>
+  rooms.findIndex((room) => file === `src/${room}.ts` || file.startsWith(`src/${room}/`))
+
+const importsOf = (file: string): ReadonlyArray<string> =>
+  [...readFileSync(file, "utf8").matchAll(/^(?:import|export)\b[^"';]*?from "(\.[^"]+)"/gms)]
+    .map(([, specifier]) => normalize(join(dirname(file), specifier!)))
+
+const problems: Array<string> = []
+const files = globSync("src/**/*.ts").sort()
+const imports = new Map(files.map((file) => [file, importsOf(file)]))
+
+for (const [file, targets] of imports) {
+  if (floorOf(file) === -1) problems.push(`${file} belongs to no room`)
+  for (const target of targets) {
+    if (floorOf(target) > floorOf(file)) problems.push(`${file} imports from ${target}, which is above it`)
+  }
+}
+
+/** The files from `file` back to itself, if there is a way. */
+const circleOf = (file: string): ReadonlyArray<string> | undefined => {
+  const seen = new Set<string>()
+  const walk = (at: string, path: ReadonlyArray<string>): ReadonlyArray<string> | undefined => {
+    for (const next of imports.get(at) ?? []) {
+      if (next === file) return [...path, next]
+      if (seen.has(next)) continue
+      seen.add(next)
+      const circle = walk(next, [...path, next])
+      if (circle !== undefined) return circle
+    }
+    return undefined
+  }
+  return walk(file, [file])
+}
+
+for (const file of files) {
+  const circle = circleOf(file)
+  // Told once, by its first file.
+  if (circle !== undefined && [...circle].sort()[0] === file) problems.push(`a circle: ${circle.join(" -> ")}`)
+}
+
+for (const problem of problems) console.error(problem)
+if (problems.length > 0) process.exit(1)
+const arrows = [...imports.values()].reduce((sum, targets) => sum + targets.length, 0)
+console.log(`${files.length} files in ${rooms.length} rooms, ${arrows} imports, none upwards, no circle`)
