@@ -86,16 +86,7 @@ const shuffled = <A>(all: ReadonlyArray<A>, seed: number): Array<A> => {
 
 const roomOf = ({ file }: Mutant): string => file.slice("src/".length, -".ts".length)
 
-const keyOf = (mutant: Mutant): string =>
-  hashOf(
-    mutant.file,
-    read(mutant.file),
-    String(mutant.line),
-    mutant.code,
-    mutant.original,
-    mutant.replacement,
-    mutant.id
-  )
+const keyOf = ({ file, number }: Mutant): string => hashOf(file, sources.get(file)!, String(number))
 
 /** One line of a report. */
 const lineOf = (mutant: Mutant): string =>
