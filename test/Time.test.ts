@@ -162,6 +162,24 @@ describe("time", () => {
       }).pipe(Effect.provideService(Clock.Clock, clock))
     }))
 
+  // Broken by a `rest` of the retransmitter that does nothing.
+  it.effect("one more sleeps for all calls that are sent again, and none once no call waits", () =>
+    Effect.gen(function*() {
+      const { clock, sleeping } = yield* countingSleepers
+      yield* Effect.gen(function*() {
+        const { call, peer } = yield* silence()
+        const retransmitted = Protocol.withRetransmit(call, Protocol.adaptive)
+        const waiting = yield* Effect.forkChild(Effect.all([retransmitted, retransmitted], { concurrency: 2 }))
+        const requests = yield* Effect.all([peer.receive, peer.receive])
+        expect(sleeping()).toBe(2)
+        for (const { datagram, from } of requests) peer.send(from, respond(datagram, "answer"))
+        yield* Fiber.join(waiting)
+        yield* Effect.yieldNow
+        yield* Effect.yieldNow
+        expect(sleeping()).toBe(0)
+      }).pipe(Effect.provideService(Clock.Clock, clock))
+    }))
+
   it.effect("a caller that calls again at once does not arm the sleeper again", () =>
     Effect.gen(function*() {
       const { clock, slept } = yield* countingSleepers
