@@ -275,6 +275,7 @@ describe("msgpackr's dangers", () => {
       ["c40180", "c40181"],
       ["cf1000000000000001", "cb43b0000000000000"],
       ["cb7fefffffffffffff", "cb7feffffffffffffe"],
+      ["cb7ff0000000000000", "cbfff0000000000000"], // infinite: no integer
       ["d6ff00000001", "cd03e8"], // one second after 1970, and a thousand
       ["ff", "01"],
       ["920c03", "92010c"],

@@ -309,8 +309,10 @@ describe("SimulatedNetwork", () => {
       expect(a.texts()).toStrictEqual(["to the new"])
       expect(NetAddress.formatInet(a.address)).toBe("10.0.0.1:1")
       expect(yield* net.stats).toMatchObject({ nobody: 2 })
-      expect(Exit.isFailure(yield* Effect.exit(net.rebind("10.0.0.1:1", "10.0.0.1:3")))).toBe(true)
-      expect(Exit.isFailure(yield* Effect.exit(net.rebind("10.9.9.9:40000", "10.0.0.2:2")))).toBe(true)
+      expect(yield* Effect.exit(net.rebind("10.0.0.1:1", "10.0.0.1:3")))
+        .toStrictEqual(Exit.die(new Error("no socket at 10.0.0.1:1")))
+      expect(yield* Effect.exit(net.rebind("10.9.9.9:40000", "10.0.0.2:2")))
+        .toStrictEqual(Exit.die(new Error("there is a socket at 10.0.0.2:2 already")))
     }).pipe(on({ delay: "10 millis" })))
 
   // Broken by: no `ways.clear()` in `rebind`.

@@ -116,7 +116,7 @@ export const open = async (tree: string) => {
         const result = test.result()
         if (result.state === "passed") passed++
         if (result.state === "failed") {
-          const timedOut = result.errors.some(({ message }) => message.includes("timed out in"))
+          const timedOut = result.errors.some(({ message }) => String(message).includes("timed out in"))
           return { is: timedOut ? "timed out" : "caught", by: `${relative(tree, module.moduleId)} > ${test.fullName}` }
         }
       }

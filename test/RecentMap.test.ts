@@ -1,0 +1,32 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { RecentMap } from "../src/internal/recentMap.ts"
+
+const least = 3
+const Name = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 }))
+
+describe("RecentMap", () => {
+  // Broken by: no `this.#older.delete(name)`; `>` for `>=`; no `!this.#newer.has(name)`; `#older` before `#newer` in `get`.
+  it.prop(
+    "holds what was set last, at least so many and at most twice as many, each once",
+    [Schema.Array(Name)],
+    ([names]) => {
+      const map = new RecentMap<number>(least)
+      const last = new Map<string, number>()
+      for (const [at, number] of names.entries()) {
+        const name = String(number)
+        map.set(name, at)
+        last.delete(name)
+        last.set(name, at)
+        expect(map.get(name)).toBe(at)
+        for (const [name, at] of [...last].slice(-least)) expect(map.get(name)).toBe(at)
+        const found = [...last].filter(([name]) => map.get(name) !== undefined)
+        for (const [name, at] of found) expect(map.get(name)).toBe(at)
+        expect(map.size).toBe(found.length)
+        expect(map.size).toBeLessThanOrEqual(2 * least)
+      }
+      expect(map.get("none")).toBe(undefined)
+    },
+    { arbitrary: { runs: 200, size: 60 } }
+  )
+})
