@@ -59,8 +59,8 @@ export interface Attackers {
   readonly harms: ReadonlyArray<Attacker["harms"]>
   /** What each does while there are faults. */
   readonly inStorm: ReadonlyArray<Effect.Effect<void>>
-  /** What those do that go on, for so many milliseconds or until this is over. */
-  readonly inCalm: (millis: number, isOver: () => boolean) => Effect.Effect<void>
+  /** What those do that go on, for so many milliseconds or until this is over: they send so much a second together, at most. */
+  readonly inCalm: (millis: number, isOver: () => boolean, mostPerSecond: number) => Effect.Effect<void>
 }
 
 /** Draws no attacker, or some. What each does follows from its own seed, whatever else happens. */
@@ -87,17 +87,21 @@ export const makeAttackers = Effect.fnUntraced(function*(seed: string, field: Fi
         attack(attacker, attacker.until - attacker.from, () => false, forge)
       )
     ),
-    inCalm: (millis, isOver) =>
-      Effect.forEach(
-        attackers.filter(({ persists }) => persists),
-        (attacker) => attack({ ...attacker, perSecond: hurry * attacker.perSecond }, millis, isOver, forge),
+    inCalm: (millis, isOver, mostPerSecond) => {
+      const persistent = attackers.filter(({ persists }) => persists)
+      const perSecond = persistent.reduce((sum, attacker) => sum + attacker.perSecond, 0)
+      const times = Math.min(hurry, mostPerSecond / perSecond)
+      return Effect.forEach(
+        persistent,
+        (attacker) => attack({ ...attacker, perSecond: times * attacker.perSecond }, millis, isOver, forge),
         { concurrency: "unbounded", discard: true }
       )
+    }
   }
   return result
 })
 
-/** How many times as fast attackers are in the calm, which ends as soon as the honest are answered. */
+/** How many times as fast attackers may be in the calm, which ends as soon as the honest are answered. */
 const hurry = 4
 
 const draw = (choose: Choices, field: Field, seed: string, length: number): Attacker => {

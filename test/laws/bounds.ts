@@ -48,6 +48,18 @@ export const leavesRoom = (limits: Limits, { heldBytes, heldRequests }: Sizes): 
 /** A network may have as much as so many of its senders. */
 export const networkShare = 4
 
+/**
+ * How many requests a second attackers may forge so that a caller in whose name they are has an even chance with each of its
+ * own: each takes a challenge, of which so many are sent.
+ */
+export const evenChance = ({ replyBytesPerSecond, totalReplyBytesPerSecond }: Limits): number =>
+  2 * challengeShare * Math.min(replyBytesPerSecond, totalReplyBytesPerSecond) / challengeBytes
+
+/** A sender may be sent so many times as many bytes of challenges as of replies. */
+export const challengeShare = 4
+
+const challengeBytes = 43
+
 /** Half of the seeds have the usual sizes; in the others, each is drawn: the usual, or down to one. */
 export const drawSizes = (choose: Choices): Sizes => {
   const usual = Sizes.defaultValue()

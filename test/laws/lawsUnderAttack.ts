@@ -1,6 +1,6 @@
 /** What holds whoever attacks: how often a request runs, what nodes send and hold, and that honest callers are answered. */
 import { networkOf, senderOf } from "../../src/internal/socket/network.ts"
-import { networkShare } from "./bounds.ts"
+import { challengeShare, networkShare } from "./bounds.ts"
 import type { NodeRecord } from "./nodes.ts"
 import type { Reply, Run } from "./observed.ts"
 import type { Outcome } from "./scenario.ts"
@@ -120,7 +120,7 @@ const say = ({ method, number, request = "nobody", startedAt }: Run): string =>
 /** How many times a sender's bytes a second may be sent to it, and how many seconds' worth of them at once. */
 const budgets = [
   { kind: "answer", share: 1, seconds: 4 },
-  { kind: "challenge", share: 4, seconds: 1 }
+  { kind: "challenge", share: challengeShare, seconds: 1 }
 ] as const
 
 /** The groups that were sent more than their budget has, in any interval: what a leaky bucket finds. */

@@ -11,7 +11,7 @@ import { SimulatedNetwork } from "../../src/testing/index.ts"
 import type { Attackers, Done, Forged } from "./attackers.ts"
 import { makeAttackers } from "./attackers.ts"
 import type { Limits } from "./bounds.ts"
-import { drawKeys, drawLimits, drawMemory, drawSizes, knowsAll, leavesRoom, memoryOf } from "./bounds.ts"
+import { drawKeys, drawLimits, drawMemory, drawSizes, evenChance, knowsAll, leavesRoom, memoryOf } from "./bounds.ts"
 import type { CallRecord, HonestCall } from "./calls.ts"
 import { callUntilAnswered, planCall } from "./calls.ts"
 import type { Choices } from "./choices.ts"
@@ -106,7 +106,9 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
   // Half of the time nobody has proven anything to anybody yet.
   if (choose.chance(0.5)) yield* nodes.reopenAll
   // Where a node does not know all sessions, newcomers have to wait.
-  const honestCalls = keys === undefined || knowsAll(sizes) ? yield* runCalm(scene, leavesRoom(limits, sizes)) : []
+  const honestCalls = keys === undefined || knowsAll(sizes)
+    ? yield* runCalm(scene, leavesRoom(limits, sizes) ? evenChance(limits) : 0)
+    : []
   yield* nodes.closeAll
 
   const records = yield* nodes.records
@@ -192,10 +194,10 @@ const runStorm = Effect.fnUntraced(function*(scene: Scene) {
 
 /** Some call until they are answered. If attackers go on, they were there before, and stay until all are answered. */
 const runCalm = Effect.fnUntraced(
-  function*({ addresses, attackers, choose, clock, isSealed, nodes }: Scene, attacked: boolean) {
+  function*({ addresses, attackers, choose, clock, isSealed, nodes }: Scene, mostForged: number) {
     let isOver = false
     let numbers = firstHonestNumber
-    const attack = attackers.inCalm(leadMillis + calmMillis, () => !attacked || isOver)
+    const attack = attackers.inCalm(leadMillis + calmMillis, () => isOver, mostForged)
     const attacking = yield* Effect.forkChild(clock.counted(attack))
     yield* TestClock.adjust(leadMillis)
     const ways = drawHonest(choose, addresses, attackers.harms).filter((way) => reaches(way, isSealed))
