@@ -1,5 +1,5 @@
 /**
- * What an audit broke in October 2026, run again: each in a process of its own, which may take a GiB of heap and a minute.
+ * What an audit broke in November 2026, run again: each in a process of its own, which may take a GiB of heap and a minute.
  *
  *     node benchmark/audit.ts [NUMBER]
  *

@@ -97,6 +97,8 @@ const lineOf = (mutant: Mutant): string =>
 mkdirSync(build, { recursive: true })
 const state = load()
 const tree = join(build, "tree")
+// As they are now: somebody may edit them while this runs.
+const sources = new Map(globSync("src/**/*.ts", { cwd: project }).map((file) => [file, read(file)]))
 const mutants = await instrument(project, tree)
 
 const excuses = new Map<string, string>()

@@ -48,7 +48,7 @@ const replySeconds = 4
 
 /**
  * Challenges may take so many times the bytes of replies: whoever floods in another's name must not use up what the other
- * needs to prove itself. A challenge is at most 1.8 times as long as its request, where RFC 9000, 8.1, allows three times.
+ * needs to prove itself. A challenge is less than twice as long as its request, where RFC 9000, 8.1, allows three times.
  */
 const challengeShare = 4
 
