@@ -21,7 +21,7 @@ export default defineConfig({
     // These bound what no time-out ends, since it never pauses, and what would take the machine's memory.
     setupFiles: [fileURLToPath(new URL("test/support/watchdog/setup.ts", import.meta.url))],
     provide: { limits: { milliseconds: 120_000, bytes: 4 * 1024 ** 3 } },
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"],
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],

@@ -9,7 +9,7 @@ import { GridComponent, LegendComponent, TitleComponent } from "echarts/componen
 import { init, use } from "echarts/core"
 import { SVGRenderer } from "echarts/renderers"
 import { readFileSync, writeFileSync } from "node:fs"
-import type { Figures } from "../examples/kademlia/simulation.ts"
+import type { Figures } from "../packages/kademlia/simulation/simulate.ts"
 
 const networks = readFileSync(new URL("kademlia.jsonl", import.meta.url), "utf8").trim().split("\n")
   .map((line): Omit<Figures, "realSeconds"> => JSON.parse(line))

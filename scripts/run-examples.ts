@@ -15,11 +15,11 @@ interface Example {
 
 const examples: ReadonlyArray<Example> = [
   {
-    file: "greeter.ts",
+    file: "examples/greeter.ts",
     prints: [/^Hello Snake Plissken you live at 127\.0\.0\.1:\d+$/]
   },
   {
-    file: "retry.ts",
+    file: "examples/retry.ts",
     prints: [
       /^127\.0\.0\.1:\d+ did not answer "ping" within 500ms$/,
       /^127\.0\.0\.1:\d+ did not answer "ping" within 500ms$/,
@@ -27,7 +27,7 @@ const examples: ReadonlyArray<Example> = [
     ]
   },
   {
-    file: "two-nodes.ts",
+    file: "examples/two-nodes.ts",
     prints: [
       // The node that is greeted sees the very port that the greeting node serves on.
       /^from (127\.0\.0\.1:\d+): Bob greets Ada at \1$/,
@@ -35,11 +35,11 @@ const examples: ReadonlyArray<Example> = [
     ]
   },
   {
-    file: "kademlia/loopback.ts",
+    file: "packages/kademlia/examples/loopback.ts",
     prints: ["9 nodes took the value", /^Hello, after [01] hops?$/, "no such key"]
   },
   {
-    file: "python.ts",
+    file: "examples/python.ts",
     prints: [
       "Python calls the greeter:",
       /^sayhi: Hello Snake Plissken you live at 127\.0\.0\.1:\d+$/,
@@ -67,7 +67,7 @@ class SomeFailed extends Schema.TaggedError<SomeFailed>()("SomeFailed", { messag
 /** Runs an example in a process group of its own, which ends with the scope. Answers why it was skipped, if it was. */
 const run = Effect.fn("run")(
   function*({ file, prints }: Example) {
-    const path = fileURLToPath(new URL(`../examples/${file}`, import.meta.url))
+    const path = fileURLToPath(new URL(`../${file}`, import.meta.url))
     const example = yield* ChildProcess.make(process.execPath, [path], { stdin: "ignore", forceKillAfter: "2 seconds" })
     const [exitCode, stdout, stderr] = yield* Effect.all([
       example.exitCode,

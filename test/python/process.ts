@@ -4,7 +4,7 @@ import { Effect, Queue, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import { fileURLToPath } from "node:url"
 
-/** Starts a program of this folder. */
+/** Starts a program: the name of one of this folder, or the URL of another. */
 export const start = Effect.fnUntraced(function*(executable: string, program: string) {
   const commands = yield* Queue.unbounded<string, Cause.Done>()
   const child = yield* ChildProcess.make(executable, [fileURLToPath(new URL(program, import.meta.url))], {

@@ -4,9 +4,9 @@ import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Context, Effect, Exit, Layer, Option, Scope } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { NetAddress } from "effect/net"
-import type { Messages } from "../../examples/kademlia/index.ts"
-import { Node, Storage } from "../../examples/kademlia/index.ts"
-import { Python } from "../python/Python.ts"
+import type { Messages } from "../src/index.ts"
+import { Node, Storage } from "../src/index.ts"
+import { Python } from "../../../test/python/Python.ts"
 import { PythonNodes } from "./Python.ts"
 
 const executable = await Effect.runPromise(Python.find)

@@ -4,8 +4,8 @@ import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
-import type { Event } from "../../examples/kademlia/index.ts"
-import { Node, Storage } from "../../examples/kademlia/index.ts"
+import type { Event } from "../src/index.ts"
+import { Node, Storage } from "../src/index.ts"
 
 export interface Member {
   readonly node: Node.Node["Service"]

@@ -3,9 +3,9 @@ import { Clock, Context, Effect, Exit, Layer, Logger, Metric, Option, Random, Sc
 import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
-import type { Id } from "./Id.ts"
-import * as Node from "./Node.ts"
-import * as Storage from "./Storage.ts"
+import type { Id } from "../src/Id.ts"
+import * as Node from "../src/Node.ts"
+import * as Storage from "../src/Storage.ts"
 
 export interface Options {
   readonly nodes: number

@@ -1,8 +1,8 @@
 /** Ids, their distance, and the table of contacts: against the plainest model of each. */
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { Contact } from "../../examples/kademlia/Contact.ts"
-import { Id, RoutingTable } from "../../examples/kademlia/index.ts"
+import { Contact } from "../src/Contact.ts"
+import { Id, RoutingTable } from "../src/index.ts"
 import { inet } from "./nodes.ts"
 
 const Byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))

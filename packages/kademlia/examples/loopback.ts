@@ -5,7 +5,7 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Context, Effect, Exit, Layer, Option, Scope } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
-import { Node, Storage } from "./index.ts"
+import { Node, Storage } from "effect-kademlia"
 
 /** A node that lives until it is closed. A layer that is used twice is built once, so each has a memo map of its own. */
 const start = Effect.gen(function*() {

@@ -6,9 +6,9 @@ import { ChildProcess } from "effect/process"
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
+const root = fileURLToPath(new URL("../../..", import.meta.url))
 
-const main = `${root}examples/kademlia/main.ts`
+const main = `${root}packages/kademlia/commands/main.ts`
 
 // The processes run the built library, and it shall be this one.
 const built = spawnSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", "tsconfig.build.json"], {

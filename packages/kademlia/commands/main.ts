@@ -8,11 +8,11 @@ import { Console, Effect, Layer, Option, References, Schedule, Schema, Stdio, St
 import { Protocol, Transport } from "effect-rpcudp"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { AddressResolver, NetAddress } from "effect/net"
-import type { Value } from "./Messages.ts"
-import * as Node from "./Node.ts"
-import * as State from "./State.ts"
-import * as Storage from "./Storage.ts"
-import * as StorageLevel from "./StorageLevel.ts"
+import type { Value } from "../src/Messages.ts"
+import * as Node from "../src/Node.ts"
+import * as State from "../src/State.ts"
+import * as Storage from "../src/Storage.ts"
+import * as StorageLevel from "../src/StorageLevel.ts"
 
 /** What a user is told when a command fails. */
 class Failed extends Schema.TaggedError<Failed>()("Failed", { message: Schema.String }) {

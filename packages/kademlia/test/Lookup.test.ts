@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
-import { Id } from "../../examples/kademlia/index.ts"
+import { Id } from "../src/index.ts"
 import type { Member } from "./nodes.ts"
 import { addressOf, contactsOf, inet, inTime, network, start } from "./nodes.ts"
 

@@ -4,9 +4,9 @@ import { Effect, Layer, Option, Schema } from "effect"
 import { Handlers, Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
-import { mayName } from "../../examples/kademlia/Contact.ts"
-import { Id } from "../../examples/kademlia/index.ts"
-import { Kademlia } from "../../examples/kademlia/Messages.ts"
+import { mayName } from "../src/Contact.ts"
+import { Id } from "../src/index.ts"
+import { Kademlia } from "../src/Messages.ts"
 import { addressOf, contactsOf, inet, inTime, join, network, start } from "./nodes.ts"
 
 /** The methods, with whatever answers a stranger likes. */

@@ -1,6 +1,6 @@
 /** The simulation in small: that it runs, that it is the same twice, and what holds of any of its networks. */
 import { expect, it } from "@effect/vitest"
-import { simulate } from "../../examples/kademlia/simulation.ts"
+import { simulate } from "../simulation/simulate.ts"
 
 const options = {
   nodes: 16,

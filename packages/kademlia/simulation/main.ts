@@ -1,11 +1,11 @@
 /**
- * A network of Kademlia nodes (`examples/kademlia`) that come and go, on the simulated network and under TestClock: days
- * in minutes. Ends with figures.
+ * A network of Kademlia nodes that come and go, on the simulated network and under TestClock: days in minutes. Ends with
+ * figures.
  *
  *   npm run simulate:kademlia -- --nodes 2000 --hours 24 --seed 1
  */
 import { parseArgs } from "node:util"
-import { simulate } from "../examples/kademlia/simulation.ts"
+import { simulate } from "./simulate.ts"
 
 const { values } = parseArgs({
   options: {

@@ -6,7 +6,7 @@ import { ChildProcess } from "effect/process"
 import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { BrowserContextOptions, Page } from "playwright-core"
-import * as Browser from "../../examples/kademlia/map/browser.ts"
+import * as Browser from "../map/browser.ts"
 
 const size = 24
 
@@ -16,8 +16,8 @@ const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const startMap = Effect.gen(function*() {
   const command = yield* ChildProcess.make(process.execPath, [
     "--import",
-    pathOf("../support/sources.ts"),
-    pathOf("../../examples/kademlia/map/main.ts"),
+    pathOf("../../../test/support/sources.ts"),
+    pathOf("../map/main.ts"),
     "--quiet",
     "--nodes",
     String(size)

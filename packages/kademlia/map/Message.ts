@@ -1,7 +1,7 @@
 /** What the page is told, and what it may ask for. */
 import { Schema } from "effect"
-import { Event } from "../Event.ts"
-import { Hex } from "../Id.ts"
+import { Event } from "../src/Event.ts"
+import { Hex } from "../src/Id.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // told
