@@ -1,0 +1,170 @@
+/** What a node keeps, and has others keep: who takes a pair, for how long, and when it is stored again. */
+import { Effect, Option, Random } from "effect"
+import type { Contact } from "../Contact.ts"
+import * as Id from "../Id.ts"
+import type { Value } from "../Messages.ts"
+import type { Entry } from "../Storage.ts"
+import type { Contacts } from "./contacts.ts"
+import type { NodeContext } from "./context.ts"
+import { peerOf } from "./events.ts"
+import type { Lookups } from "./lookups.ts"
+
+/** What looking for a value came to. */
+export interface Search {
+  readonly value: Option.Option<Value>
+  /** How many nodes were asked one after the other; 0 if this one had it. */
+  readonly hops: number
+  /** How many nodes were asked in all. */
+  readonly asked: number
+}
+
+export class Values {
+  readonly #node: NodeContext
+  readonly #contacts: Contacts
+  readonly #lookups: Lookups
+
+  constructor(node: NodeContext, contacts: Contacts, lookups: Lookups) {
+    this.#node = node
+    this.#contacts = contacts
+    this.#lookups = lookups
+  }
+
+  /** Publishes a pair of this node's own. Returns how many nodes took it. */
+  set(key: string, value: Value): Effect.Effect<number> {
+    const { now, self, settings, storage } = this.#node
+    return Effect.gen({ self: this }, function*() {
+      const id = Id.ofKey(key)
+      yield* storage.put(id, {
+        value,
+        own: true,
+        from: self,
+        expiresAt: Infinity,
+        republishAt: now() + settings.publishAfter
+      })
+      return yield* this.#spread(id, value)
+    })
+  }
+
+  find(key: string): Effect.Effect<Search> {
+    const { inBackground } = this.#node
+    return Effect.gen({ self: this }, function*() {
+      const id = Id.ofKey(key)
+      const kept = yield* this.kept(id)
+      if (kept !== undefined) return { value: Option.some(kept.value), hops: 0, asked: 0 }
+      const { asked, closest, hops, value } = yield* this.#lookups.run("value", id)
+      const nearest = closest[0]
+      // Whoever looks for it next meets it earlier (section 2.3).
+      if (value !== undefined && nearest !== undefined) yield* inBackground(this.#storeAt(nearest, id, value))
+      return { value: Option.fromUndefinedOr(value), hops, asked }
+    })
+  }
+
+  /** What is kept here for a key, and has not expired. */
+  kept(key: Id.Id): Effect.Effect<Entry | undefined> {
+    const { now, storage } = this.#node
+    return Effect.map(
+      storage.get(key),
+      (entry) => Option.isSome(entry) && entry.value.expiresAt > now() ? entry.value : undefined
+    )
+  }
+
+  /**
+   * Takes a pair from a peer. The wire does not say how old it is, nor whether its publisher sends it or one that keeps
+   * it, too: the same value from another node near the key counts as a mere copy, and does not live longer for it.
+   */
+  keep(key: Id.Id, value: Value, from: Id.Id): Effect.Effect<boolean> {
+    const { events, now, settings, storage, table } = this.#node
+    return Effect.gen({ self: this }, function*() {
+      const kept = yield* this.kept(key)
+      const isCopy = kept !== undefined && sameValue(kept.value, value) && from !== kept.from &&
+        table.countCloser(key, from) < settings.k
+      if (kept?.own === true && sameValue(kept.value, value)) return true
+      const taken = yield* storage.put(key, {
+        value,
+        own: false,
+        from: isCopy ? kept.from : from,
+        expiresAt: isCopy ? kept.expiresAt : now() + this.#lifeOf(key),
+        republishAt: now() + (yield* jittered(settings.republishAfter))
+      })
+      if (taken) events.emit(() => ({ _tag: "Kept", key, from }))
+      return taken
+    })
+  }
+
+  /** Hands the pairs to a new contact that it is to keep, if no other node is closer to them than this (section 2.5). */
+  handOver(contact: Contact): Effect.Effect<void> {
+    const { now, self, settings, storage, table } = this.#node
+    return Effect.gen({ self: this }, function*() {
+      for (const [key, entry] of yield* storage.all) {
+        if (entry.expiresAt <= now()) continue
+        const closest = table.closest(key, settings.k)
+        if (!closest.includes(contact)) continue
+        const rival = closest.find((other) => other !== contact)
+        if (rival === undefined || Id.isCloser(key, self, rival.id)) yield* this.#storeAt(contact, key, entry.value)
+      }
+    })
+  }
+
+  /** Drops a pair whose time has come, and stores one at the closest nodes again that is due. */
+  renew(key: Id.Id, entry: Entry): Effect.Effect<void> {
+    const { events, now, self, settings: { k, publishAfter, republishAfter }, storage, table } = this.#node
+    return Effect.gen({ self: this }, function*() {
+      if (entry.expiresAt <= now()) {
+        yield* storage.remove(key)
+        events.emit(() => ({ _tag: "Expired", key }))
+        return
+      }
+      if (entry.republishAt > now()) return
+      yield* storage.put(key, {
+        ...entry,
+        republishAt: now() + (entry.own ? publishAfter : yield* jittered(republishAfter))
+      })
+      // A copy far from its key just ages, and one that is about to go does not start another life elsewhere.
+      const isHolder = table.countCloser(key, self) < k && entry.expiresAt - now() > republishAfter
+      if (entry.own || isHolder) yield* this.#spread(key, entry.value)
+    })
+  }
+
+  /** Stores a pair at the k nodes closest to its key, this one apart. Returns how many took it. */
+  #spread(key: Id.Id, value: Value): Effect.Effect<number> {
+    const { self, settings: { k } } = this.#node
+    return Effect.gen({ self: this }, function*() {
+      const { closest } = yield* this.#lookups.run("node", key)
+      const closer = closest.length < k
+        ? closest
+        : closest.filter(({ id }, i) => i < k - 1 || Id.isCloser(key, id, self))
+      const taken = yield* Effect.forEach(
+        closer,
+        (contact) => this.#storeAt(contact, key, value),
+        { concurrency: "unbounded" }
+      )
+      return taken.filter(Boolean).length
+    })
+  }
+
+  #storeAt(contact: Contact, key: Id.Id, value: Value): Effect.Effect<boolean> {
+    const { client, events, self } = this.#node
+    return client(contact.address).store(self, key, value).pipe(
+      Effect.matchEffect({
+        onSuccess: (taken) => {
+          if (taken) events.emit(() => ({ _tag: "Stored", ...peerOf(contact), key }))
+          return Effect.as(this.#contacts.heard(contact), taken)
+        },
+        onFailure: () => Effect.as(this.#contacts.lost(contact, "store"), false)
+      })
+    )
+  }
+
+  /** The further beyond the k closest nodes a pair is cached, the sooner it goes: half for each node between. */
+  #lifeOf(key: Id.Id): number {
+    const { self, settings: { expireAfter, k }, table } = this.#node
+    const between = Math.max(0, table.countCloser(key, self) - k + 1)
+    return Math.max(expireAfter * 2 ** -between, 60_000)
+  }
+}
+
+// Of the nodes that keep a pair the first to store it again saves the others from doing so.
+const jittered = (duration: number) => Effect.map(Random.next, (random) => duration * (1 + random / 4))
+
+const sameValue = (a: Value, b: Value): boolean =>
+  a === b || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0)
