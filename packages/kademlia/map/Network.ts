@@ -33,16 +33,16 @@ export class Network extends Context.Service<Network, {
   readonly happenings: Stream.Stream<Message.Happening>
   readonly set: (asked: typeof Message.Set.Type) => Effect.Effect<Message.Searched, Refused>
   readonly get: (asked: typeof Message.Get.Type) => Effect.Effect<Message.Searched, Refused>
-  /** Starts a node, which joins by way of another, and answers its id. */
+  /** Starts a node, which joins by way of another. Returns its id. */
   readonly start: Effect.Effect<Id.Id, Refused>
-  /** Stops a node, one by chance if none is named, without a word to the others; answers its id. */
+  /** Stops a node, one by chance if none is named, without a word to the others. Returns its id. */
   readonly stop: (id: Id.Id | undefined) => Effect.Effect<Id.Id, Refused>
   /** None of a node that has stopped. */
   readonly contactsOf: (id: Id.Id) => Effect.Effect<ReadonlyArray<Id.Id>>
   readonly setLoss: (chance: number) => Effect.Effect<void>
   /** Whether nodes look things up by themselves. */
   readonly setTraffic: (traffic: boolean) => Effect.Effect<void>
-}>()("example/kademlia/Network") {}
+}>()("effect-kademlia/Network") {}
 
 export interface Options {
   readonly nodes: number

@@ -78,7 +78,7 @@ const encodeState = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(M
 
 const encodeHappening = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(Message.Happening)))
 
-/** Answers what comes of it, or why it was refused. */
+/** Returns what comes of it, or why it was refused. */
 const answer = <E, R>(effect: Effect.Effect<unknown, E | Refused, R>) =>
   effect.pipe(
     Effect.flatMap((value) => HttpServerResponse.json(value ?? {})),

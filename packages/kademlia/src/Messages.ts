@@ -19,7 +19,7 @@ export type Value = typeof Value.Type
 export const Found = Schema.Struct({ value: Value })
 
 /** The first argument of most methods is the id of the node that calls. */
-export class Kademlia extends Handlers.Service<Kademlia>()("example/Kademlia", {
+export class Kademlia extends Handlers.Service<Kademlia>()("effect-kademlia/Kademlia", {
   /** Answers the id of the node that is called. */
   ping: { args: [Id], success: Id },
   /** Answers where the call came from. */

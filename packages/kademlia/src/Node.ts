@@ -30,18 +30,18 @@ export class Node extends Context.Service<Node, {
   readonly address: NetAddress.InetAddress
 
   /**
-   * Joins the network of these nodes, and answers how many of them were there. A node that has lost all its contacts
-   * tries them again by itself.
+   * Joins the network of these nodes. Returns how many of them were there. A node that has lost all its contacts tries
+   * them again by itself.
    */
   readonly bootstrap: (addresses: ReadonlyArray<NetAddress.InetAddress>) => Effect.Effect<number>
 
-  /** Has a value stored at the nodes closest to its key, and answers how many of them took it. This node keeps it, too. */
+  /** Stores a value at the nodes closest to its key, and here. Returns how many of those nodes took it. */
   readonly set: (key: string, value: Value) => Effect.Effect<number>
 
   /** The value of a key, if it can be found. */
   readonly get: (key: string) => Effect.Effect<Option.Option<Value>>
 
-  /** As `get`, and answers what it took, too. */
+  /** As `get`, and returns what it took, too. */
   readonly find: (key: string) => Effect.Effect<Search>
 
   /** The nodes closest to an id. */
@@ -52,7 +52,7 @@ export class Node extends Context.Service<Node, {
 
   /** What happens from now on, to whoever reads it. */
   readonly events: Stream.Stream<Event>
-}>()("example/kademlia/Node") {}
+}>()("effect-kademlia/Node") {}
 
 export type { Search }
 

@@ -185,7 +185,7 @@ export class RoutingTable {
 
   /**
    * Takes note of a call that was not answered. A contact that has failed too often makes way for the one of the cache
-   * that was seen last, which is answered; where none waits it stays, so that a node that loses its own network for a
+   * that was seen last, which is returned; where none waits it stays, so that a node that loses its own network for a
    * while does not lose its table.
    */
   failed(id: Id.Id): Contact | undefined {
@@ -201,7 +201,7 @@ export class RoutingTable {
     return entry.failures >= this.options.staleAfter && bucket.cache.length > 0 ? this.evict(id) : undefined
   }
 
-  /** Takes a contact out. The one of its bucket's cache that was seen last takes its place, and is answered. */
+  /** Takes a contact out. The one of its bucket's cache that was seen last takes its place, and is returned. */
   evict(id: Id.Id): Contact | undefined {
     const { cache, entries } = this.bucketOf(id)
     const index = indexOf(entries, id)

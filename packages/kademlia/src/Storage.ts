@@ -20,11 +20,11 @@ export type Entry = typeof Entry.Type
 /** Whatever fails in a storage is a defect: the peer is told so, and may store elsewhere. */
 export class Storage extends Context.Service<Storage, {
   readonly get: (key: Id) => Effect.Effect<Option.Option<Entry>>
-  /** Answers false where there is no room. */
+  /** Returns false where there is no room. */
   readonly put: (key: Id, entry: Entry) => Effect.Effect<boolean>
   readonly remove: (key: Id) => Effect.Effect<void>
   readonly all: Effect.Effect<ReadonlyArray<readonly [key: Id, entry: Entry]>>
-}>()("example/kademlia/Storage") {}
+}>()("effect-kademlia/Storage") {}
 
 export interface Options {
   /** How many keys are kept at most, each with a value of up to 8 KiB. 65,536 by default. */

@@ -30,7 +30,7 @@ const kademlia = Effect.fnUntraced(
   Effect.scoped
 )
 
-/** Starts a node, and answers where it is once it has joined. */
+/** Starts a node, and returns where it is once it has joined. */
 const startNode = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
   const child = yield* ChildProcess.make(
     process.execPath,

@@ -5,9 +5,9 @@ import { Context, Layer } from "effect"
 import * as Process from "../../../test/python/process.ts"
 
 export class PythonNodes extends Context.Service<PythonNodes, {
-  /** Has one of its nodes do something, and answers what came of it. One command at a time. */
+  /** Has one of its nodes do something. Returns what came of it. One command at a time. */
   readonly tell: (command: Readonly<Record<string, unknown>>) => Effect.Effect<unknown>
-}>()("test/kademlia/PythonNodes") {
+}>()("effect-kademlia/test/PythonNodes") {
   static readonly layer = (executable: string): Layer.Layer<PythonNodes> =>
     Layer.effect(PythonNodes, Process.start(executable, new URL("kademlia.py", import.meta.url).href)).pipe(
       Layer.provide(NodeServices.layer),

@@ -10,7 +10,7 @@ import { Kademlia } from "../src/Messages.ts"
 import { addressOf, contactsOf, inet, inTime, join, network, start } from "./nodes.ts"
 
 /** The methods, with whatever answers a stranger likes. */
-class Anything extends Handlers.Service<Anything>()("example/Kademlia", {
+class Anything extends Handlers.Service<Anything>()("effect-kademlia/Kademlia", {
   ping: { args: [Schema.Unknown], success: Schema.Unknown },
   stun: { success: Schema.Unknown },
   store: { args: [Schema.Unknown, Schema.Unknown, Schema.Unknown], success: Schema.Unknown },
