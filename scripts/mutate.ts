@@ -118,13 +118,20 @@ for (const room of flags.room) if (!mutants.some(within(room))) throw new Error(
 let chosen = flags.room.length === 0 ? mutants : flags.room.flatMap((room) => mutants.filter(within(room)))
 if (flags.sample !== undefined) chosen = shuffled(chosen, Number(flags.seed)).slice(0, Number(flags.sample))
 
-const testFiles = globSync(["test/**/*.test.ts", "examples/**/*.test.ts"], { cwd: project })
+const testFiles = globSync(["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"], {
+  cwd: project
+})
   .filter((file) => !flags.without.some((start) => file.startsWith(start))).sort()
 const fileHashes = new Map(testFiles.map((file) => [file, hashOf(read(file))]))
 const shared = hashOf(
-  ...globSync(["src/**/*.ts", "test/**/*.ts", "examples/**/*.ts", "scripts/mutate/*.ts", "vitest.config.ts"], {
-    cwd: project
-  })
+  ...globSync([
+    "src/**/*.ts",
+    "test/**/*.ts",
+    "examples/**/*.ts",
+    "packages/*/!(dist|node_modules)/**/*.ts",
+    "scripts/mutate/*.ts",
+    "vitest.config.ts"
+  ], { cwd: project })
     .filter((file) => !file.endsWith(".test.ts")).sort().flatMap((file) => [file, read(file)])
 )
 const tests = await open(tree)
