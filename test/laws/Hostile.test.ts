@@ -15,6 +15,9 @@ class Peer extends Handlers.Service<Peer>()("hostile/Peer", {
   bytes: { args: [Schema.Int, Schema.Int], success: Schema.Uint8Array }
 }) {}
 
+// Milliseconds for what is much to compute, on a machine however busy: it bounds only what hangs.
+const busy = 180_000
+
 const serverAddress = "10.0.0.1:1000"
 
 /** A node that tells of each of its handlers. */
@@ -146,7 +149,7 @@ describe("on a hostile network", () => {
       expect(ends.filter(Exit.isSuccess).length).toBeGreaterThanOrEqual(990)
       const seen = yield* metrics
       expect(seen["rpcudp_requests.overloaded"]).toBeGreaterThan(10_000)
-    }).pipe(world({ seed: 1, delay: [0, 10] })))
+    }).pipe(world({ seed: 1, delay: [0, 10] })), busy)
 
   // broken by `this.#replies.take` in `spendChallenge` of src/internal/serving/senders.ts
   it.live("whoever floods in the name of a caller does not keep it from being answered", () =>
@@ -291,7 +294,7 @@ describe("on a hostile network", () => {
           expect(ends.length).toBe(80_000)
           expect(ends.filter((answered) => answered).length / ends.length).toBeGreaterThanOrEqual(0.999)
         }),
-      180_000
+      busy
     )
   }
 })
