@@ -28,7 +28,13 @@ const find = (...patterns: ReadonlyArray<string>): ReadonlyArray<string> =>
   globSync([...patterns], { cwd: root, exclude: ["**/node_modules"] }).map(String).sort()
 
 /** Pages whose code is compiled. */
-const compiled = ["README.md", "SECURITY.md", "CONTRIBUTING.md", ...find("docs/**/*.md"), ...find("packages/*/README.md")]
+const compiled = [
+  "README.md",
+  "SECURITY.md",
+  "CONTRIBUTING.md",
+  ...find("docs/**/*.md"),
+  ...find("packages/*/README.md")
+]
 
 /** All pages: their links are followed. */
 const pages = find(
