@@ -288,6 +288,10 @@ describe("Codec", () => {
         "a class instance has no MessagePack form: give it one with a schema"
       ],
       [new Map([[[1, [{}]], 1]]), "a map can't be a key: Python could not hash it"],
+      [
+        Object.create({ constructor: undefined }),
+        "a class instance has no MessagePack form: give it one with a schema"
+      ],
       [new Map([[{}, 1]]), "a map can't be a key: Python could not hash it"],
       [new Map<unknown, unknown>([[1, "a"], [true, "b"]]), "two keys of a map are equal in Python"]
     ]
