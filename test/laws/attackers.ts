@@ -1,6 +1,7 @@
 /**
- * Who means harm, drawn from the seed as faults are. An attacker is a function that gives what it sends next, to be forged on
- * the network; those who read traffic are handed what was recorded, and those who are where they say get their answers.
+ * Who means harm, drawn from the seed as faults are. An attacker is a function that gives what it sends next, to be
+ * forged on the network; those who read traffic are handed what was recorded, and those who are where they say get their
+ * answers.
  */
 import { Effect, Result } from "effect"
 import { NetAddress } from "effect/net"
@@ -59,7 +60,7 @@ export interface Attackers {
   readonly harms: ReadonlyArray<Attacker["harms"]>
   /** What each does while there are faults. */
   readonly inStorm: ReadonlyArray<Effect.Effect<void>>
-  /** What those do that go on, for so many milliseconds or until this is over: they send so much a second together, at most. */
+  /** What those do that go on, for so many milliseconds or until this is over. They send so much a second, at most. */
   readonly inCalm: (millis: number, isOver: () => boolean, mostPerSecond: number) => Effect.Effect<void>
 }
 
@@ -179,7 +180,7 @@ const spoofer = (choose: Choices, { addresses, nextNumber }: Field): Means => {
   }
 }
 
-/** Asks for as much as it can, from one address or from all networks that one line has, which it may prove to be its own. */
+/** Asks for as much as it can, from one address or from all that one line has, which it may prove to be its own. */
 const flooder = (choose: Choices, { addresses, nextNumber }: Field): Means => {
   const [caller, server] = two(choose, addresses)
   const own = choose.chance(0.5)

@@ -37,8 +37,8 @@ export const knowsAll = ({ sessions, sessionsPerNetwork, sessionsPerSender }: Si
   Math.min(sessions, sessionsPerNetwork, sessionsPerSender) >= 64
 
 /**
- * Whether attackers leave anything for others: two whole networks that prove all they are may be theirs, and what waits for a
- * proof waits for longer than they take to send so much.
+ * Whether attackers leave anything for others: two whole networks that prove all they are may be theirs, and what waits
+ * for a proof waits for longer than they take to send so much.
  */
 export const leavesRoom = (limits: Limits, { heldBytes, heldRequests }: Sizes): boolean =>
   limits.handlers > 2 * networkShare * limits.handlersPerSender &&

@@ -179,7 +179,7 @@ export const laws: Readonly<Record<string, Law>> = {
 
 const drops = "rpcudp_datagrams_dropped."
 
-/** What happens to datagrams of a closed network that come twice, or late, or from strangers, or of too many sessions. */
+/** What happens to datagrams of a closed network that come twice, late, from strangers, or of too many sessions. */
 const notRead = new Set(["NotSealed", "Stale", "Reflected", "Replayed", "TooManySessions"])
 
 /** How often one datagram arrives, at most. */

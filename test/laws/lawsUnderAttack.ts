@@ -1,4 +1,4 @@
-/** What holds whoever attacks: how often a request runs, what nodes send and hold, and that honest callers are answered. */
+/** What holds whoever attacks: how often a request runs, what nodes send and hold, that honest callers are answered. */
 import { networkOf, senderOf } from "../../src/internal/socket/network.ts"
 import { challengeShare, networkShare } from "./bounds.ts"
 import type { NodeRecord } from "./nodes.ts"
@@ -65,8 +65,8 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     )
   },
 
-  // broken by `heapBytes: 0` in `judge` of src/internal/serving/admission.ts, and by leaving out `this.requests >= requests ||` in
-  // `room`, by `const ofNetwork = "any"` and by `this.#fresh` alone in `roomFor`, of src/internal/serving/suspended.ts
+  // broken by `heapBytes: 0` in `judge` of src/internal/serving/admission.ts, and in src/internal/serving/suspended.ts by
+  // leaving out `this.requests >= requests ||` in `room`, and by `const ofNetwork = "any"` or `this.#fresh` alone in `roomFor`
   "a handler begins only where handlers, and what they hold, leave room": (outcome) => {
     const { limits } = outcome
     const one = () => 1
