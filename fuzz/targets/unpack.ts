@@ -41,7 +41,7 @@ const shortestOf = (message: Codec.Message): number =>
     ? bodyAt + writer.pack([message.method, message.args]).length
     : Infinity
 
-const writer = new Packr({ useRecords: false })
+const writer = new Packr({ useRecords: false, variableMapSize: true })
 
 const reader = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: "auto" })
 
