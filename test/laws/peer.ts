@@ -2,7 +2,7 @@
  * What every node of a scenario serves. Its handlers run as a stranger's would: they hang, die, call others and answer too
  * much.
  */
-import { Deferred, Effect, Schema } from "effect"
+import { Clock, Deferred, Effect, Schema } from "effect"
 import { Handlers, Protocol } from "../../src/index.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { number: Schema.Int }) {}
@@ -57,11 +57,18 @@ export const handlers = (onRun: OnRun, calm: Deferred.Deferred<void>) =>
           "relay",
           number,
           // Where it is to be relayed to may be damaged, and no address any more.
-          Effect.suspend(() => peer(to).echo(number, Uint8Array.from([number & 0xff]))).pipe(
+          Effect.flatMap(
+            Clock.currentTimeMillis,
+            // A relay that runs again makes another call, which is to be told from the first where all is sealed.
+            (now) => peer(to).echo(number + relaySpan * Math.floor(now), Uint8Array.from([number & 0xff]))
+          ).pipe(
             Protocol.withTimeout("1 second"),
             Effect.orDie,
-            Effect.map(([relayed]) => relayed)
+            Effect.map(([relayed]) => relayed % relaySpan)
           )
         )
     })
   }))
+
+// More than there are calls in a scenario.
+const relaySpan = 10_000
