@@ -6,37 +6,53 @@ import { stream } from "./support/stream.ts"
 const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
 
 describe("what waits for a proof", () => {
-  // broken by `>` for `>=` in `add`, by leaving out `- held.bytes` in `#empty`, or the second loop of `add`
+  // broken by `>` for `>=` in `add`, by leaving out `this.#bytes += bytes`, either loop of `add`, or `held.sender !== sender`
   it.prop("is the newest, as many and as long as there is room for, and each is taken once", [Seed], ([seed]) => {
     const { below } = stream(seed)
-    const maxRequests = 1 + below(8)
-    const maxBytes = below(500)
+    const maxRequests = 1 + below(below(2) === 0 ? 8 : 64)
+    const maxBytes = below(below(2) === 0 ? 500 : 10_000)
     const held = new HeldRequests({ maxRequests, maxBytes })
-    let model: Array<{ readonly number: number; readonly bytes: number; taken: boolean }> = []
-    const bytesOf = () => model.reduce((sum, { bytes, taken }) => sum + (taken ? 0 : bytes), 0)
-    for (let i = 0; i < 200; i++) {
+    const model: Array<{ readonly number: number; readonly bytes: number; readonly sender: number }> = []
+    const sum = (entries: typeof model) => entries.reduce((sum, { bytes }) => sum + bytes, 0)
+    for (let i = 0; i < 300; i++) {
       if (below(3) > 0) {
-        const bytes = below(200)
-        const number = held.add({ bytes, resume: () => {} })
+        const [bytes, sender] = [below(200), below(3)]
+        const number = held.add({ bytes, resume: () => {} }, sender)
         expect(number).toBeGreaterThan(0)
-        model.push({ number, bytes, taken: false })
-        model = model.slice(-maxRequests)
-        while (bytesOf() > maxBytes) model.shift()
+        if (bytes <= maxBytes) {
+          for (;;) {
+            const own = model.filter((entry) => entry.sender === sender)
+            const fits = own.length + 1 <= maxRequests / 16 && sum(own) + bytes <= maxBytes / 16
+            if (own.length === 0 || fits) break
+            model.splice(model.indexOf(own[0]!), 1)
+          }
+          while (model.length >= maxRequests || sum(model) + bytes > maxBytes) model.shift()
+          model.push({ number, bytes, sender })
+        }
       } else {
-        const number = below(200)
-        const entry = model.find((entry) => entry.number === number && !entry.taken)
-        expect(held.take(number)?.bytes).toBe(entry?.bytes)
-        if (entry !== undefined) entry.taken = true
+        const number = below(300)
+        const at = model.findIndex((entry) => entry.number === number)
+        expect(held.take(number)?.bytes).toBe(model[at]?.bytes)
+        if (at !== -1) model.splice(at, 1)
       }
-      expect(held.bytes).toBe(bytesOf())
+      expect(held.bytes).toBe(sum(model))
     }
-    for (const { bytes, number, taken } of model) expect(held.take(number)?.bytes).toBe(taken ? undefined : bytes)
+    for (const { bytes, number } of model) expect(held.take(number)?.bytes).toBe(bytes)
     expect(held.bytes).toBe(0)
   }, { arbitrary: { runs: 100 } })
 
+  // broken by leaving out the first loop of `add`
+  it("is not made to give way by another sender, however much that has", () => {
+    const held = new HeldRequests({ maxRequests: 4096, maxBytes: 2 ** 20 })
+    const victim = held.add({ bytes: 30, resume: () => {} }, 1)
+    for (let i = 0; i < 10_000; i++) held.add({ bytes: i % 2 === 0 ? 8000 : 20, resume: () => {} }, 2)
+    expect(held.bytes).toBeLessThanOrEqual(30 + 2 ** 16)
+    expect(held.take(victim)?.bytes).toBe(30)
+  })
+
   it("has no number 0, nor one that was not given yet", () => {
     const held = new HeldRequests({ maxRequests: 4, maxBytes: 100 })
-    held.add({ bytes: 1, resume: () => {} })
+    held.add({ bytes: 1, resume: () => {} }, 1)
     for (const number of [0, -1, 2, 4, 5, 2 ** 48 - 1, 0.5, Number.NaN]) expect(held.take(number)).toBe(undefined)
     expect(held.take(1)).toBeDefined()
   })

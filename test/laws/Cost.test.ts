@@ -201,7 +201,6 @@ describe("the bound", () => {
         "empty map",
         "map of an empty text",
         "map of a nil",
-        "map of an index",
         "map of 4 letters"
       ]
     ) {
@@ -432,6 +431,36 @@ describe("what is sent is read", () => {
     expect(sent(new Map(Array.from({ length: 1000 }, (_, i) => [`${i}`, null])))).toBe("read")
   })
 
+  // broken by leaving out `indexHeap > maxIndexHeap` in src/internal/wire/msgpack.ts, `+ indexHeapBytes` in src/internal/wire/requestBody.ts, or
+  // `8 * arrays > maxIndexHeap`
+  it("maps with indices for keys only as far as what V8 makes of their copies is bounded", () => {
+    // A schema copies a record into an ordinary object, where one key is an array of 1,552 places.
+    const each = 8 * 1552
+    const most = Math.floor(Msgpack.maxIndexHeap / each)
+    for (const [count, fits] of [[most, true], [most + 1, false], [1160, false]] as const) {
+      const maps = Array.from({ length: count }, () => [0x81, 0xa4, 0x31, 0x30, 0x32, 0x33, 0xc0]).flat()
+      const read = readRequest(
+        Uint8Array.from([0, ...id, 0x92, 0xa1, 0x6d, 0xdc, count >> 8, count & 255, ...maps]),
+        30
+      )
+      if (fits) expect(read).toMatchObject({ method: "m" })
+      else expect(read).toBe("TooMany")
+      if (typeof read !== "string") expect(read.heapBytes).toBeGreaterThan(count * each)
+      // Few bytes each, and so many that nothing else of them is much.
+      const values = [null, ...count < 50 ? ["x".repeat(150)] : []].map((item) =>
+        Array.from({ length: count }, () => ({ "1023": item }))
+      )
+      for (const value of values.flatMap((value) => [value, value.map((value) => new Map(Object.entries(value)))])) {
+        expect(Result.isSuccess(Codec.encodeRequest(Uint8Array.from(id), "m", value))).toBe(fits)
+      }
+    }
+    // Of one map only its greatest index counts, and what is far beyond an array is no place of one.
+    const dense = Object.fromEntries(Array.from({ length: 900 }, (_, i) => [i, i]))
+    expect(Result.isSuccess(Codec.encodeRequest(Uint8Array.from(id), "m", [dense]))).toBe(true)
+    const far = Array.from({ length: 500 }, () => ({ "100000": null }))
+    expect(Result.isSuccess(Codec.encodeRequest(Uint8Array.from(id), "m", far))).toBe(true)
+  })
+
   it("ordinary values without being read again", () => {
     Msgpack.unpack(Uint8Array.of(0x91, 0xc0), 0)
     const before = Msgpack.work()
@@ -458,7 +487,7 @@ describe("what is sent is read", () => {
       _tag: "Unencodable",
       path: [],
       problem: "nobody would read it: it takes over 64 bytes of memory for each of its own, " +
-        "or a map has over 256 keys that are not strings"
+        "or a map has over 256 keys that are not strings, or too many have keys like \"1023\""
     })
   })
 

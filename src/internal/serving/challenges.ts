@@ -28,7 +28,7 @@ export class Challenges {
    */
   ask(id: Uint8Array, to: Peer, sender: Sender, at: number, hold?: () => Held): boolean {
     if (!this.#senders.spendChallenge(sender, challengeBytes, at)) return false
-    const token = this.#senders.token(sender, hold === undefined ? 0 : this.#held.add(hold()), at)
+    const token = this.#senders.token(sender, hold === undefined ? 0 : this.#held.add(hold(), sender.hash), at)
     this.#wire.metrics.challenged("sent")
     this.#wire.send(Codec.encodeChallenge(id, token), to)
     return true

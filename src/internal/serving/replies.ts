@@ -33,10 +33,12 @@ export class Replies {
     // A refused send is the caller's time-out: nobody here could do more about it.
     if (this.#senders.spend(sender, answer.length, at)) return this.#wire.send(answer, from)
     this.#wire.metrics.withheld()
-    this.#challenges.ask(id, from, sender, at, () => ({
-      bytes: answer.length,
-      resume: (at) => this.send(answer, { from, id, sender }, at)
-    }))
+    this.#challenges.ask(id, from, sender, at, () => {
+      // A view could keep the encoder's buffer in memory, or a whole datagram.
+      const [answered, asked] = [new Uint8Array(answer), new Uint8Array(id)]
+      const resume = (at: number) => this.send(answered, { from, id: asked, sender }, at)
+      return { bytes: answered.length, resume }
+    })
   }
 
   /** Answers a request that was not run. */

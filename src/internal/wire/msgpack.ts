@@ -35,6 +35,12 @@ export const maxHeapPerByte = 64
  */
 export const maxKeyPairs = 256 * 255 / 2
 
+/**
+ * The most that V8 may take, in bytes, for the arrays that it makes of a value's maps once a schema copies them into ordinary
+ * objects: as much as the longest datagram may take otherwise. Of the one key "1023" it makes an array of 1,551 places.
+ */
+export const maxIndexHeap = maxHeapPerByte * 8192
+
 /** Where a value can't be written as MessagePack, and why. */
 export interface Unpackable {
   readonly path: ReadonlyArray<PropertyKey>
@@ -55,12 +61,15 @@ let refusal: Reason | undefined
 let heap = 0
 let mostHeap = 0
 let keyPairs = 0
+let indexHeap = 0
 let steps = 0
 
 export interface Unpacked {
   readonly value: unknown
   /** An estimate of what the value takes. */
   readonly heapBytes: number
+  /** And of what the arrays take that V8 makes of its maps once a schema copies them into ordinary objects. */
+  readonly indexHeapBytes: number
 }
 
 /**
@@ -80,11 +89,12 @@ export const unpack = (bytes: Uint8Array, start: number, depth = maxDepth): Unpa
   heap = 0
   mostHeap = maxHeapPerByte * end
   keyPairs = 0
+  indexHeap = 0
   steps = 0
   const value = read(0)
   source = nothing
   if (refusal !== undefined) return refusal
-  return position === end ? { value, heapBytes: heap } : "TrailingBytes"
+  return position === end ? { value, heapBytes: heap, indexHeapBytes: indexHeap } : "TrailingBytes"
 }
 
 /** What the last `unpack` has done, whatever it returned. */
@@ -361,13 +371,18 @@ const readObject = (firstKey: string, size: number, depth: number): unknown => {
   // Without a prototype, so that "__proto__" and "constructor" are names like any other.
   const object: Record<string, unknown> = indices ? withIndices() : Object.create(null)
   let key: unknown = firstKey
+  let greatest = 0
   for (let i = 1;; i++) {
     if (typeof key !== "string") return readMapFrom(Object.entries(object), key, size, depth)
     if (key in object) return fail("DuplicateKey")
-    if (!indices && isIndex(key)) {
-      if (!charge(indicesHeap(size) + lateIndicesHeap)) return undefined
+    if (isIndex(key)) {
+      if (!indices && !charge(indicesHeap(size) + lateIndicesHeap)) return undefined
+      if (!indices) hashIndices(object)
       indices = true
-      hashIndices(object)
+      const places = placesFor(key)
+      indexHeap += 8 * Math.max(0, places - greatest)
+      greatest = Math.max(greatest, places)
+      if (indexHeap > maxIndexHeap) return fail("TooMany")
     }
     object[key] = read(depth + 1)
     if (refusal !== undefined || i === size) return object
@@ -378,6 +393,15 @@ const readObject = (firstKey: string, size: number, depth: number): unknown => {
 
 /** Whether V8 may take a key for the index of an array. */
 const isIndex = (key: string): boolean => key.length <= 10 && isDigit(key, 0) && isDigit(key, key.length - 1)
+
+/** How many places an array has that V8 makes for this index. Far beyond the end of an array it makes a hash table instead. */
+const placesFor = (key: string): number => {
+  const index = Number(key)
+  return index < mostPlaces ? Math.ceil(1.5 * (index + 1)) + 16 : 0
+}
+
+// With more, and few keys, V8 has made a hash table by itself: seen up to 3,877 places, for "2574" behind "1023".
+const mostPlaces = 4096
 
 const isDigit = (key: string, at: number): boolean => {
   const code = key.charCodeAt(at)
@@ -459,24 +483,26 @@ const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true, useToJS
  */
 export const pack = (value: unknown, reserve: number): Uint8Array | Unpackable => {
   // A getter of the value may itself come here.
-  const outer = [wide, unpackable, containers, pairs] as const
+  const outer = [wide, unpackable, containers, pairs, arrays] as const
   wide = false
   unpackable = undefined
   containers = 0
   pairs = 0
+  arrays = 0
   try {
     const ready = prepare(value, 0)
     if (unpackable !== undefined) return unpackable
     const bytes = packr.pack(ready, RESERVE_START_SPACE | reserve)
     // msgpackr writes every bigint under 2^63 as int 64. Python writes positive ones as uint 64, and so do we.
     if (wide) unsign(bytes, reserve)
-    const rich = containers > (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length || pairs > maxKeyPairs
+    const rich = containers > (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length || pairs > maxKeyPairs ||
+      8 * arrays > maxIndexHeap
     return rich && bytes.length <= maxDatagramBytes ? readable(bytes, reserve) : bytes
   } catch (cause) {
     // A getter, a proxy or a detached buffer.
     return { path: [], problem: `the value could not be read: ${cause instanceof Error ? cause.message : "it threw"}` }
   } finally {
-    ;[wide, unpackable, containers, pairs] = outer
+    ;[wide, unpackable, containers, pairs, arrays] = outer
   }
 }
 
@@ -486,7 +512,7 @@ const readable = (bytes: Uint8Array, start: number): Uint8Array | Unpackable => 
 }
 
 const tooMany = `nobody would read it: it takes over ${maxHeapPerByte} bytes of memory for each of its own, ` +
-  "or a map has over 256 keys that are not strings"
+  "or a map has over 256 keys that are not strings, or too many have keys like \"1023\""
 
 /** Walks what msgpackr has written, and makes each positive int 64 a uint 64. */
 const unsign = (bytes: Uint8Array, start: number): void => {
@@ -543,10 +569,11 @@ const payloadBytes = (bytes: Uint8Array, at: number, token: number): number => {
 export const isUnpackable = (packed: Uint8Array | Unpackable): packed is Unpackable => "problem" in packed
 
 // Set by `prepare`: an integer needs more than 32 bits; what containers and bytes take at most when they are read, and how
-// many pairs of keys are compared; the value is refused.
+// many pairs of keys are compared and places V8 may make of indices; the value is refused.
 let wide = false
 let containers = 0
 let pairs = 0
+let arrays = 0
 let unpackable: { readonly path: Array<PropertyKey>; readonly problem: string } | undefined
 
 const refuse = (problem: string): undefined => {
@@ -609,13 +636,18 @@ const prepareObject = (value: object, depth: number): unknown => {
   // As a Map, an object's own "constructor", "toJSON" or "hasOwnProperty" mean nothing to msgpackr.
   const map = new Map<string, unknown>()
   let indices = false
+  let greatest = 0
   for (const [key, item] of Object.entries(value)) {
-    indices ||= isIndex(key)
+    if (isIndex(key)) {
+      indices = true
+      greatest = Math.max(greatest, placesFor(key))
+    }
     if (!key.isWellFormed()) return refuse("a key with a lone surrogate is not UTF-8")
     map.set(key, prepare(item, depth + 1))
     if (unpackable !== undefined) return within(key)
   }
   containers += objectHeap(map.size) + (indices ? indicesHeap(map.size) + lateIndicesHeap : 0)
+  arrays += greatest
   return map
 }
 
@@ -639,18 +671,23 @@ const prepareMap = (value: ReadonlyMap<unknown, unknown>, depth: number): unknow
   const seen = new Set<string>()
   let named = false
   let others = false
+  let greatest = 0
   for (const [key, item] of value) {
     if (!isHashable(key)) return refuse("a map can't be a key: Python could not hash it")
     const identity = keyIdentity(key)
     if (seen.has(identity)) return refuse("two keys of a map are equal in Python")
     seen.add(identity)
     if (typeof key !== "string") others = true
-    else if (!others) named = true
+    else if (!others) {
+      named = true
+      if (isIndex(key)) greatest = Math.max(greatest, placesFor(key))
+    }
     const readyKey = prepare(key, depth + 1)
     if (unpackable !== undefined) return within(String(key))
     map.set(readyKey, prepare(item, depth + 1))
     if (unpackable !== undefined) return within(String(key))
   }
+  arrays += greatest
   // If its first keys are strings, it is an object for a while.
   if (named) containers += objectHeap(map.size) + indicesHeap(map.size) + lateIndicesHeap
   if (others) {

@@ -6,7 +6,7 @@ import * as Msgpack from "./msgpack.ts"
 export interface RequestBody {
   readonly method: string
   readonly args: ReadonlyArray<unknown>
-  /** An estimate of what the method and the arguments take, as they are decoded. */
+  /** An estimate of what the method and the arguments take, as they are decoded, by a schema, too. */
   readonly heapBytes: number
 }
 
@@ -21,10 +21,10 @@ export const readRequest = (datagram: Uint8Array, maxDepth: number): RequestBody
   if (datagram.length > Frame.maxDatagramBytes) return "TooLong"
   const unpacked = Msgpack.unpack(datagram, Frame.headerBytes, maxDepth + aroundArguments)
   if (typeof unpacked === "string") return unpacked
-  const { heapBytes, value } = unpacked
+  const { heapBytes, indexHeapBytes, value } = unpacked
   if (!Array.isArray(value) || value.length !== 2) return "Shape"
   const method: unknown = value[0]
   const args: unknown = value[1]
   if (typeof method !== "string" || !Array.isArray(args)) return "Shape"
-  return { method, args, heapBytes }
+  return { method, args, heapBytes: heapBytes + indexHeapBytes }
 }
