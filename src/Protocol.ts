@@ -146,7 +146,10 @@ export interface Limits {
   readonly handlersPerSender?: number | undefined
   /** How many bytes of heap the arguments of waiting handlers may take, about. 64 MiB by default. */
   readonly waitingBytes?: number | undefined
-  /** How many of them may be of one sender. 8 MiB by default. */
+  /**
+   * How many of them may be of one sender. 8 MiB by default. One request may hold up to a MiB, so less than some 4 MiB may leave
+   * nothing for requests that have answered a challenge.
+   */
   readonly waitingBytesPerSender?: number | undefined
   /**
    * How many requests of one sender are taken, per second; a burst may be as long as a second's worth. 20,000 by default.

@@ -65,7 +65,7 @@ export interface Socket {
   /**
    * Sends a datagram, which must not change afterwards. `onFailure` is called at most once, now or later, when the
    * socket refuses it or has closed. Without `onFailure` a refusal goes unnoticed, and the send is cheaper. That the
-   * socket took a datagram says nothing about its arrival.
+   * socket took a datagram says nothing about its arrival. It must not throw.
    */
   readonly send: (
     datagram: Uint8Array,
