@@ -291,6 +291,16 @@ describe("Senders", () => {
       expect(senders.isDoubted(sender, 0)).toBe(true)
     })
 
+    it("nor is who has proven its address, up to half of what that granted", () => {
+      const senders = make({ replyBytesPerSecond: 1000 })
+      const sender = senders.of("10.0.0.1")
+      senders.prove("10.0.0.1", 0)
+      senders.spend(sender, 2 ** 19, 0)
+      expect(senders.isDoubted(sender, 0)).toBe(false)
+      senders.spend(sender, 1, 0)
+      expect(senders.isDoubted(sender, 0)).toBe(true)
+    })
+
     it("once its network, or all together, have had more than half, whoever belongs to it is", () => {
       for (const [total, hosts] of [[Infinity, [1, 2, 3]], [4000, [1 << 8, 2 << 8, 3 << 8]]] as const) {
         const senders = make({ replyBytesPerSecond: 1000, totalReplyBytesPerSecond: total })

@@ -44,5 +44,19 @@ export const excused: ReadonlyArray<Excused> = [
     original: "way.settings === base",
     replacement: "false",
     reason: "the delay of the base settings is drawn once to save time, and is the same whenever it is drawn"
+  },
+  {
+    file: "src/internal/watching/watch.ts",
+    code: "if (LogLevel.isGreaterThan(Context.get(context, References.MinimumLogLevel), \"Debug\")) return () => {}",
+    original: "LogLevel.isGreaterThan(Context.get(context, References.MinimumLogLevel), \"Debug\")",
+    replacement: "false",
+    reason: "Effect leaves out the line itself: asking before saves a fiber for each datagram that is dropped"
+  },
+  {
+    file: "src/internal/schema/wireSchema.ts",
+    code: "if (encoding.every((link) => native(link.to) === link.to)) return encoding",
+    original: "encoding.every((link) => native(link.to) === link.to)",
+    replacement: "false",
+    reason: "what is made anew then is equal: a schema that needs no change is kept to save memory"
   }
 ]
