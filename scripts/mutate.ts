@@ -129,7 +129,7 @@ const shared = hashOf(
     "test/**/*.ts",
     "examples/**/*.ts",
     "packages/*/!(dist|node_modules)/**/*.ts",
-    "scripts/mutate/*.ts",
+    "scripts/mutate/{mutants,setup,tests}.ts",
     "vitest.config.ts"
   ], { cwd: project })
     .filter((file) => !file.endsWith(".test.ts")).sort().flatMap((file) => [file, read(file)])

@@ -413,6 +413,7 @@ describe("schemas", () => {
       class Group extends Handlers.Service<Group>()("schemas/Whole", {
         optional: { args: [Schema.String, Schema.optionalKey(Schema.Int)], success: Schema.String },
         undefinable: { args: [Schema.String, Schema.optional(Schema.Date)], success: Schema.String },
+        orUndefined: { args: [Schema.UndefinedOr(Schema.Int)], success: Schema.String },
         class: { args: [Person], success: Person },
         slow: { args: [Slow], success: Slow, error: Schema.Struct({ slow: Slow }) },
         slowError: { args: [Slow], error: Schema.Struct({ slow: Slow }) },
@@ -426,6 +427,7 @@ describe("schemas", () => {
         Protocol.serve(Group).pipe(Layer.provide(Group.toLayer({
           optional: (text, count) => Effect.succeed(`${text} ${count}`),
           undefinable: (text, date) => Effect.succeed(`${text} ${date?.getTime()}`),
+          orUndefined: (n) => Effect.succeed(`${n}`),
           class: (person) => Effect.succeed(new Person({ ...person, score: person.score + 1n })),
           slow: (text) => Effect.succeed(text),
           slowError: (text) => Effect.fail({ slow: text }),
@@ -444,6 +446,7 @@ describe("schemas", () => {
       expect(yield* peer.undefinable("a")).toBe("a undefined")
       expect(yield* peer.undefinable("a", undefined)).toBe("a undefined")
       expect(yield* peer.undefinable("a", new Date(5))).toBe("a 5")
+      expect(yield* peer.orUndefined(undefined)).toBe("undefined")
       const person = new Person({ id: new Uint8Array(2), born: new Date(0), score: 1n, nick: Option.some("n") })
       const older = yield* peer.class(person)
       assert(older instanceof Person)

@@ -280,6 +280,13 @@ describe("Senders", () => {
       expect(challenges).toBe(Math.floor(4 * 65_536 / 43))
     })
 
+    it("who was asked for lately is not made anew", () => {
+      const senders = make()
+      const sender = senders.of("10.0.0.1")
+      senders.of("10.0.0.2")
+      expect(senders.of("10.0.0.1")).toBe(sender)
+    })
+
     // broken by `this.#depth / 4` in src/internal/serving/rates.ts
     it("who has had less than half of what it may have is not doubted", () => {
       const senders = make({ replyBytesPerSecond: 1000 })

@@ -400,15 +400,16 @@ describe("limits", () => {
   it.effect("a setting that makes no sense is a defect of the build", () =>
     Effect.gen(function*() {
       for (
-        const options of [
-          { limits: { handlers: -1 } },
-          { limits: { requestsPerSecond: Number.NaN } },
-          { memory: { requests: 0 } },
-          { memory: { bytes: 2 ** 40 } }
-        ]
+        const [options, what] of [
+          [{ limits: { handlers: -1 } }, "handlers"],
+          [{ limits: { requestsPerSecond: Number.NaN } }, "requestsPerSecond"],
+          [{ memory: { requests: 0 } }, "requests"],
+          [{ memory: { bytes: 2 ** 40 } }, "bytes"]
+        ] as const
       ) {
         const exit = yield* Effect.exit(counting(options))
         expect(Exit.isFailure(exit) && Exit.hasDies(exit)).toBe(true)
+        expect(String(exit)).toContain(what)
       }
     }))
 })
