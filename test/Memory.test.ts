@@ -148,6 +148,16 @@ describe("Memory", () => {
     expect(memory.find(0, idOf(1), 0, 0)).toStrictEqual(answerOf(1, 20))
   })
 
+  // broken by `2 / before` in either `#grow`, and by another number of bytes for an entry in `bytes`
+  it("takes for each of its places, which are 64 at first and double, 68 bytes and a block of 64 with its place", () => {
+    const memory = new Memory({ window: 1, maxEntries: 2 ** 20, maxBytes: 2 ** 20, senders: 1, onEarly: () => {} })
+    expect(memory.bytes).toBe(0)
+    for (let n = 1; n <= 1000; n++) {
+      memory.add(n, idOf(n), answerOf(n, 60), 0, 0)
+      expect(memory.bytes).toBe(Math.max(64, 2 ** Math.ceil(Math.log2(n))) * (68 + 64 + 4))
+    }
+  })
+
   it("an answer that was found stays as it is", () => {
     const memory = new Memory({ window: 1, maxEntries: 4, maxBytes: 64, senders: 1, onEarly: () => {} })
     memory.add(1, idOf(1), answerOf(1, 40), 0, 0)

@@ -86,7 +86,8 @@ export const withMetrics = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effec
 /** The counters and gauges of this test that are not 0, by name and label. */
 export const metrics: Effect.Effect<Record<string, number>> = Effect.map(Metric.snapshot, (snapshots) => {
   const found: Record<string, number> = {}
-  for (const { attributes, id, state, type } of snapshots) {
+  for (const { attributes, description, id, state, type } of snapshots) {
+    if (description === undefined || description === "") throw new Error(`${id} has no description`)
     const label = Object.values(attributes ?? {}).join()
     const name = label === "" ? id : `${id}.${label}`
     if (type === "Counter" && Number(state.count) !== 0) found[name] = Number(state.count)
