@@ -144,7 +144,7 @@ export class Memory {
     if (this.#heldOfSenders[place] === none) this.#heldOfSenders[place] = entry
   }
 
-  /** Forgets the answer of the oldest entry that has one, of all or of its sender. */
+  /** Forgets the answer of the oldest entry of its sender that has one, which may be the oldest of all. */
   #release(entry: number): void {
     const place = this.#senders[entry]!
     const length = this.#lengths[entry]!
@@ -152,9 +152,7 @@ export class Memory {
     this.#lengths[entry] = gone
     this.#bytesOfSenders[place] = this.#bytesOfSenders[place]! - length
     if (this.#oldestHeld === entry) this.#oldestHeld = this.#nextHeld(entry, this.#newer)
-    if (this.#heldOfSenders[place] === entry) {
-      this.#heldOfSenders[place] = this.#nextHeld(entry, this.#newerOfSender)
-    }
+    this.#heldOfSenders[place] = this.#nextHeld(entry, this.#newerOfSender)
   }
 
   /** The next in a list whose answer is there. What it passes over it never passes over again. */
