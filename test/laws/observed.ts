@@ -51,8 +51,8 @@ export class Observed {
   readonly #options: Options
   /** What is being dealt with just now. */
   #received: Received | undefined
-  /** The requests of each address, of which some may wait. */
-  readonly #requests = new Map<string, Array<Uint8Array>>()
+  /** The requests of each sender, of which some may wait: a proof may come from another port than its request. */
+  readonly #requests = new Map<string, Array<Received>>()
   /** The tokens that each sender was sent, and where the calls of this node went, by id. */
   readonly #tokens = new Map<string, Set<string>>()
   readonly #called = new Map<string, string>()
@@ -108,24 +108,23 @@ export class Observed {
       return received
     }
     const { from } = received
-    const waited = this.#requests.get(nameOf(from))?.filter((datagram) => {
+    const waited = this.#requests.get(senderOf(from.host))?.filter(({ datagram }) => {
       const request = Codec.decodeRequest(datagram)
       return Result.isSuccess(request) && request.success.method === method && request.success.args[0] === number
     }) ?? []
     // Where several ask for the same, any that has not run explains it.
     const ran = new Set(this.runs.map(({ request }) => request))
-    const datagram = waited.find((datagram) => !ran.has(`${nameOf(from)} ${idOf(datagram)}`)) ?? waited[0]
-    return datagram === undefined ? undefined : { datagram, from }
+    return waited.find(({ datagram, from }) => !ran.has(`${nameOf(from)} ${idOf(datagram)}`)) ?? waited[0]
   }
 
   #learn(datagram: Uint8Array, from: Transport.Peer): void {
     if (this.#options.isSealed) return
     switch (Codec.typeOf(datagram)) {
       case "Request": {
-        const name = nameOf(from)
-        const requests = this.#requests.get(name)
-        if (requests === undefined) this.#requests.set(name, [datagram])
-        else requests.push(datagram)
+        const sender = senderOf(from.host)
+        const requests = this.#requests.get(sender)
+        if (requests === undefined) this.#requests.set(sender, [{ datagram, from }])
+        else requests.push({ datagram, from })
         return
       }
       case "Proof": {
