@@ -256,10 +256,6 @@ export class Senders {
     this.#proven.set(sender.name, { until: now + provenFor, credit: left, granted, fullAt })
   }
 
-  isProven(sender: Sender, now: number): boolean {
-    return this.#provenAt(sender, now) !== undefined
-  }
-
   #spendCredit(sender: Sender, bytes: number, now: number): boolean {
     const proven = this.#provenAt(sender, now)
     if (proven === undefined || proven.credit < bytes) return false
