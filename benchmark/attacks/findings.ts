@@ -48,7 +48,7 @@ export const findings: ReadonlyArray<Finding> = [
     },
     tests: [
       { file: "test/support/conformance.ts", names: ["an answer counts only from the address that was called"] },
-      { file: "test/CallTable.test.ts", names: ["gives no id that a call has"] }
+      { file: "test/calling/CallTable.test.ts", names: ["gives no id that a call has"] }
     ]
   },
   {
@@ -73,7 +73,10 @@ export const findings: ReadonlyArray<Finding> = [
       "k-rpc-socket": "dropped",
       ours: "dropped and counted; a line of log only at debug"
     },
-    tests: [{ file: "test/Time.test.ts", names: ["an answer at 4,999 ms counts, one after the deadline does not"] }]
+    tests: [{
+      file: "test/time/Time.test.ts",
+      names: ["an answer at 4,999 ms counts, one after the deadline does not"]
+    }]
   },
   {
     title: "100 answers to one call",
@@ -181,7 +184,7 @@ export const findings: ReadonlyArray<Finding> = [
       ours: "ran 50,000 times; keeps 384 KiB of buckets for all of them; 100% (worst 15 ms)"
     },
     tests: [{ file: "test/laws/Hostile.test.ts", names: ["a caller among 50,000 forged senders gets its answers"] }, {
-      file: "test/Senders.test.ts",
+      file: "test/serving/Senders.test.ts",
       names: ["of those who have proven nothing, no name is kept"]
     }]
   },
@@ -261,7 +264,7 @@ export const findings: ReadonlyArray<Finding> = [
         "maintainers. From then on nobody is answered",
       ours: "no"
     },
-    tests: [{ file: "test/MsgpackDangers.test.ts", names: ["msgpackr's dangers"] }, {
+    tests: [{ file: "test/wire/MsgpackDangers.test.ts", names: ["msgpackr's dangers"] }, {
       file: "test/laws/Corpus.test.ts",
       names: ["no input of the corpus breaks a law"]
     }]
@@ -281,7 +284,7 @@ export const findings: ReadonlyArray<Finding> = [
         "a body at 8,192 bytes"
     },
     tests: [{ file: "test/laws/Cost.test.ts", names: ["no datagram costs more than it brings"] }, {
-      file: "test/MsgpackDangers.test.ts",
+      file: "test/wire/MsgpackDangers.test.ts",
       names: ["nesting ends at 32, whatever depth is asked for"]
     }]
   },
@@ -299,7 +302,7 @@ export const findings: ReadonlyArray<Finding> = [
       file: "test/Trust.test.ts",
       names: ["of handlers that die, 100 a second are logged, and all are counted"]
     }, {
-      file: "test/Watching.test.ts",
+      file: "test/watching/Watching.test.ts",
       names: ["a drop is logged at debug with its sender and its reason, and not at all above debug"]
     }]
   },
@@ -317,7 +320,7 @@ export const findings: ReadonlyArray<Finding> = [
       ours: "well-formed requests alone: for `__proto__` and the like `UnknownMethod`, for arguments that do " +
         "not fit `InvalidArguments`"
     },
-    tests: [{ file: "test/MsgpackDangers.test.ts", names: ["a prototype's name is a key like any other"] }, {
+    tests: [{ file: "test/wire/MsgpackDangers.test.ts", names: ["a prototype's name is a key like any other"] }, {
       file: "test/support/conformance.ts",
       names: ["what Python ignores is not answered, but for what our failure frame answers"]
     }]
@@ -401,7 +404,7 @@ export const findings: ReadonlyArray<Finding> = [
         "the same id of another address, or another port, is another request"
       ]
     }, {
-      file: "test/Keys.test.ts",
+      file: "test/sealing/Keys.test.ts",
       names: ["a recorded datagram runs its handler no second time, from wherever and however often it is played"]
     }]
   }

@@ -21,7 +21,7 @@ export class Python extends Context.Service<Python, {
     peer: NetAddress.InetAddress,
     parameters: Commands[Name]
   ) => Effect.Effect<unknown>
-}>()("test/Python") {
+}>()("test/python/Python") {
   /** A Python that has u-msgpack: the one on PATH, or Debian's, which a PATH may hide. */
   static readonly find: Effect.Effect<Option.Option<string>> = Effect.gen(function*() {
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import * as KeyedHash from "../src/internal/serving/keyedHash.ts"
-import type { Options as SendersOptions } from "../src/internal/serving/senders.ts"
-import { Senders } from "../src/internal/serving/senders.ts"
-import { Sizes } from "../src/internal/sizes.ts"
-import { stream } from "./support/stream.ts"
+import * as KeyedHash from "../../src/internal/serving/keyedHash.ts"
+import type { Options as SendersOptions } from "../../src/internal/serving/senders.ts"
+import { Senders } from "../../src/internal/serving/senders.ts"
+import { Sizes } from "../../src/internal/sizes.ts"
+import { stream } from "../support/stream.ts"
 
 const second = 1_000_000_000
 

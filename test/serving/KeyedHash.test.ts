@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as KeyedHash from "../src/internal/serving/keyedHash.ts"
-import { stream } from "./support/stream.ts"
+import * as KeyedHash from "../../src/internal/serving/keyedHash.ts"
+import { stream } from "../support/stream.ts"
 
 /** How many times the mean the fullest of 4,096 places holds, where the places are these 12 bits. */
 const fullest = (hashes: ReadonlyArray<number>, shift: number): number => {

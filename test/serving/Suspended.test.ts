@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { idBytes } from "../src/Codec.ts"
-import { networkShare } from "../src/internal/serving/senders.ts"
-import type { Suspendable } from "../src/internal/serving/suspended.ts"
-import { Suspended } from "../src/internal/serving/suspended.ts"
-import { stream } from "./support/stream.ts"
+import { idBytes } from "../../src/Codec.ts"
+import { networkShare } from "../../src/internal/serving/senders.ts"
+import type { Suspendable } from "../../src/internal/serving/suspended.ts"
+import { Suspended } from "../../src/internal/serving/suspended.ts"
+import { stream } from "../support/stream.ts"
 
 const senderOf = (hash: number, networkHash = hash + 1000) => ({
   name: String(hash),

@@ -2,9 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
-import * as MemoryNetwork from "./support/MemoryNetwork.ts"
-import { caller, metrics, node, raw, withMetrics } from "./support/nodes.ts"
+import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
+import * as MemoryNetwork from "../support/MemoryNetwork.ts"
+import { caller, metrics, node, raw, withMetrics } from "../support/nodes.ts"
 
 class Slow extends Handlers.Service<Slow>()("test/Slow", {
   /** Takes so many milliseconds. */

@@ -1,10 +1,10 @@
 import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
 import { Effect, Layer, Scope } from "effect"
 import { NetAddress } from "effect/net"
-import { Transport } from "../src/index.ts"
-import { SimulatedNetwork } from "../src/testing/index.ts"
-import { conformance } from "./support/conformance.ts"
-import * as MemoryNetwork from "./support/MemoryNetwork.ts"
+import { Transport } from "../../src/index.ts"
+import { SimulatedNetwork } from "../../src/testing/index.ts"
+import { conformance } from "../support/conformance.ts"
+import * as MemoryNetwork from "../support/MemoryNetwork.ts"
 
 conformance("Transport.layerSocket over memory", () => {
   const network = MemoryNetwork.make()

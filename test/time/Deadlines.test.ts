@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { Deadline, Deadlines } from "../src/internal/time/deadlines.ts"
+import { Deadline, Deadlines } from "../../src/internal/time/deadlines.ts"
 
 class Item extends Deadline<Item> {
   readonly name: number

@@ -6,9 +6,9 @@ import { NetAddress } from "effect/net"
 import { DatagramSocket } from "effect/socket"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
-import { Protocol, Transport } from "../src/index.ts"
-import { SimulatedNetwork } from "../src/testing/index.ts"
-import { idle } from "./support/nodes.ts"
+import { Protocol, Transport } from "../../src/index.ts"
+import { SimulatedNetwork } from "../../src/testing/index.ts"
+import { idle } from "../support/nodes.ts"
 
 /** A socket that remembers when it was reached, from where, and by what. */
 const host = Effect.fnUntraced(function*(address: string) {

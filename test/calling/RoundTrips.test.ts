@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { RoundTrips } from "../src/internal/calling/roundTrips.ts"
+import { RoundTrips } from "../../src/internal/calling/roundTrips.ts"
 
 const ms = 1_000_000
 const second = 1000 * ms

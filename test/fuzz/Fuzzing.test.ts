@@ -2,21 +2,21 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
 import { fileURLToPath } from "node:url"
-import type { Settings } from "../fuzz/engine/children.ts"
-import { Judge, search } from "../fuzz/engine/children.ts"
-import * as Mutate from "../fuzz/engine/mutate.ts"
-import { shrink } from "../fuzz/engine/shrink.ts"
-import { bytesOf, parse } from "../fuzz/engine/value.ts"
-import { Codec } from "../src/index.ts"
-import { stream } from "./support/stream.ts"
-import { vectors } from "./vectors/index.ts"
+import type { Settings } from "../../fuzz/engine/children.ts"
+import { Judge, search } from "../../fuzz/engine/children.ts"
+import * as Mutate from "../../fuzz/engine/mutate.ts"
+import { shrink } from "../../fuzz/engine/shrink.ts"
+import { bytesOf, parse } from "../../fuzz/engine/value.ts"
+import { Codec } from "../../src/index.ts"
+import { stream } from "../support/stream.ts"
+import { vectors } from "../vectors/index.ts"
 
 const datagrams = [...vectors.requests, ...vectors.responses].map(({ hex }) => hex)
 
 const bodyAt = Codec.headerBytes
 
 /** A corpus of one input, which hangs. */
-const spinning = fileURLToPath(new URL("support/planted/spin", import.meta.url))
+const spinning = fileURLToPath(new URL("../support/planted/spin", import.meta.url))
 
 describe("a tree of tokens", () => {
   it("is written as it was read", () => {
@@ -73,8 +73,8 @@ describe("changed inputs", () => {
 
 describe("a fuzzer", () => {
   const settings = (planted: string, heapPerByte = 1e9): Settings => ({
-    target: new URL(`support/planted/${planted}.ts`, import.meta.url).href,
-    sources: new URL("support/planted/", import.meta.url).href,
+    target: new URL(`../support/planted/${planted}.ts`, import.meta.url).href,
+    sources: new URL("../support/planted/", import.meta.url).href,
     limits: { millis: 30_000, heapPerByte, hungMillis: 2000, heapMiB: 64 }
   })
   const options = { seed: 1, seconds: Infinity, inputs: 300_000, corpus: [] }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { idBytes } from "../src/Codec.ts"
-import { forgotten, Memory } from "../src/internal/serving/memory.ts"
-import * as KeyedHash from "../src/internal/serving/keyedHash.ts"
-import { stream } from "./support/stream.ts"
+import { idBytes } from "../../src/Codec.ts"
+import { forgotten, Memory } from "../../src/internal/serving/memory.ts"
+import * as KeyedHash from "../../src/internal/serving/keyedHash.ts"
+import { stream } from "../support/stream.ts"
 
 const below = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maximum - 1 }))
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { networkOf, senderOf } from "../src/internal/socket/network.ts"
+import { networkOf, senderOf } from "../../src/internal/socket/network.ts"
 
 describe("whose an address is", () => {
   // broken by `slice(0, 4)` in `networkOf`, by `>> 8` left out there

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, type Duration, Effect, Schema } from "effect"
-import { idBytes } from "../src/Codec.ts"
-import { Call, CallTable } from "../src/internal/calling/callTable.ts"
-import * as Now from "../src/internal/time/now.ts"
+import { idBytes } from "../../src/Codec.ts"
+import { Call, CallTable } from "../../src/internal/calling/callTable.ts"
+import * as Now from "../../src/internal/time/now.ts"
 
 class Item extends Call<Item> {
   /** How many were looked at, in all tables. */

@@ -3,10 +3,10 @@ import { assert, describe, expect, it } from "@effect/vitest"
 import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
-import { Protocol, Transport } from "../src/index.ts"
-import { stepping } from "./support/clocks.ts"
-import * as MemoryNetwork from "./support/MemoryNetwork.ts"
-import { caller, metrics, raw, respond, withMetrics } from "./support/nodes.ts"
+import { Protocol, Transport } from "../../src/index.ts"
+import { stepping } from "../support/clocks.ts"
+import * as MemoryNetwork from "../support/MemoryNetwork.ts"
+import { caller, metrics, raw, respond, withMetrics } from "../support/nodes.ts"
 
 /** A node that calls a peer who never answers by itself. */
 const silence = Effect.fnUntraced(function*(options?: Protocol.Options) {

@@ -6,11 +6,11 @@ import { DatagramSocket } from "effect/socket"
 import * as Dgram from "node:dgram"
 import { syncBuiltinESMExports } from "node:module"
 import Os from "node:os"
-import { Protocol, Transport } from "../src/index.ts"
-import { Greeter, greeterLive } from "./support/Contract.ts"
-import * as MemoryNetwork from "./support/MemoryNetwork.ts"
-import type { TransportLayer } from "./support/nodes.ts"
-import { caller, idle, metrics, node, raw, respond, stuck, withMetrics } from "./support/nodes.ts"
+import { Protocol, Transport } from "../../src/index.ts"
+import { Greeter, greeterLive } from "../support/Contract.ts"
+import * as MemoryNetwork from "../support/MemoryNetwork.ts"
+import type { TransportLayer } from "../support/nodes.ts"
+import { caller, idle, metrics, node, raw, respond, stuck, withMetrics } from "../support/nodes.ts"
 
 const server = (transport: TransportLayer) =>
   Effect.map(

@@ -14,10 +14,10 @@ import {
   SchemaTransformation
 } from "effect"
 import { isDeepStrictEqual } from "node:util"
-import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
-import { toCodecWire } from "../src/internal/schema/wireSchema.ts"
-import * as MemoryNetwork from "./support/MemoryNetwork.ts"
-import { caller, node } from "./support/nodes.ts"
+import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
+import { toCodecWire } from "../../src/internal/schema/wireSchema.ts"
+import * as MemoryNetwork from "../support/MemoryNetwork.ts"
+import { caller, node } from "../support/nodes.ts"
 
 const id = new Uint8Array(Codec.idBytes)
 
@@ -355,7 +355,7 @@ describe("schemas", () => {
         return { ...schema, [name]: name === "ReadonlyMap" ? () => renamed : renamed }
       })
       try {
-        await expect(import("../src/internal/schema/wireSchema.ts")).rejects.toThrow(
+        await expect(import("../../src/internal/schema/wireSchema.ts")).rejects.toThrow(
           "does not know the schemas of this version"
         )
       } finally {
@@ -363,7 +363,7 @@ describe("schemas", () => {
       }
     }
     vi.resetModules()
-    await import("../src/internal/schema/wireSchema.ts")
+    await import("../../src/internal/schema/wireSchema.ts")
   })
 
   // Broken by: no `length <= args.length` in `trim`; a tuple with a rest for `Schema.Tuple(args)`.

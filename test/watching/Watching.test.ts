@@ -15,11 +15,11 @@ import {
 } from "effect"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
-import { Handlers, Protocol, Transport } from "../src/index.ts"
-import { vectors } from "./vectors/index.ts"
-import { Greeter, greeterLive } from "./support/Contract.ts"
-import * as MemoryNetwork from "./support/MemoryNetwork.ts"
-import { caller, metrics, node, raw, respond, withMetrics } from "./support/nodes.ts"
+import { Handlers, Protocol, Transport } from "../../src/index.ts"
+import { vectors } from "../vectors/index.ts"
+import { Greeter, greeterLive } from "../support/Contract.ts"
+import * as MemoryNetwork from "../support/MemoryNetwork.ts"
+import { caller, metrics, node, raw, respond, withMetrics } from "../support/nodes.ts"
 
 const network = () => {
   const memory = MemoryNetwork.make()

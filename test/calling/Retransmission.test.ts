@@ -3,11 +3,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Logger, Random, Schedule } from "effect"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
-import { Codec, Protocol, Transport } from "../src/index.ts"
-import * as Now from "../src/internal/time/now.ts"
-import * as Retransmissions from "../src/internal/calling/retransmission.ts"
-import * as MemoryNetwork from "./support/MemoryNetwork.ts"
-import { caller, metrics, raw, respond, withMetrics } from "./support/nodes.ts"
+import { Codec, Protocol, Transport } from "../../src/index.ts"
+import * as Now from "../../src/internal/time/now.ts"
+import * as Retransmissions from "../../src/internal/calling/retransmission.ts"
+import * as MemoryNetwork from "../support/MemoryNetwork.ts"
+import { caller, metrics, raw, respond, withMetrics } from "../support/nodes.ts"
 
 /** Stretches every delay by this share of the most there is: 0 leaves it as it is. */
 const spread = (share: number) =>

@@ -4,10 +4,10 @@ import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Deferred, Effect, Layer, Logger, Option, Schema } from "effect"
 import { NetAddress } from "effect/net"
 import { inspect, isDeepStrictEqual } from "node:util"
-import { Handlers, Protocol, Transport } from "../src/index.ts"
-import type { Commands } from "./python/Python.ts"
-import { Python } from "./python/Python.ts"
-import { lossy, values } from "./python/values.ts"
+import { Handlers, Protocol, Transport } from "../../src/index.ts"
+import type { Commands } from "./Python.ts"
+import { Python } from "./Python.ts"
+import { lossy, values } from "./values.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what Python serves

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { HeldRequests } from "../src/internal/serving/held.ts"
-import { stream } from "./support/stream.ts"
+import { HeldRequests } from "../../src/internal/serving/held.ts"
+import { stream } from "../support/stream.ts"
 
 const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
 
