@@ -5,7 +5,7 @@ import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Codec, Protocol, Transport } from "../../src/index.ts"
 import * as Now from "../../src/internal/time/now.ts"
-import * as Retransmissions from "../../src/internal/calling/retransmission.ts"
+import { Retransmitter } from "../../src/internal/calling/retransmission.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
 import { caller, metrics, raw, respond, withMetrics } from "../support/nodes.ts"
 
@@ -237,7 +237,7 @@ describe("retransmission", () => {
       const { peer } = yield* silence()
       const to = { address: peer.address, host: "10.0.0.2", equals: () => true }
       const sent: Array<number> = []
-      const retransmitter = Retransmissions.make({
+      const retransmitter = new Retransmitter({
         now: Now.make(yield* Clock.Clock),
         context,
         send: (datagram) => {

@@ -96,7 +96,7 @@ export const laws: Readonly<Record<string, Law>> = {
       }
     }),
 
-  // broken by leaving out `end(call, Exit.fail(error))` in `close` of src/internal/calling/caller.ts
+  // broken by leaving out `this.end(call, Exit.fail(error))` in `close` of src/internal/calling/pendingCall.ts
   "closing a node ends its calls then, and says so": (outcome) =>
     outcome.closings.flatMap(({ at, node }) =>
       each(outcome, (call) => {
@@ -114,7 +114,7 @@ export const laws: Readonly<Record<string, Law>> = {
       )
     ),
 
-  // broken by leaving out `metrics.callEnded("interrupted")` in src/internal/calling/caller.ts
+  // broken by leaving out `this.#metrics.callEnded("interrupted")` in src/internal/calling/pendingCall.ts
   "once all has ended, nothing is left": (outcome) => [
     ...equal("calls in flight and none", value(outcome, "rpcudp_calls_in_flight"), 0),
     ...equal("requests in flight and none", value(outcome, "rpcudp_requests_in_flight"), 0),

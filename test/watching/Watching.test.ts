@@ -74,7 +74,7 @@ describe("watching", () => {
       })
     }).pipe(quiet, withMetrics))
 
-  // broken by another unit in `callEnded` of src/internal/watching/metrics.ts, and by any time but `call.startedAt` in `onAnswer`
+  // broken by another unit in `callEnded` of src/internal/watching/metrics.ts, and by any time but `call.startedAt` in `answer`
   it.effect("a round trip is the milliseconds from a call's first transmission to its answer", () =>
     Effect.gen(function*() {
       const { transport } = network()
@@ -107,7 +107,7 @@ describe("watching", () => {
       for (const { id, state } of counters) expect(state, id).toMatchObject({ incremental: true })
     }).pipe(withMetrics))
 
-  // Broken by no `callEnded` in `end` of src/internal/calling/caller.ts for an answer that is no exit yet.
+  // Broken by no `callEnded` in `end` of src/internal/calling/pendingCall.ts for an answer that is no exit yet.
   it.effect("a call whose answer has an asynchronous schema is counted once that has ended, by how it ended", () =>
     Effect.gen(function*() {
       const Even = Schema.Int.pipe(Schema.decodeTo(

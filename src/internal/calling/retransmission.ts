@@ -47,11 +47,132 @@ export interface Transmission {
  */
 export type RetransmitSchedule = Schedule.Schedule<unknown, Transmission>
 
+/**
+ * Waits for the peer's `timeout` first, and then for 2, 4, 8 times its `measuredTimeout`, at least for as long as at first.
+ * Each wait is for the peer as it is known by then: what other calls have measured since the last transmission counts, and
+ * no wait of this call from before (RFC 8961, 4: back-off ends with what is answered at once).
+ */
+export const adaptive: RetransmitSchedule = Schedule.fromStep(
+  Effect.sync(() => {
+    let least = Infinity
+    let times = 1
+    return (_now: number, { measuredTimeout, timeout }: Transmission) => {
+      least = Math.min(least, Duration.toMillis(timeout))
+      const delay = Duration.millis(Math.max(least, times * Duration.toMillis(measuredTimeout)))
+      times *= 2
+      return Effect.succeed<[Duration.Duration, Duration.Duration]>([delay, delay])
+    }
+  })
+)
+
 export interface Options {
   readonly now: Now
   /** What the sleeping fiber runs in. */
   readonly context: Context.Context<never>
   readonly send: (datagram: Uint8Array, to: Peer) => void
+}
+
+// Enough for the routing table of a Kademlia node: about 100 bytes each.
+const minPeers = 4096
+
+export class Retransmitter {
+  readonly #options: Options
+  readonly #clock: Clock.Clock
+  readonly #roundTrips = new RoundTrips(minPeers)
+  readonly #timetable: Timetable<Retransmission>
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#clock = Context.get(options.context, Clock.Clock)
+    this.#timetable = new Timetable<Retransmission>({
+      clock: this.#clock,
+      now: options.now,
+      context: options.context,
+      onDue: (due) => {
+        for (const retransmission of due) this.#repeat(retransmission)
+      }
+    })
+  }
+
+  /** For a request that has just been sent. The caller's fiber has the services of the schedule. */
+  start(
+    schedule: RetransmitSchedule,
+    datagram: Uint8Array,
+    peer: Peer,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Retransmission {
+    const begunWith = this.#roundTrips.timeoutOf(keyOf(peer))
+    const retransmission = new Retransmission(datagram, peer, fiber, this.#options.now(), begunWith)
+    this.#take(retransmission, Schedule.toStep(schedule), (step) => {
+      retransmission.step = step
+      this.#next(retransmission, step)
+    })
+    return retransmission
+  }
+
+  /** The call has ended. */
+  stop(retransmission: Retransmission): void {
+    retransmission.stopped = true
+    retransmission.running?.interruptUnsafe()
+    this.#timetable.remove(retransmission)
+  }
+
+  /** The call was answered at this time. */
+  answered({ begunAt, peer, sentAt, transmissions }: Retransmission, at: number): void {
+    // Karn's rule: of two transmissions, nobody knows which one was answered.
+    if (transmissions === 1) this.#roundTrips.measured(keyOf(peer), at - sentAt, at)
+    else this.#roundTrips.ambiguous(keyOf(peer), begunAt, sentAt, at)
+  }
+
+  /** Sleeps no longer if nothing is to be sent again: to be called after both. */
+  rest(): void {
+    this.#timetable.rest()
+  }
+
+  #repeat(retransmission: Retransmission): void {
+    const { begunAt, begunWith, datagram, peer, sentAt } = retransmission
+    // An answer to a datagram before this one in the list may have ended this call.
+    if (retransmission.stopped) return
+    const at = this.#options.now()
+    this.#roundTrips.overdue(keyOf(peer), begunAt, begunWith, sentAt, at)
+    retransmission.transmissions++
+    retransmission.sentAt = at
+    this.#options.send(datagram, peer)
+    if (retransmission.step !== undefined) this.#next(retransmission, retransmission.step)
+  }
+
+  /** Asks the schedule when the request is sent again. */
+  #next(retransmission: Retransmission, step: Step): void {
+    const { peer, transmissions } = retransmission
+    const input: Transmission = {
+      peer: peer.address,
+      transmissions,
+      timeout: durationOf(this.#roundTrips.timeoutOf(keyOf(peer))),
+      measuredTimeout: durationOf(this.#roundTrips.measuredTimeoutOf(keyOf(peer)))
+    }
+    this.#take(retransmission, step(this.#clock.currentTimeMillisUnsafe(), input), ([, delay]) => {
+      if (!Duration.isFinite(delay)) return
+      const random = Context.get(retransmission.fiber.context, Random.Random)
+      const spread = 1 + (maxSpread - 1) * random.nextDoubleUnsafe()
+      const wait = Math.max(Duration.toMillis(delay) * 1_000_000, minWait)
+      this.#timetable.add(retransmission, Math.round(wait * spread), this.#options.now())
+    })
+  }
+
+  /** Runs what a schedule does, and goes on with its result unless the call has ended meanwhile. */
+  #take<A, E>(retransmission: Retransmission, effect: Effect.Effect<A, E>, onSuccess: (value: A) => void): void {
+    const settle = (exit: Exit.Exit<A, E>) => {
+      retransmission.running = undefined
+      if (retransmission.stopped) return
+      if (exit._tag === "Success") return onSuccess(exit.value)
+      if (Cause.hasDies(exit.cause)) {
+        logDefect(this.#options.context, "rpcudp: a schedule of retransmissions died", exit.cause, {})
+      }
+    }
+    run(effect, retransmission.fiber.context, settle, (fiber) => {
+      retransmission.running = fiber
+    })
+  }
 }
 
 type Step = (now: number, input: Transmission) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
@@ -90,109 +211,6 @@ export class Retransmission extends Deadline<Retransmission> {
   }
 }
 
-export interface Retransmitter {
-  /** For a request that has just been sent. */
-  readonly start: (
-    schedule: RetransmitSchedule,
-    datagram: Uint8Array,
-    peer: Peer,
-    fiber: Fiber.Fiber<unknown, unknown>
-  ) => Retransmission
-  /** The call has ended. */
-  readonly stop: (retransmission: Retransmission) => void
-  /** The call was answered at this time. */
-  readonly answered: (retransmission: Retransmission, at: number) => void
-  /** Sleeps no longer if nothing is to be sent again: to be called after both. */
-  readonly rest: () => void
-}
-
-// Enough for the routing table of a Kademlia node: about 100 bytes each.
-const minPeers = 4096
-
-export const make = (options: Options): Retransmitter => {
-  const { context, now, send } = options
-  const clock = Context.get(context, Clock.Clock)
-  const roundTrips = new RoundTrips(minPeers)
-  const timetable = new Timetable<Retransmission>({
-    clock,
-    now,
-    context,
-    onDue: (due) => {
-      for (const retransmission of due) repeat(retransmission)
-    }
-  })
-
-  const repeat = (retransmission: Retransmission) => {
-    const { begunAt, begunWith, datagram, peer, sentAt } = retransmission
-    // An answer to a datagram before this one in the list may have ended this call.
-    if (retransmission.stopped) return
-    const at = now()
-    roundTrips.overdue(keyOf(peer), begunAt, begunWith, sentAt, at)
-    retransmission.transmissions++
-    retransmission.sentAt = at
-    send(datagram, peer)
-    if (retransmission.step !== undefined) next(retransmission, retransmission.step)
-  }
-
-  const take = <A, E>(
-    retransmission: Retransmission,
-    effect: Effect.Effect<A, E>,
-    onSuccess: (value: A) => void
-  ) => {
-    const settle = (exit: Exit.Exit<A, E>) => {
-      retransmission.running = undefined
-      if (retransmission.stopped) return
-      if (exit._tag === "Success") return onSuccess(exit.value)
-      if (Cause.hasDies(exit.cause)) {
-        logDefect(context, "rpcudp: a schedule of retransmissions died", exit.cause, {})
-      }
-    }
-    run(effect, retransmission.fiber.context, settle, (fiber) => {
-      retransmission.running = fiber
-    })
-  }
-
-  const next = (retransmission: Retransmission, step: Step) => {
-    const { peer, transmissions } = retransmission
-    const input: Transmission = {
-      peer: peer.address,
-      transmissions,
-      timeout: durationOf(roundTrips.timeoutOf(keyOf(peer))),
-      measuredTimeout: durationOf(roundTrips.measuredTimeoutOf(keyOf(peer)))
-    }
-    take(retransmission, step(clock.currentTimeMillisUnsafe(), input), ([, delay]) => {
-      if (!Duration.isFinite(delay)) return
-      const random = Context.get(retransmission.fiber.context, Random.Random)
-      const spread = 1 + (maxSpread - 1) * random.nextDoubleUnsafe()
-      const wait = Math.max(Duration.toMillis(delay) * 1_000_000, minWait)
-      timetable.add(retransmission, Math.round(wait * spread), now())
-    })
-  }
-
-  return {
-    start: (schedule, datagram, peer, fiber) => {
-      const begunWith = roundTrips.timeoutOf(keyOf(peer))
-      const retransmission = new Retransmission(datagram, peer, fiber, now(), begunWith)
-      take(retransmission, Schedule.toStep(schedule), (step) => {
-        retransmission.step = step
-        next(retransmission, step)
-      })
-      return retransmission
-    },
-    stop: (retransmission) => {
-      retransmission.stopped = true
-      retransmission.running?.interruptUnsafe()
-      timetable.remove(retransmission)
-    },
-    answered: ({ begunAt, peer, sentAt, transmissions }, at) => {
-      // Karn's rule: of two transmissions, nobody knows which one was answered.
-      if (transmissions === 1) roundTrips.measured(keyOf(peer), at - sentAt, at)
-      else roundTrips.ambiguous(keyOf(peer), begunAt, sentAt, at)
-    },
-    rest: () => timetable.rest()
-  }
-}
-
 // Callers whose datagrams were lost together must not send again together (RFC 7252, 4.2: ACK_RANDOM_FACTOR).
 const maxSpread = 1.5
 
@@ -202,21 +220,3 @@ const minWait = 1_000_000
 const keyOf = (peer: Peer): string => `${peer.host} ${peer.address.port}`
 
 const durationOf = (nanos: number): Duration.Duration => Duration.millis(nanos / 1_000_000)
-
-/**
- * Waits for the peer's `timeout` first, and then for 2, 4, 8 times its `measuredTimeout`, at least for as long as at first.
- * Each wait is for the peer as it is known by then: what other calls have measured since the last transmission counts, and
- * no wait of this call from before (RFC 8961, 4: back-off ends with what is answered at once).
- */
-export const adaptive: RetransmitSchedule = Schedule.fromStep(
-  Effect.sync(() => {
-    let least = Infinity
-    let times = 1
-    return (_now: number, { measuredTimeout, timeout }: Transmission) => {
-      least = Math.min(least, Duration.toMillis(timeout))
-      const delay = Duration.millis(Math.max(least, times * Duration.toMillis(measuredTimeout)))
-      times *= 2
-      return Effect.succeed<[Duration.Duration, Duration.Duration]>([delay, delay])
-    }
-  })
-)

@@ -1,0 +1,178 @@
+/** A call that waits for its answer, and all of them: each ends once, by whatever comes first. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as DatagramSocket from "effect/socket/DatagramSocket"
+import type { CompiledProcedure } from "../../Handlers.ts"
+import type { Peer } from "../../Transport.ts"
+import { isDone } from "../eager.ts"
+import type { Wire } from "../endpoint.ts"
+import { NoResponse, TooManyCalls } from "../errors.ts"
+import type { Metrics } from "../watching/metrics.ts"
+import type { Ids } from "../wire/ids.ts"
+import { idAt } from "../wire/ids.ts"
+import type { Answer, Called } from "./answer.ts"
+import { outcomeOf } from "./answer.ts"
+import { Call, CallTable } from "./callTable.ts"
+import type { Retransmission, RetransmitSchedule } from "./retransmission.ts"
+import { Retransmitter } from "./retransmission.ts"
+
+export class PendingCall extends Call<PendingCall> implements Called {
+  readonly peer: Peer
+  readonly method: string
+  readonly procedure: CompiledProcedure | undefined
+  readonly resume: (answer: Answer) => void
+  retransmission: Retransmission | undefined = undefined
+
+  constructor(
+    startedAt: number,
+    peer: Peer,
+    method: string,
+    procedure: CompiledProcedure | undefined,
+    resume: (answer: Answer) => void
+  ) {
+    super(startedAt)
+    this.peer = peer
+    this.method = method
+    this.procedure = procedure
+    this.resume = resume
+  }
+}
+
+export interface Options {
+  /** How many calls may be in flight. */
+  readonly maxCalls: number
+  readonly ids: Ids
+}
+
+export class PendingCalls {
+  readonly #maxCalls: number
+  readonly #metrics: Metrics
+  readonly #calls: CallTable<PendingCall>
+  readonly #retransmitter: Retransmitter
+  #closed: DatagramSocket.DatagramSocketError | undefined
+
+  constructor(wire: Wire, { ids, maxCalls }: Options) {
+    const { context, metrics, now } = wire
+    this.#maxCalls = maxCalls
+    this.#metrics = metrics
+    this.#calls = new CallTable<PendingCall>({
+      clock: Context.get(context, Clock.Clock),
+      now,
+      context,
+      ids,
+      onExpire: (call) => this.end(call, Exit.fail(noResponse(call)))
+    })
+    this.#retransmitter = new Retransmitter({
+      now,
+      context,
+      // A repeated request that the socket refuses ends nothing: the first one may still be answered.
+      send: (datagram, to) => {
+        metrics.retransmitted()
+        wire.send(datagram, to)
+      }
+    })
+  }
+
+  /** Why no call may begin now, if that is so. */
+  refusalOf(call: PendingCall): DatagramSocket.DatagramSocketError | TooManyCalls | undefined {
+    if (this.#closed !== undefined) return this.#closed
+    return this.#calls.size < this.#maxCalls ? undefined : tooMany(call, this.#maxCalls)
+  }
+
+  /** Gives the call an id, which is written into `request`, and a deadline: `timeout` nanoseconds after its start. */
+  add(call: PendingCall, request: Uint8Array, timeout: number): void {
+    this.#calls.add(call, request, idAt, timeout)
+  }
+
+  /** Sends the request of a call again while the call waits. The caller's fiber has the services of the schedule. */
+  retransmit(
+    call: PendingCall,
+    request: Uint8Array,
+    schedule: RetransmitSchedule,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): void {
+    call.retransmission = this.#retransmitter.start(schedule, request, call.peer, fiber)
+  }
+
+  has(call: PendingCall): boolean {
+    return this.#calls.has(call)
+  }
+
+  /** The call that a datagram belongs to. */
+  find(datagram: Uint8Array): PendingCall | undefined {
+    return this.#calls.find(datagram, idAt)
+  }
+
+  /** Ends a call with what its peer has answered at this time. */
+  answer(call: PendingCall, answer: Answer, at: number): void {
+    if (call.retransmission !== undefined) this.#retransmitter.answered(call.retransmission, at)
+    this.end(call, answer, at - call.startedAt)
+  }
+
+  /** Ends a call. `elapsed` is the nanoseconds until its peer answered, if it did. */
+  end(call: PendingCall, answer: Answer, elapsed?: number): void {
+    // Before its caller goes on, which may call again at once.
+    this.#remove(call)
+    if (isDone(answer)) {
+      this.#metrics.callEnded(outcomeOf(answer), elapsed)
+      resume(call, answer)
+    } else {
+      // A schema takes its time. The caller's fiber waits for it.
+      resume(
+        call,
+        Effect.onExit(answer, (exit) => Effect.sync(() => this.#metrics.callEnded(outcomeOf(exit), elapsed)))
+      )
+    }
+    this.#rest()
+  }
+
+  /** The caller waits no longer. Does nothing if the call has ended. */
+  interrupt(call: PendingCall): void {
+    if (!this.has(call)) return
+    this.#remove(call)
+    this.#metrics.callEnded("interrupted")
+    this.#rest()
+  }
+
+  /** Ends all calls with this error, and lets none begin. */
+  close(error: DatagramSocket.DatagramSocketError): void {
+    if (this.#closed !== undefined) return
+    this.#closed = error
+    for (const call of this.#calls.clear()) this.end(call, Exit.fail(error))
+  }
+
+  #remove(call: PendingCall): void {
+    this.#calls.remove(call)
+    if (call.retransmission !== undefined) this.#retransmitter.stop(call.retransmission)
+  }
+
+  #rest(): void {
+    this.#calls.rest()
+    this.#retransmitter.rest()
+  }
+}
+
+/** An observer of the caller's fiber may throw. That must break neither the socket's loop nor the end of the next call. */
+const resume = (call: PendingCall, answer: Answer): void => {
+  try {
+    call.resume(answer)
+  } catch (defect) {
+    queueMicrotask(() => {
+      throw defect
+    })
+  }
+}
+
+const noResponse = (call: PendingCall): NoResponse =>
+  new NoResponse({
+    peer: call.peer.address,
+    method: call.method,
+    elapsed: Duration.millis((call.due - call.startedAt) / 1_000_000)
+  })
+
+const tooMany = (call: PendingCall, limit: number): TooManyCalls =>
+  new TooManyCalls({ peer: call.peer.address, method: call.method, limit })
