@@ -23,7 +23,7 @@ import * as KeyedHash from "./internal/serving/keyedHash.ts"
 import { PerSecond } from "./internal/serving/rates.ts"
 import type { RetransmitSchedule } from "./internal/calling/retransmission.ts"
 import { adaptive as adaptiveSchedule } from "./internal/calling/retransmission.ts"
-import type { KeyRing } from "./internal/sealing/seal.ts"
+import type { KeyRing } from "./internal/sealing/keyRing.ts"
 import * as Seal from "./internal/sealing/seal.ts"
 import * as Server from "./internal/serving/server.ts"
 import { Sizes } from "./internal/sizes.ts"
@@ -35,7 +35,7 @@ import * as Transport from "./Transport.ts"
 export type { CallError } from "./internal/errors.ts"
 export { DuplicateMethod, InvalidResponse, NoResponse, Oversize, Rejected, TooManyCalls } from "./internal/errors.ts"
 export type { RetransmitSchedule, Transmission } from "./internal/calling/retransmission.ts"
-export type { Key, KeyRing } from "./internal/sealing/seal.ts"
+export type { Key, KeyRing } from "./internal/sealing/keyRing.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // service

@@ -5,6 +5,7 @@
  */
 import { Clock, Context, Duration, Effect, Redacted } from "effect"
 import { WebCrypto } from "effect/crypto"
+import type { Key, KeyRing } from "../../src/internal/sealing/keyRing.ts"
 import * as Seal from "../../src/internal/sealing/seal.ts"
 import * as Injected from "../../test/support/injected.ts"
 import { law } from "./target.ts"
@@ -20,9 +21,9 @@ export const fuzz = (data: Uint8Array): void => run(data, law)
 
 const maxAgeMillis = 1000
 
-const keyOf = (id: number): Seal.Key => ({ id, secret: Redacted.make(new Uint8Array(32).fill(id)) })
+const keyOf = (id: number): Key => ({ id, secret: Redacted.make(new Uint8Array(32).fill(id)) })
 
-const rings: ReadonlyArray<Seal.KeyRing> = [[keyOf(1)], [keyOf(1), keyOf(2)], [keyOf(2), keyOf(1)], [keyOf(2)]]
+const rings: ReadonlyArray<KeyRing> = [[keyOf(1)], [keyOf(1), keyOf(2)], [keyOf(2), keyOf(1)], [keyOf(2)]]
 
 /** One that was sealed, and how: what is to become of it follows from that. */
 interface Sealed {

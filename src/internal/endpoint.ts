@@ -23,11 +23,11 @@ export interface Wire {
   readonly drop: (reason: DropReason, from: Peer) => void
 }
 
-/** `seal` is for a closed network. */
+/** `seal` is for a closed network. It is handed the peer, as what seals may hold something for each. */
 export const make = (
   transport: Transport["Service"],
   context: Context.Context<never>,
-  seal: (datagram: Uint8Array) => Uint8Array = (datagram) => datagram
+  seal: (datagram: Uint8Array, to: Peer) => Uint8Array = (datagram) => datagram
 ): Wire => {
   const metrics = Metrics.make(context)
   const log = logDrops(context)
@@ -37,7 +37,7 @@ export const make = (
     now: Now.make(Context.get(context, Clock.Clock)),
     peer: transport.peer,
     send: (datagram, to, onFailure) => {
-      const sealed = seal(datagram)
+      const sealed = seal(datagram, to)
       metrics.sent(sealed.length)
       transport.send(sealed, to, onFailure)
     },

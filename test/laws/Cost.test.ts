@@ -9,6 +9,7 @@ import { runInNewContext } from "node:vm"
 import { Codec } from "../../src/index.ts"
 import { readRequest } from "../../src/internal/wire/requestBody.ts"
 import * as Msgpack from "../../src/internal/wire/msgpack.ts"
+import type { KeyRing } from "../../src/internal/sealing/keyRing.ts"
 import * as Seal from "../../src/internal/sealing/seal.ts"
 import { peerAt } from "../support/injected.ts"
 import { arrayOf, type Bytes, frames, id, join, many, mapOf, repeat, text, uint, values } from "../support/shapes.ts"
@@ -120,7 +121,7 @@ describe("no datagram costs more than it brings", () => {
 
   it.effect("sealed, whatever it holds", () =>
     Effect.gen(function*() {
-      const ring: Seal.KeyRing = [{ id: 1, secret: Redacted.make(new Uint8Array(32).fill(1)) }]
+      const ring: KeyRing = [{ id: 1, secret: Redacted.make(new Uint8Array(32).fill(1)) }]
       const context = yield* Effect.context<never>()
       const make = () => Seal.make({ ring, maxAge: Duration.seconds(30) }, context)
       const [ours, theirs] = [make(), make()]
