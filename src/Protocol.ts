@@ -28,7 +28,7 @@ import * as Seal from "./internal/sealing/seal.ts"
 import * as Server from "./internal/serving/server.ts"
 import { Sizes } from "./internal/sizes.ts"
 import { closedError } from "./internal/socket/errors.ts"
-import { logDefect } from "./internal/watching/watch.ts"
+import { logDefect } from "./internal/watching/logs.ts"
 import * as Wire from "./internal/endpoint.ts"
 import * as Transport from "./Transport.ts"
 

@@ -46,7 +46,7 @@ export const excused: ReadonlyArray<Excused> = [
     reason: "the delay of the base settings is drawn once to save time, and is the same whenever it is drawn"
   },
   {
-    file: "src/internal/watching/watch.ts",
+    file: "src/internal/watching/logs.ts",
     code: "if (LogLevel.isGreaterThan(Context.get(context, References.MinimumLogLevel), \"Debug\")) return () => {}",
     original: "LogLevel.isGreaterThan(Context.get(context, References.MinimumLogLevel), \"Debug\")",
     replacement: "false",

@@ -6,7 +6,7 @@ import type { Peer, Transport } from "../Transport.ts"
 import type { DropReason } from "./watching/metrics.ts"
 import * as Metrics from "./watching/metrics.ts"
 import * as Now from "./time/now.ts"
-import { logDrops } from "./watching/watch.ts"
+import { logDrops } from "./watching/logs.ts"
 
 export interface Wire {
   /** What the protocol was built in. */

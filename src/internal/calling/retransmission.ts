@@ -16,7 +16,7 @@ import { run } from "../eager.ts"
 import type { Now } from "../time/now.ts"
 import { RoundTrips } from "./roundTrips.ts"
 import { Timetable } from "../time/timetable.ts"
-import { logDefect } from "../watching/watch.ts"
+import { logDefect } from "../watching/logs.ts"
 
 /**
  * What a schedule of retransmissions is asked with.

@@ -8,7 +8,7 @@ import type { Implementation } from "../../Handlers.ts"
 import { DuplicateMethod } from "../errors.ts"
 import type { Admitted, Method, Served } from "./request.ts"
 import { Running } from "./request.ts"
-import { requestSpans } from "../watching/watch.ts"
+import { requestSpans } from "../watching/spans.ts"
 
 export interface Options {
   /** What the timer of the grace period runs in. */

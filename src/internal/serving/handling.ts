@@ -18,7 +18,7 @@ import type { Replies } from "./replies.ts"
 import type { Admitted } from "./request.ts"
 import { Running } from "./request.ts"
 import type { Suspended } from "./suspended.ts"
-import { logDefect } from "../watching/watch.ts"
+import { logDefect } from "../watching/logs.ts"
 import type { Wire } from "../endpoint.ts"
 
 export interface Options {

@@ -4,7 +4,7 @@ import type * as Fiber from "effect/Fiber"
 import type { Handler, Implementation } from "../../Handlers.ts"
 import type { Asked } from "./replies.ts"
 import type { Suspendable } from "./suspended.ts"
-import type { RequestSpan } from "../watching/watch.ts"
+import type { RequestSpan } from "../watching/spans.ts"
 
 /** A group while it is served. */
 export interface Served {

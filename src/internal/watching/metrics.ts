@@ -1,8 +1,9 @@
-/** What a protocol counts. One place, so that the names are seen together. */
-import * as Context from "effect/Context"
+/** What a protocol counts. All names of metrics stand here. */
+import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { Unsealed } from "../sealing/seal.ts"
 import type { Malformed } from "../wire/malformed.ts"
+import { SeriesRegistry } from "./series.ts"
 
 /** How a call ended. */
 export type CallOutcome =
@@ -24,31 +25,40 @@ export type RequestOutcome =
   | "unknown_method"
   | "unserved"
   | "invalid_arguments"
-  /** It came again: nothing was run, and the answer, if there is one already, was sent again. */
+  /** It came before. Nothing was run, and the answer was sent again if there was one already. */
   | "repeated"
   /** Too many handlers were running. */
   | "overloaded"
-  /** Its sender sends too much, or has had too much sent to it. */
+  /** Its sender has sent more, or was sent more, than its budget allows. */
   | "throttled"
   | "oversize"
   | "defect"
   | "interrupted"
 
 /**
- * Why a datagram was dropped: it is malformed, or it answers nothing that is in flight, or it answers from elsewhere, or
- * nothing could be sent back to where it came from, or its seal does not hold.
+ * Why a datagram was dropped.
+ * - `Malformed`: it is no frame, or its body does not decode.
+ * - `UnknownId`: no call in flight has its id, or no challenge has its token.
+ * - `ForeignSender`: it answers a call, and comes from elsewhere than the peer that was called.
+ * - `PortZero`: nothing can be sent back to where it came from.
+ * - `Unsealed`: its seal does not hold.
  */
 export type DropReason = Malformed | "UnknownId" | "ForeignSender" | "PortZero" | Unsealed
 
-/**
- * A challenge that was sent, one that was answered here, one that somebody else has answered, or a request that was refused
- * for want of a proof and is taken up again with it: that one is counted as a request twice.
- */
-export type ChallengeEvent = "sent" | "answered" | "proven" | "resumed"
+/** What happened to a challenge. */
+export type ChallengeEvent =
+  /** This node has sent one. */
+  | "sent"
+  /** This node was challenged, and has sent a proof. */
+  | "answered"
+  /** A sender that this node has challenged has sent its proof. */
+  | "proven"
+  /** A request that waited for the proof is judged again. It is counted as a request twice. */
+  | "resumed"
 
 export interface Metrics {
   readonly callStarted: () => void
-  /** `elapsedNanos` only where the peer answered: a time-out is no round trip. */
+  /** `elapsedNanos` is given only if the peer answered: a time-out is no round trip. */
   readonly callEnded: (outcome: CallOutcome, elapsedNanos?: number) => void
   readonly requestStarted: () => void
   readonly requestEnded: (outcome: RequestOutcome) => void
@@ -56,9 +66,9 @@ export interface Metrics {
   readonly requestRefused: (outcome: RequestOutcome) => void
   /** The datagram of a call was sent again. */
   readonly retransmitted: () => void
-  /** An answer was not sent at once, as that would have been too much for an address that has proven nothing. */
+  /** An answer was not sent at once: its receiver has proven nothing, and was sent as much as it may be. */
   readonly withheld: () => void
-  /** What is remembered of requests made room for newer ones before its time. */
+  /** A request, or its answer, was forgotten before its time, to make room for newer ones. */
   readonly forgotten: (what: "request" | "answer") => void
   readonly challenged: (event: ChallengeEvent) => void
   readonly sent: (bytes: number) => void
@@ -66,29 +76,20 @@ export interface Metrics {
   readonly dropped: (reason: DropReason) => void
 }
 
-/** `context` says to which registry the metrics belong, and with which attributes. */
+/** `context` has the registry that the metrics belong to, and their attributes. */
 export const make = (context: Context.Context<never>): Metrics => {
-  const shelf = new Shelf(context)
-  const series = (metric: NumberMetric) => shelf.series(metric)
-  const labelled = <Label extends string>(metric: (label: Label) => NumberMetric) => {
-    const known = new Map<Label, Series>()
-    return (label: Label): Series => {
-      let found = known.get(label)
-      if (found === undefined) known.set(label, found = series(metric(label)))
-      return found
-    }
-  }
-  const inFlight = { calls: series(callsInFlight), requests: series(requestsInFlight) }
-  const sent = { datagrams: series(datagramsSent), bytes: series(bytesSent) }
-  const received = { datagrams: series(datagramsReceived), bytes: series(bytesReceived) }
-  const endedCalls = labelled(calls)
-  const endedRequests = labelled(requests)
-  const dropped = labelled(drops)
-  const resent = series(retransmissions)
-  const withheld = series(repliesWithheld)
-  const forgotten = labelled(forgottenEarly)
-  const challenged = labelled(challenges)
-  const answeredIn = series(roundTrip)
+  const registry = new SeriesRegistry(context)
+  const inFlight = { calls: registry.series(callsInFlight), requests: registry.series(requestsInFlight) }
+  const sent = { datagrams: registry.series(datagramsSent), bytes: registry.series(bytesSent) }
+  const received = { datagrams: registry.series(datagramsReceived), bytes: registry.series(bytesReceived) }
+  const endedCalls = registry.labelled(calls)
+  const endedRequests = registry.labelled(requests)
+  const dropped = registry.labelled(drops)
+  const resent = registry.series(retransmissions)
+  const withheld = registry.series(repliesWithheld)
+  const forgotten = registry.labelled(forgottenEarly)
+  const challenged = registry.labelled(challenges)
+  const answeredIn = registry.series(roundTrip)
   return {
     callStarted: () => inFlight.calls.modify(1),
     callEnded: (outcome, elapsedNanos) => {
@@ -107,12 +108,12 @@ export const make = (context: Context.Context<never>): Metrics => {
     forgotten: (what) => forgotten(what).update(1),
     challenged: (event) => challenged(event).update(1),
     sent: (bytes) => {
-      shelf.look()
+      registry.refresh()
       sent.datagrams.update(1)
       sent.bytes.update(bytes)
     },
     received: (bytes) => {
-      shelf.look()
+      registry.refresh()
       received.datagrams.update(1)
       received.bytes.update(bytes)
     },
@@ -120,102 +121,10 @@ export const make = (context: Context.Context<never>): Metrics => {
   }
 }
 
-type NumberMetric = Metric.Metric<number, unknown>
-
-/**
- * The series of a protocol, found in its registry once and held: with some 15 updates a call, to find each of them each time
- * took 6% of the CPU.
- */
-class Shelf {
-  readonly #context: Context.Context<never>
-  readonly #registry: Metric.MetricRegistry
-  readonly #series: Array<Series> = []
-  /** How many series the registry has, as far as is known here. */
-  #size: number
-
-  constructor(context: Context.Context<never>) {
-    this.#context = context
-    this.#registry = Context.get(context, Metric.MetricRegistry)
-    this.#size = this.#registry.size
-  }
-
-  series(metric: NumberMetric): Series {
-    // A registry that is empty tells the name, and what the series is before anything is counted.
-    const begin = () => {
-      const empty: Metric.MetricRegistry = new Map()
-      metric.valueUnsafe(Context.add(this.#context, Metric.MetricRegistry, empty))
-      return empty.entries().next().value!
-    }
-    const [name] = begin()
-    const series = new Series(this.#context, metric.type === "Gauge", {
-      find: () => this.#registry.get(name) ?? this.#put(name, begin()[1]),
-      keep: (held) => this.#registry.has(name) || this.#put(name, held)
-    })
-    this.#series.push(series)
-    return series
-  }
-
-  /**
-   * To be called often: a series that somebody has taken out of the registry begins anew. It does not see that if as many
-   * others came since the last time.
-   */
-  look(): void {
-    if (this.#registry.size < this.#size) this.#series.forEach((series) => series.letGo())
-    this.#size = this.#registry.size
-  }
-
-  #put(name: string, held: Held): Held {
-    this.#registry.set(name, held)
-    this.#size++
-    return held
-  }
-}
-
-/** What a registry has of a series. */
-type Held = Metric.Metric.Metadata<number, unknown>
-
-interface Place {
-  readonly find: () => Held
-  /** Puts it back if it is gone. */
-  readonly keep: (held: Held) => void
-}
-
-class Series {
-  readonly #context: Context.Context<never>
-  readonly #isGauge: boolean
-  readonly #place: Place
-  #held: Held | undefined
-
-  constructor(context: Context.Context<never>, isGauge: boolean, place: Place) {
-    this.#context = context
-    this.#isGauge = isGauge
-    this.#place = place
-  }
-
-  update(input: number): void {
-    this.#hold().hooks.update(input, this.#context)
-  }
-
-  modify(input: number): void {
-    this.#hold().hooks.modify(input, this.#context)
-  }
-
-  letGo(): void {
-    if (this.#held === undefined) return
-    // What a gauge shows is still there.
-    if (this.#isGauge) this.#place.keep(this.#held)
-    else this.#held = undefined
-  }
-
-  #hold(): Held {
-    return this.#held ??= this.#place.find()
-  }
-}
-
 const counter = (name: string, description: string, attributes: Record<string, string> = {}): Metric.Counter<number> =>
   Metric.counter(name, { description, attributes, incremental: true })
 
-// The values of each label are few and known here: no stranger can make a series.
+// Labels have few values, and all of them stand in this file: no stranger can make a series.
 const calls = (outcome: CallOutcome) => counter("rpcudp_calls", "Calls that have ended", { outcome })
 
 const callsInFlight = Metric.gauge("rpcudp_calls_in_flight", { description: "Calls that wait for their answer" })
