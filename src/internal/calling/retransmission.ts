@@ -14,6 +14,7 @@ import type { Peer } from "../../Transport.ts"
 import { Deadline } from "../time/deadlines.ts"
 import { run } from "../eager.ts"
 import type { Now } from "../time/now.ts"
+import { Sizes } from "../sizes.ts"
 import { RoundTrips } from "./roundTrips.ts"
 import { Timetable } from "../time/timetable.ts"
 import { logDefect } from "../watching/logs.ts"
@@ -72,18 +73,16 @@ export interface Options {
   readonly send: (datagram: Uint8Array, to: Peer) => void
 }
 
-// Enough for the routing table of a Kademlia node: about 100 bytes each.
-const minPeers = 4096
-
 export class Retransmitter {
   readonly #options: Options
   readonly #clock: Clock.Clock
-  readonly #roundTrips = new RoundTrips(minPeers)
+  readonly #roundTrips: RoundTrips
   readonly #timetable: Timetable<Retransmission>
 
   constructor(options: Options) {
     this.#options = options
     this.#clock = Context.get(options.context, Clock.Clock)
+    this.#roundTrips = new RoundTrips(Context.get(options.context, Sizes).measuredPeers)
     this.#timetable = new Timetable<Retransmission>({
       clock: this.#clock,
       now: options.now,
