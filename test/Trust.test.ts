@@ -105,7 +105,7 @@ describe("at most once", () => {
       expect(runs()).toBe(1)
     }))
 
-  // broken by leaving out `^ originOf(sender, from)` in src/internal/serving/admission.ts, `^ from.address.port` in `originOf`, and by
+  // broken by leaving out `^ originOf(budget, from)` in src/internal/serving/admission.ts, `^ from.address.port` in `originOf`, and by
   // `sender.hash` for `sender.hostHash` there
   it.effect("while handlers run, too, the same id of another address or port is another request, run once", () =>
     Effect.gen(function*() {

@@ -24,7 +24,7 @@ const idOf = (n: number): Uint8Array => {
 const request = (n: number, options: Partial<Suspendable> = {}): Suspendable => ({
   id: idOf(n),
   hash: n,
-  sender: senderOf(1),
+  budget: senderOf(1),
   heapBytes: 1,
   proven: false,
   suspended: false,
@@ -77,7 +77,7 @@ describe("Suspended", () => {
       const newcomer = of === "one network" ? senderOf(99, 7) : senderOf(1)
       const added: Array<Suspendable> = []
       const add = (proven: boolean) => {
-        const next = request(added.length, { proven, sender: others[added.length % others.length]! })
+        const next = request(added.length, { proven, budget: others[added.length % others.length]! })
         suspended.add(next)
         added.push(next)
       }
@@ -108,7 +108,7 @@ describe("Suspended", () => {
       const newcomer = of === "one network" ? senderOf(99, 7) : senderOf(1)
       let n = 0
       const add = (heapBytes: number, proven: boolean) => {
-        const added = request(n, { heapBytes, proven, sender: others[n++ % others.length]! })
+        const added = request(n, { heapBytes, proven, budget: others[n++ % others.length]! })
         suspended.add(added)
         return added
       }
@@ -133,7 +133,7 @@ describe("Suspended", () => {
       expect(new Suspended({ all: plenty, sender: none }).roomFor(senderOf(1))).toBe("none")
       expect(new Suspended({ all: none, sender: plenty }).roomFor(senderOf(1))).toBe("none")
       const suspended = new Suspended({ all: plenty, sender: none })
-      suspended.add(request(1, { sender: senderOf(2) }))
+      suspended.add(request(1, { budget: senderOf(2) }))
       expect(suspended.roomFor(senderOf(1))).toBe("none")
     }
   })

@@ -162,7 +162,7 @@ describe("time", () => {
       }).pipe(Effect.provideService(Clock.Clock, clock))
     }))
 
-  // Broken by a `rest` of the retransmitter that does nothing.
+  // Broken by a `disarmIfIdle` of the retransmitter that does nothing.
   it.effect("one more sleeps for all calls that are sent again, and none once no call waits", () =>
     Effect.gen(function*() {
       const { clock, sleeping } = yield* countingSleepers

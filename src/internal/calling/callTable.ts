@@ -107,7 +107,7 @@ export class CallTable<C extends Call<C>> {
     return call.serial !== undefined
   }
 
-  /** Forgets a call, and answers whether it was there. `rest` must follow once its caller had a chance to call again. */
+  /** Forgets a call. Returns whether it was here. Call `disarmIfIdle` once its caller has been resumed. */
   remove(call: C): boolean {
     if (!this.has(call)) return false
     this.#take(call)
@@ -115,12 +115,12 @@ export class CallTable<C extends Call<C>> {
     return true
   }
 
-  /** Sleeps no longer if no call is left. */
-  rest(): void {
-    this.#deadlines.rest()
+  /** Turns the alarm off if no call is left that has a deadline. */
+  disarmIfIdle(): void {
+    this.#deadlines.disarmIfIdle()
   }
 
-  /** Forgets all calls and answers them, in the order in which they began. */
+  /** Forgets all calls. Returns them in the order in which they began. */
   clear(): ReadonlyArray<C> {
     const calls: Array<C> = []
     for (let call of this.#slots) {

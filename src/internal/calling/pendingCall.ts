@@ -127,7 +127,7 @@ export class PendingCalls {
         Effect.onExit(answer, (exit) => Effect.sync(() => this.#metrics.callEnded(outcomeOf(exit), elapsed)))
       )
     }
-    this.#rest()
+    this.#disarmIfIdle()
   }
 
   /** The caller waits no longer. Does nothing if the call has ended. */
@@ -135,7 +135,7 @@ export class PendingCalls {
     if (!this.has(call)) return
     this.#remove(call)
     this.#metrics.callEnded("interrupted")
-    this.#rest()
+    this.#disarmIfIdle()
   }
 
   /** Ends all calls with this error, and lets none begin. */
@@ -150,9 +150,9 @@ export class PendingCalls {
     if (call.retransmission !== undefined) this.#retransmitter.stop(call.retransmission)
   }
 
-  #rest(): void {
-    this.#calls.rest()
-    this.#retransmitter.rest()
+  #disarmIfIdle(): void {
+    this.#calls.disarmIfIdle()
+    this.#retransmitter.disarmIfIdle()
   }
 }
 

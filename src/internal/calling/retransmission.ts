@@ -123,9 +123,9 @@ export class Retransmitter {
     else this.#roundTrips.ambiguous(keyOf(peer), begunAt, sentAt, at)
   }
 
-  /** Sleeps no longer if nothing is to be sent again: to be called after both. */
-  rest(): void {
-    this.#timetable.rest()
+  /** Turns the alarm off if nothing is to be sent again. To be called after `stop`, once the caller has been resumed. */
+  disarmIfIdle(): void {
+    this.#timetable.disarmIfIdle()
   }
 
   #repeat(retransmission: Retransmission): void {

@@ -10,7 +10,7 @@ import type { Memory } from "./memory.ts"
 import { forgotten } from "./memory.ts"
 import type { Replies } from "./replies.ts"
 import { readRequest } from "../wire/requestBody.ts"
-import type { Sender, Senders } from "./senders.ts"
+import type { Budget, Senders } from "./senders.ts"
 import type { Suspended } from "./suspended.ts"
 import type { Wire } from "../endpoint.ts"
 
@@ -49,22 +49,22 @@ export class Admission {
     // A repeated request is not run again, and has its answer, if there is one yet. Before all that it could be refused for:
     // a refusal would say that it was not run.
     const at = wire.now()
-    const sender = senders.of(from.host)
-    const hash = ofId(datagram, idAt) ^ originOf(sender, from)
+    const budget = senders.of(from.host)
+    const hash = ofId(datagram, idAt) ^ originOf(budget, from)
     if (suspended.isRepeated(hash, datagram, idAt)) return metrics.requestRefused("repeated")
     const known = memory?.find(hash, datagram, idAt, at)
-    if (known !== undefined) return this.#repeat(known, datagram, from, sender, at, proven)
+    if (known !== undefined) return this.#repeat(known, datagram, from, budget, at, proven)
 
     // Its rate, before any work is done for it.
-    if (!this.#isWithinRate(sender, at, proven)) {
+    if (!this.#isWithinRate(budget, at, proven)) {
       metrics.requestRefused("throttled")
-      return this.#proveFirst(datagram, from, sender, at, proven)
+      return this.#proveFirst(datagram, from, budget, at, proven)
     }
 
     const request = readRequest(datagram, maxDepth)
     if (typeof request === "string") return wire.drop(request, from)
     const id = Codec.idOf(datagram)
-    const asked = { id, bytes: datagram.length, from, sender }
+    const asked = { id, bytes: datagram.length, from, budget }
     const method = groups.method(request.method)
     if (method === undefined) {
       metrics.requestRefused("unknown_method")
@@ -74,15 +74,15 @@ export class Admission {
     if (!method.served.accepting) return metrics.requestRefused("unserved")
 
     // What others may have sent in its name keeps out only what has proven nothing.
-    const room = suspended.roomFor(sender)
+    const room = suspended.roomFor(budget)
     if (room === "none" || (room === "proven" && !proven)) {
       metrics.requestRefused("overloaded")
       if (room === "none") return this.#parts.replies.refuseOverloaded(asked, at)
-      return this.#proveFirst(datagram, from, sender, at, proven)
+      return this.#proveFirst(datagram, from, budget, at, proven)
     }
 
     // It runs. Its sender should have proven its address before it is refused for the lack of it.
-    if (senders.isDoubted(sender, at)) this.#parts.challenges.ask(id, from, sender, at)
+    if (senders.isDoubted(budget, at)) this.#parts.challenges.ask(id, from, budget, at)
     handling.start(
       {
         id,
@@ -90,7 +90,7 @@ export class Admission {
         at,
         bytes: datagram.length,
         from,
-        sender,
+        budget,
         method,
         heapBytes: request.heapBytes,
         proven,
@@ -101,16 +101,16 @@ export class Admission {
     )
   }
 
-  #isWithinRate(sender: Sender, at: number, proven: boolean): boolean {
+  #isWithinRate(budget: Budget, at: number, proven: boolean): boolean {
     const { senders } = this.#parts
-    return proven ? senders.admitProven(sender, at) : senders.admit(sender, at)
+    return proven ? senders.admitProven(budget, at) : senders.admit(budget, at)
   }
 
   #repeat(
     known: Uint8Array | typeof forgotten,
     datagram: Uint8Array,
     from: Peer,
-    sender: Sender,
+    budget: Budget,
     at: number,
     proven: boolean
   ): void {
@@ -118,20 +118,20 @@ export class Admission {
     wire.metrics.requestRefused("repeated")
     if (known === forgotten) return
     const id = Codec.idOf(datagram)
-    if (this.#isWithinRate(sender, at, proven)) return replies.send(known, { id, from, sender }, at)
-    if (!proven) this.#hold(id, datagram, from, sender, at)
+    if (this.#isWithinRate(budget, at, proven)) return replies.send(known, { id, from, budget }, at)
+    if (!proven) this.#hold(id, datagram, from, budget, at)
   }
 
   /** What is refused for want of a proof is taken up again with it. Where it can't be asked for, there is no room. */
-  #proveFirst(datagram: Uint8Array, from: Peer, sender: Sender, at: number, proven: boolean): void {
+  #proveFirst(datagram: Uint8Array, from: Peer, budget: Budget, at: number, proven: boolean): void {
     const id = Codec.idOf(datagram)
-    if (!proven && this.#hold(id, datagram, from, sender, at)) return
-    this.#parts.replies.refuseOverloaded({ id, bytes: datagram.length, from, sender }, at)
+    if (!proven && this.#hold(id, datagram, from, budget, at)) return
+    this.#parts.replies.refuseOverloaded({ id, bytes: datagram.length, from, budget }, at)
   }
 
-  #hold(id: Uint8Array, datagram: Uint8Array, from: Peer, sender: Sender, at: number): boolean {
+  #hold(id: Uint8Array, datagram: Uint8Array, from: Peer, budget: Budget, at: number): boolean {
     const { challenges, wire } = this.#parts
-    return challenges.ask(id, from, sender, at, () => {
+    return challenges.ask(id, from, budget, at, () => {
       // A view could keep a whole batch of datagrams in memory.
       const copy = new Uint8Array(datagram)
       const resume = () => {
@@ -144,4 +144,4 @@ export class Admission {
 }
 
 /** Whose request it is, by address and port, in 32 bits: the id that goes with it has 160. */
-const originOf = (sender: Sender, from: Peer): number => Math.imul(sender.hostHash, 0x9e3779b1) ^ from.address.port
+const originOf = (budget: Budget, from: Peer): number => Math.imul(budget.hostHash, 0x9e3779b1) ^ from.address.port

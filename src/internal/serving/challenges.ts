@@ -7,7 +7,7 @@ import * as Codec from "../../Codec.ts"
 import type { Peer } from "../../Transport.ts"
 import type { Held } from "./held.ts"
 import { HeldRequests } from "./held.ts"
-import type { Sender, Senders } from "./senders.ts"
+import type { Budget, Senders } from "./senders.ts"
 import type { Sizes } from "../sizes.ts"
 import type { Wire } from "../endpoint.ts"
 
@@ -26,9 +26,9 @@ export class Challenges {
    * Challenges the sender of the request with this id, where the budget of challenges has room, and returns whether it had.
    * What `hold` gives goes on with the proof.
    */
-  ask(id: Uint8Array, to: Peer, sender: Sender, at: number, hold?: () => Held): boolean {
-    if (!this.#senders.spendChallenge(sender, challengeBytes, at)) return false
-    const token = this.#senders.token(sender, hold === undefined ? 0 : this.#held.add(hold(), sender.hash), at)
+  ask(id: Uint8Array, to: Peer, budget: Budget, at: number, hold?: () => Held): boolean {
+    if (!this.#senders.spendChallenge(budget, challengeBytes, at)) return false
+    const token = this.#senders.token(budget, hold === undefined ? 0 : this.#held.add(hold(), budget.hash), at)
     this.#wire.metrics.challenged("sent")
     this.#wire.send(Codec.encodeChallenge(id, token), to)
     return true

@@ -122,12 +122,12 @@ export class Handling {
 
   /** Every end of a request. What was run is remembered, and what has an answer gets it. */
   #finish(request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): void {
-    const { hash, id, method: { served }, sender } = request
+    const { budget, hash, id, method: { served } } = request
     const at = this.#timeOf(request)
     try {
       if (answer === undefined) return
       if (outcome !== "invalid_arguments" && !served.idempotent) {
-        this.#memory?.add(hash, id, answer, sender.hash, at)
+        this.#memory?.add(hash, id, answer, budget.hash, at)
       }
       this.#replies.send(answer, request, at)
     } finally {

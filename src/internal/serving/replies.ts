@@ -4,7 +4,7 @@ import * as Codec from "../../Codec.ts"
 import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
 import { PerSecond } from "./rates.ts"
-import type { Sender, Senders } from "./senders.ts"
+import type { Budget, Senders } from "./senders.ts"
 import type { Wire } from "../endpoint.ts"
 
 /** A request, as far as an answer to it needs to know. */
@@ -13,7 +13,7 @@ export interface Asked {
   /** The length of its datagram. */
   readonly bytes: number
   readonly from: Peer
-  readonly sender: Sender
+  readonly budget: Budget
 }
 
 export class Replies {
@@ -29,14 +29,14 @@ export class Replies {
   }
 
   /** Sends an answer that there is a budget for. Any other is sent once its receiver has proven that it has asked. */
-  send(answer: Uint8Array, { from, id, sender }: Pick<Asked, "from" | "id" | "sender">, at: number): void {
+  send(answer: Uint8Array, { from, id, budget }: Pick<Asked, "from" | "id" | "budget">, at: number): void {
     // A refused send is the caller's time-out: nobody here could do more about it.
-    if (this.#senders.spend(sender, answer.length, at)) return this.#wire.send(answer, from)
+    if (this.#senders.spend(budget, answer.length, at)) return this.#wire.send(answer, from)
     this.#wire.metrics.withheld()
-    this.#challenges.ask(id, from, sender, at, () => {
+    this.#challenges.ask(id, from, budget, at, () => {
       // A view could keep the encoder's buffer in memory, or a whole datagram.
       const [answered, asked] = [new Uint8Array(answer), new Uint8Array(id)]
-      const resume = (at: number) => this.send(answered, { from, id: asked, sender }, at)
+      const resume = (at: number) => this.send(answered, { from, id: asked, budget }, at)
       return { bytes: answered.length, resume }
     })
   }
@@ -52,13 +52,13 @@ export class Replies {
    * flood is not worth a datagram each.
    */
   refuseOverloaded(asked: Asked, at: number): void {
-    const { bytes, id, sender } = asked
+    const { bytes, id, budget } = asked
     const encoded = Codec.encodeFailure(id, { kind: "Overloaded" }, bytes)
     if (Result.isFailure(encoded)) return
     const answer = encoded.success
-    if (this.#senders.hasCredit(sender, answer.length, at)) return this.send(answer, asked, at)
+    if (this.#senders.hasCredit(budget, answer.length, at)) return this.send(answer, asked, at)
     if (bytes < answer.length || !this.#refusals.hasRoom(at)) return
-    if (!this.#senders.spend(sender, answer.length, at)) return this.#wire.metrics.withheld()
+    if (!this.#senders.spend(budget, answer.length, at)) return this.#wire.metrics.withheld()
     this.#refusals.count()
     this.#wire.send(answer, asked.from)
   }

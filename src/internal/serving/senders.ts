@@ -25,7 +25,7 @@ export interface Options {
 }
 
 /** A sender as the limits see it: its address, or the network that one holder of IPv6 addresses has to choose from. */
-export interface Sender {
+export interface Budget {
   readonly name: string
   /** 32 bits of its whole address. */
   readonly hostHash: number
@@ -93,8 +93,8 @@ export class Senders {
   readonly #requests: Buckets
   /** Of requests that answered a challenge of their own. */
   readonly #provenRequests: Buckets
-  readonly #replies: Budget
-  readonly #challenges: Budget
+  readonly #replies: Allowance
+  readonly #challenges: Allowance
   readonly #requestNanos: number
   readonly #secret: string
   readonly #proven: RecentMap<Proven>
@@ -104,7 +104,7 @@ export class Senders {
   /** How many proofs have been noted: with each, some sender is proven, and another may be forgotten. */
   #noted = 0
   // By host, those heard lately, so that each request costs one search: the hash and the search for a proof cost 60 ns.
-  readonly #known = new Map<string, Sender>()
+  readonly #known = new Map<string, Budget>()
   // Who sent last, and when; and when anybody else did.
   #last = ""
   #lastAt = -Infinity
@@ -115,8 +115,8 @@ export class Senders {
     this.#knownHosts = sizes.knownHosts
     this.#requests = new Buckets(sizes.buckets, requestsPerSecond, requestSeconds)
     this.#provenRequests = new Buckets(sizes.buckets, requestsPerSecond, requestSeconds)
-    this.#replies = new Budget(sizes.buckets, replyBytesPerSecond, totalReplyBytesPerSecond, replySeconds)
-    this.#challenges = new Budget(
+    this.#replies = new Allowance(sizes.buckets, replyBytesPerSecond, totalReplyBytesPerSecond, replySeconds)
+    this.#challenges = new Allowance(
       sizes.buckets,
       challengeShare * replyBytesPerSecond,
       challengeShare * totalReplyBytesPerSecond,
@@ -134,12 +134,12 @@ export class Senders {
     return this.#proven.size
   }
 
-  of(host: string): Sender {
-    let sender = this.#known.get(host)
-    if (sender === undefined) {
+  of(host: string): Budget {
+    let budget = this.#known.get(host)
+    if (budget === undefined) {
       if (this.#known.size >= this.#knownHosts) this.#known.clear()
       const name = senderOf(host)
-      sender = {
+      budget = {
         name,
         hostHash: this.#hash.ofText(host),
         hash: this.#hash.ofText(name),
@@ -147,23 +147,23 @@ export class Senders {
         proven: undefined,
         seen: -1
       }
-      this.#known.set(host, sender)
+      this.#known.set(host, budget)
     }
-    return sender
+    return budget
   }
 
   /** Takes a request into account. Returns whether its sender may have it served. */
-  admit(sender: Sender, now: number): boolean {
-    if (sender.name !== this.#last) {
-      this.#last = sender.name
+  admit(budget: Budget, now: number): boolean {
+    if (budget.name !== this.#last) {
+      this.#last = budget.name
       this.#otherAt = this.#lastAt
     }
     this.#lastAt = now
-    const proven = this.#provenAt(sender, now)
-    if ((proven === undefined || proven.credit <= 0) && !this.#replies.has(sender, leastReplyBytes, now)) {
+    const proven = this.#provenAt(budget, now)
+    if ((proven === undefined || proven.credit <= 0) && !this.#replies.has(budget, leastReplyBytes, now)) {
       return false
     }
-    if (proven === undefined) return take(this.#requests, sender.hash, 1, now)
+    if (proven === undefined) return take(this.#requests, budget.hash, 1, now)
     const fullAt = Math.max(proven.fullAt, now) + this.#requestNanos
     // Who sends alone can starve nobody.
     const alone = this.#otherAt + second <= now
@@ -177,23 +177,23 @@ export class Senders {
    * The same for a request that has answered a challenge of its own: whatever others send in the name of its sender has used
    * up nothing of what it may.
    */
-  admitProven(sender: Sender, now: number): boolean {
-    return take(this.#provenRequests, sender.hash, 1, now)
+  admitProven(budget: Budget, now: number): boolean {
+    return take(this.#provenRequests, budget.hash, 1, now)
   }
 
   /** Takes an answer into account. Returns whether it may be sent. */
-  spend(sender: Sender, bytes: number, now: number): boolean {
-    return this.#spendCredit(sender, bytes, now) || this.#replies.take(sender, bytes, now)
+  spend(budget: Budget, bytes: number, now: number): boolean {
+    return this.#spendCredit(budget, bytes, now) || this.#replies.take(budget, bytes, now)
   }
 
   /** The same for a challenge, whose budget is one of its own. */
-  spendChallenge(sender: Sender, bytes: number, now: number): boolean {
-    return this.#spendCredit(sender, bytes, now) || this.#challenges.take(sender, bytes, now)
+  spendChallenge(budget: Budget, bytes: number, now: number): boolean {
+    return this.#spendCredit(budget, bytes, now) || this.#challenges.take(budget, bytes, now)
   }
 
   /** Whether so much can be sent to it that it has proven to ask for. */
-  hasCredit(sender: Sender, bytes: number, now: number): boolean {
-    const proven = this.#provenAt(sender, now)
+  hasCredit(budget: Budget, bytes: number, now: number): boolean {
+    const proven = this.#provenAt(budget, now)
     return proven !== undefined && proven.credit >= bytes
   }
 
@@ -201,14 +201,14 @@ export class Senders {
    * Whether a sender that is served should prove its address before it has to: it has had half of what it may have, and was
    * not asked a moment ago. What says so takes it as having been asked.
    */
-  isDoubted(sender: Sender, now: number): boolean {
-    const proven = this.#provenAt(sender, now)
+  isDoubted(budget: Budget, now: number): boolean {
+    const proven = this.#provenAt(budget, now)
     if (proven !== undefined) {
       if (proven.credit >= proven.granted / 2 || this.#replies.isUnlimited) return false
-    } else if (this.#replies.isHalfFull(sender, now) && this.#requests.isHalfFull(sender.hash, now)) return false
-    const slot = sender.hash & (this.#challenged.length - 1)
-    if (this.#challenged[slot] === sender.hash && now < this.#challengedAt[slot]! + challengeEvery) return false
-    this.#challenged[slot] = sender.hash
+    } else if (this.#replies.isHalfFull(budget, now) && this.#requests.isHalfFull(budget.hash, now)) return false
+    const slot = budget.hash & (this.#challenged.length - 1)
+    if (this.#challenged[slot] === budget.hash && now < this.#challengedAt[slot]! + challengeEvery) return false
+    this.#challenged[slot] = budget.hash
     this.#challengedAt[slot] = now
     return true
   }
@@ -217,8 +217,8 @@ export class Senders {
    * The token of a challenge: 20 bytes, which begin with this number, from 0 to 2^48 - 1. Nothing is kept of it but how to
    * make it again, or a flood could make it be forgotten.
    */
-  token(sender: Sender, serial: number, now: number): Uint8Array {
-    return this.#tokenOf(sender.name, serial, Math.floor(now / tokenAge))
+  token(budget: Budget, serial: number, now: number): Uint8Array {
+    return this.#tokenOf(budget.name, serial, Math.floor(now / tokenAge))
   }
 
   /**
@@ -226,12 +226,12 @@ export class Senders {
    * Undefined if it is not.
    */
   answered(host: string, token: Uint8Array, now: number): number | undefined {
-    const sender = this.of(host)
+    const budget = this.of(host)
     const age = Math.floor(now / tokenAge)
     const serial = Buffer.from(token.buffer, token.byteOffset, serialBytes).readUIntBE(0, serialBytes)
-    const isOf = (age: number) => Crypto.timingSafeEqual(this.#tokenOf(sender.name, serial, age), token)
+    const isOf = (age: number) => Crypto.timingSafeEqual(this.#tokenOf(budget.name, serial, age), token)
     if (!isOf(age) && !isOf(age - 1)) return undefined
-    this.#prove(sender, now, proofCredit)
+    this.#prove(budget, now, proofCredit)
     return serial
   }
 
@@ -240,8 +240,8 @@ export class Senders {
     this.#prove(this.of(host), now, answerCredit)
   }
 
-  #prove(sender: Sender, now: number, credit: number): void {
-    const known = this.#lastProof(sender)
+  #prove(budget: Budget, now: number, credit: number): void {
+    const known = this.#lastProof(budget)
     if (known !== undefined) {
       if (credit > known.credit) {
         known.credit = credit
@@ -250,30 +250,30 @@ export class Senders {
       if (known.until - provenFor + renewAfter > now) return
     }
     // A proof is no second bucket: the new one holds what was left for it.
-    const fullAt = known?.fullAt ?? this.#requests.fullAt(sender.hash)
+    const fullAt = known?.fullAt ?? this.#requests.fullAt(budget.hash)
     const { credit: left, granted } = known ?? { credit, granted: credit }
     this.#noted++
-    this.#proven.set(sender.name, { until: now + provenFor, credit: left, granted, fullAt })
+    this.#proven.set(budget.name, { until: now + provenFor, credit: left, granted, fullAt })
   }
 
-  #spendCredit(sender: Sender, bytes: number, now: number): boolean {
-    const proven = this.#provenAt(sender, now)
+  #spendCredit(budget: Budget, bytes: number, now: number): boolean {
+    const proven = this.#provenAt(budget, now)
     if (proven === undefined || proven.credit < bytes) return false
     proven.credit -= bytes
     return true
   }
 
-  #provenAt(sender: Sender, now: number): Proven | undefined {
-    const proven = this.#lastProof(sender)
+  #provenAt(budget: Budget, now: number): Proven | undefined {
+    const proven = this.#lastProof(budget)
     return proven !== undefined && proven.until > now ? proven : undefined
   }
 
-  #lastProof(sender: Sender): Proven | undefined {
-    if (sender.seen !== this.#noted) {
-      sender.proven = this.#proven.get(sender.name)
-      sender.seen = this.#noted
+  #lastProof(budget: Budget): Proven | undefined {
+    if (budget.seen !== this.#noted) {
+      budget.proven = this.#proven.get(budget.name)
+      budget.seen = this.#noted
     }
-    return sender.proven
+    return budget.proven
   }
 
   // The end of the hash is left out, so nobody can go on from it to another; `createHmac` takes thirty times as long.
@@ -291,7 +291,7 @@ const take = (buckets: Buckets, hash: number, tokens: number, now: number): bool
 }
 
 /** Bytes to those that have proven nothing: to one sender, to its network, and to all together. */
-class Budget {
+class Allowance {
   readonly #ofSenders: Buckets
   readonly #ofNetworks: Buckets
   readonly #ofAll: Buckets
@@ -304,20 +304,20 @@ class Budget {
     this.isUnlimited = perSecond === Infinity && total === Infinity
   }
 
-  has({ hash, networkHash }: Sender, bytes: number, now: number): boolean {
+  has({ hash, networkHash }: Budget, bytes: number, now: number): boolean {
     return this.#ofSenders.has(hash, bytes, now) && this.#ofNetworks.has(networkHash, bytes, now) &&
       this.#ofAll.has(0, bytes, now)
   }
 
-  take(sender: Sender, bytes: number, now: number): boolean {
-    if (!this.has(sender, bytes, now)) return false
-    this.#ofSenders.take(sender.hash, bytes, now)
-    this.#ofNetworks.take(sender.networkHash, bytes, now)
+  take(budget: Budget, bytes: number, now: number): boolean {
+    if (!this.has(budget, bytes, now)) return false
+    this.#ofSenders.take(budget.hash, bytes, now)
+    this.#ofNetworks.take(budget.networkHash, bytes, now)
     this.#ofAll.take(0, bytes, now)
     return true
   }
 
-  isHalfFull({ hash, networkHash }: Sender, now: number): boolean {
+  isHalfFull({ hash, networkHash }: Budget, now: number): boolean {
     return this.#ofSenders.isHalfFull(hash, now) && this.#ofNetworks.isHalfFull(networkHash, now) &&
       this.#ofAll.isHalfFull(0, now)
   }

@@ -4,14 +4,14 @@
  * no socket.
  */
 import { sameIds } from "../wire/ids.ts"
-import type { Sender } from "./senders.ts"
+import type { Budget } from "./senders.ts"
 import { networkShare } from "./senders.ts"
 
 export interface Suspendable {
   readonly id: Uint8Array
   /** Of its id, its sender and its port, and such that strangers can't compute it. */
   readonly hash: number
-  readonly sender: Sender
+  readonly budget: Budget
   /** About how many bytes of heap its arguments take. */
   readonly heapBytes: number
   /** Whether it has answered a challenge of its own. */
@@ -65,7 +65,7 @@ export class Suspended {
     return this.#senders.size + this.#networks.size
   }
 
-  roomFor({ hash, networkHash }: Sender): Room {
+  roomFor({ hash, networkHash }: Budget): Room {
     if (this.#all.requests === 0) return least(this.#all.room, this.#fresh)
     const ofSender = this.#senders.get(hash)?.room ?? this.#fresh
     const ofNetwork = this.#networks.get(networkHash)?.room ?? "any"
@@ -86,7 +86,7 @@ export class Suspended {
   }
 
   add(request: Suspendable): void {
-    const { sender: { hash, networkHash } } = request
+    const { budget: { hash, networkHash } } = request
     request.suspended = true
     if (this.#all.requests === this.#slots.length) this.#grow()
     this.#put(request)
@@ -98,7 +98,7 @@ export class Suspended {
   /** Does nothing if it is not here. */
   remove(request: Suspendable): void {
     if (!request.suspended) return
-    const { sender: { hash, networkHash } } = request
+    const { budget: { hash, networkHash } } = request
     request.suspended = false
     this.#take(request)
     this.#all.remove(request)

@@ -1,4 +1,4 @@
-/** What is due when, and one sleeping fiber for all of it. A timer each cost 3.3 us, an entry here costs 0.1. */
+/** What is due when, and one sleeping fiber for all of it: an entry in a table costs less than a timer. */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -33,16 +33,16 @@ export class Timetable<A extends Deadline<A>> {
     this.#watch()
   }
 
-  /** Forgets it. Does nothing if it is not there. `rest` must follow once whoever waited for it had a chance to go on. */
+  /** Forgets it. Does nothing if it is not there. Call `disarmIfIdle` once whoever waited for it has been resumed. */
   remove(item: A): void {
     this.#deadlines.remove(item)
   }
 
   /**
-   * Nothing may wake up while nothing is due. But the alarm costs more than a call, and whoever has an answer may call again
-   * at once: a fiber has done so by now, a promise will once what runs now has run.
+   * Turns the alarm off if nothing is due, as a process that waits for nothing must be able to end. Looks only after a yield:
+   * a caller that has its answer often calls again at once, and to set the alarm anew costs more than the call.
    */
-  rest(): void {
+  disarmIfIdle(): void {
     if (this.#deadlines.earliest !== undefined || this.#idleCheck || !this.#alarm.isSet) return
     this.#idleCheck = true
     Effect.runForkWith(this.#options.context)(Effect.map(Effect.yieldNow, () => {
@@ -51,8 +51,8 @@ export class Timetable<A extends Deadline<A>> {
     }))
   }
 
-  // The alarm is for the earliest deadline, or for an earlier one that has gone since: setting it anew on each answer
-  // would cost as much as a timer a call.
+  // The alarm is not set anew when its deadline is removed: that would cost as much as a timer a call. It rings too early then,
+  // finds nothing due, and is set again.
   #watch(): void {
     if (this.#deadlines.earliest !== undefined) this.#alarm.by(this.#deadlines.earliest)
   }
