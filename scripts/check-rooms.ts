@@ -10,6 +10,7 @@ const rooms = [
   "internal/eager",
   "internal/recentMap",
   "internal/sizes",
+  "internal/slots",
   "internal/time",
   "internal/wire",
   "internal/schema",

@@ -11,18 +11,18 @@ export interface Excused {
 
 export const excused: ReadonlyArray<Excused> = [
   {
-    file: "src/internal/calling/callTable.ts",
-    code: "while (before !== undefined && before.nextInSlot !== call) before = before.nextInSlot",
+    file: "src/internal/slots.ts",
+    code: "while (before !== undefined && before.nextInSlot !== thing) before = before.nextInSlot",
     original: "before !== undefined",
     replacement: "true",
-    reason: "a call that is taken stands in its slot: the compiler alone asks"
+    reason: "a thing that is removed stands in its slot: the compiler alone asks"
   },
   {
-    file: "src/internal/calling/callTable.ts",
-    code: "if (before !== undefined) before.nextInSlot = call.nextInSlot",
+    file: "src/internal/slots.ts",
+    code: "if (before !== undefined) before.nextInSlot = thing.nextInSlot",
     original: "before !== undefined",
     replacement: "true",
-    reason: "a call that is taken stands in its slot: the compiler alone asks"
+    reason: "a thing that is removed stands in its slot: the compiler alone asks"
   },
   {
     file: "src/internal/time/agenda.ts",

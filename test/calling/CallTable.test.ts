@@ -66,8 +66,8 @@ const make = Effect.gen(function*() {
 })
 
 describe("CallTable", () => {
-  // Each of these breaks it: leaving out one of the words in `hasId` or in `readId`, `before.nextInSlot = call.nextInSlot`
-  // in `#take`, the loop of `find`, the sort in `clear`, or `#size--`.
+  // Each of these breaks it: leaving out one of the words in `hasId` or in `readId`, `before.nextInSlot = thing.nextInSlot`
+  // in `remove` of src/internal/slots.ts, the loop of `find`, the sort in `clear`, or `#size--`.
   it.effect.prop("holds what was added and not removed", [Schema.Array(Step)], ([steps]) =>
     Effect.gen(function*() {
       const { add, calls } = yield* make
@@ -96,7 +96,7 @@ describe("CallTable", () => {
       expect(calls.size).toBe(0)
     }), { arbitrary: { runs: 100, size: 60 } })
 
-  // Broken by `call = call.nextInSlot` in `#grow`.
+  // Broken by leaving out `this.#put(thing)` in `#grow` of src/internal/slots.ts.
   it.effect("grows, and finds each call", () =>
     Effect.gen(function*() {
       const { add, calls } = yield* make

@@ -23,7 +23,7 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
         runs.filter(({ request }) => request === undefined).map(({ method, number }) => `${method} ${number} ran`)
     ),
 
-  // broken by `request.nextInSlot = undefined` in `#put` of src/internal/serving/suspended.ts
+  // broken by `thing.nextInSlot = undefined` in `#put` of src/internal/slots.ts
   "a request runs once at a time": (outcome) =>
     eachNode(outcome, ({ runs }) =>
       repeated(runs)

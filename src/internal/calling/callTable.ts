@@ -2,18 +2,21 @@
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import { Deadline } from "../time/deadlines.ts"
+import type { Slotted } from "../slots.ts"
+import { Slots } from "../slots.ts"
 import type { Ids } from "../wire/ids.ts"
 import { wordAt } from "../wire/ids.ts"
 import type { Now } from "../time/now.ts"
 import { Timetable } from "../time/timetable.ts"
 
 /** A call in flight. */
-export abstract class Call<Self extends Call<Self>> extends Deadline<Self> {
+export abstract class Call<Self extends Call<Self>> extends Deadline<Self> implements Slotted<Self> {
   /** In nanoseconds, as `now` counts them. */
   readonly startedAt: number
-  // Its id, once it has been in the table. As bytes it would be another object: to make, and to find in memory when the
-  // answer comes, long after the processor has forgotten it.
-  id0 = 0
+  // Its id, once it has been in the table, as five numbers. As bytes it would be one more object, which is no longer in the
+  // processor's cache when the answer comes.
+  /** The first word of its id, which is random. */
+  hash = 0
   id1 = 0
   id2 = 0
   id3 = 0
@@ -28,7 +31,7 @@ export abstract class Call<Self extends Call<Self>> extends Deadline<Self> {
   }
 
   readId(bytes: Uint8Array, start: number): void {
-    this.id0 = wordAt(bytes, start)
+    this.hash = wordAt(bytes, start)
     this.id1 = wordAt(bytes, start + 4)
     this.id2 = wordAt(bytes, start + 8)
     this.id3 = wordAt(bytes, start + 12)
@@ -36,7 +39,7 @@ export abstract class Call<Self extends Call<Self>> extends Deadline<Self> {
   }
 
   hasId(bytes: Uint8Array, start: number): boolean {
-    return this.id0 === wordAt(bytes, start) && this.id1 === wordAt(bytes, start + 4) &&
+    return this.hash === wordAt(bytes, start) && this.id1 === wordAt(bytes, start + 4) &&
       this.id2 === wordAt(bytes, start + 8) && this.id3 === wordAt(bytes, start + 12) &&
       this.id4 === wordAt(bytes, start + 16)
   }
@@ -52,15 +55,9 @@ export interface Options<C> {
   readonly onExpire: (call: C) => void
 }
 
-// A power of two.
-const minSlots = 128
-
 export class CallTable<C extends Call<C>> {
   readonly #ids: Ids
-  // By some bits of their ids, which are random already: a `Map` would hash them, and takes four times as long. At least
-  // twice as many as calls, as each call that stands in the way of another is one more look into memory.
-  #slots: Array<C | undefined> = emptySlots(minSlots)
-  #size = 0
+  readonly #calls = new Slots<C>()
   #added = 0
   readonly #deadlines: Timetable<C>
 
@@ -77,7 +74,7 @@ export class CallTable<C extends Call<C>> {
 
   /** How many calls are in flight. */
   get size(): number {
-    return this.#size
+    return this.#calls.size
   }
 
   /**
@@ -88,16 +85,14 @@ export class CallTable<C extends Call<C>> {
     do this.#ids.write(request, start)
     while (this.find(request, start) !== undefined)
     call.readId(request, start)
-    if (2 * this.#size === this.#slots.length) this.#grow()
-    this.#put(call)
+    this.#calls.add(call)
     call.serial = this.#added++
-    this.#size++
     if (timeout !== Infinity) this.#deadlines.add(call, timeout, call.startedAt)
   }
 
   /** The call whose id stands in `bytes`, from `start` on. */
   find(bytes: Uint8Array, start: number): C | undefined {
-    let call = this.#slots[wordAt(bytes, start) & (this.#slots.length - 1)]
+    let call = this.#calls.first(wordAt(bytes, start))
     while (call !== undefined && !call.hasId(bytes, start)) call = call.nextInSlot
     return call
   }
@@ -122,45 +117,13 @@ export class CallTable<C extends Call<C>> {
 
   /** Forgets all calls. Returns them in the order in which they began. */
   clear(): ReadonlyArray<C> {
-    const calls: Array<C> = []
-    for (let call of this.#slots) {
-      for (; call !== undefined; call = call.nextInSlot) calls.push(call)
-    }
-    calls.sort((a, b) => a.serial! - b.serial!)
+    const calls = this.#calls.all().sort((a, b) => a.serial! - b.serial!)
     for (const call of calls) this.remove(call)
     return calls
   }
 
-  #put(call: C): void {
-    const slot = call.id0 & (this.#slots.length - 1)
-    call.nextInSlot = this.#slots[slot]
-    this.#slots[slot] = call
-  }
-
   #take(call: C): void {
-    const slot = call.id0 & (this.#slots.length - 1)
-    let before = this.#slots[slot]
-    if (before === call) this.#slots[slot] = call.nextInSlot
-    else {
-      while (before !== undefined && before.nextInSlot !== call) before = before.nextInSlot
-      if (before !== undefined) before.nextInSlot = call.nextInSlot
-    }
-    call.nextInSlot = undefined
+    this.#calls.remove(call)
     call.serial = undefined
-    this.#size--
-  }
-
-  #grow(): void {
-    const slots = this.#slots
-    this.#slots = emptySlots(2 * slots.length)
-    for (let call of slots) {
-      while (call !== undefined) {
-        const next: C | undefined = call.nextInSlot
-        this.#put(call)
-        call = next
-      }
-    }
   }
 }
-
-const emptySlots = (length: number): Array<undefined> => Array.from({ length }, () => undefined)

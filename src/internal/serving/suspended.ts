@@ -3,11 +3,13 @@
  * network and all together. One that is answered at once needs no place here, as nothing can repeat it meanwhile. No clock,
  * no socket.
  */
+import type { Slotted } from "../slots.ts"
+import { Slots } from "../slots.ts"
 import { sameIds } from "../wire/ids.ts"
 import type { Budget } from "./senders.ts"
 import { networkShare } from "./senders.ts"
 
-export interface Suspendable {
+export interface Suspendable extends Slotted<Suspendable> {
   readonly id: Uint8Array
   /** Of its id, its sender and its port, and such that strangers can't compute it. */
   readonly hash: number
@@ -18,7 +20,6 @@ export interface Suspendable {
   readonly proven: boolean
   /** Whether it is here. */
   suspended: boolean
-  nextInSlot: Suspendable | undefined
 }
 
 /** How many requests may be here, and how many bytes of heap their arguments may take together. */
@@ -33,9 +34,6 @@ export interface Bound {
  */
 export type Room = "any" | "proven" | "none"
 
-// A power of two.
-const minSlots = 64
-
 export class Suspended {
   readonly #ofSender: Bound
   readonly #ofNetwork: Bound
@@ -45,7 +43,7 @@ export class Suspended {
   // By the hash of their names, which nobody can compute: those that collide share one.
   readonly #senders = new Map<number, Share>()
   readonly #networks = new Map<number, Share>()
-  #slots: Array<Suspendable | undefined> = emptySlots(minSlots)
+  readonly #requests = new Slots<Suspendable>()
 
   constructor(options: { readonly all: Bound; readonly sender: Bound }) {
     const { all, sender } = options
@@ -78,7 +76,7 @@ export class Suspended {
    */
   isRepeated(hash: number, datagram: Uint8Array, start: number): boolean {
     if (this.#all.requests === 0) return false
-    let known = this.#slots[this.#slotOf(hash)]
+    let known = this.#requests.first(hash)
     while (known !== undefined && !(known.hash === hash && sameIds(known.id, 0, datagram, start))) {
       known = known.nextInSlot
     }
@@ -88,8 +86,7 @@ export class Suspended {
   add(request: Suspendable): void {
     const { budget: { hash, networkHash } } = request
     request.suspended = true
-    if (this.#all.requests === this.#slots.length) this.#grow()
-    this.#put(request)
+    this.#requests.add(request)
     this.#all.add(request)
     shareOf(this.#networks, networkHash, this.#ofNetwork).add(request)
     shareOf(this.#senders, hash, this.#ofSender).add(request)
@@ -100,47 +97,12 @@ export class Suspended {
     if (!request.suspended) return
     const { budget: { hash, networkHash } } = request
     request.suspended = false
-    this.#take(request)
+    this.#requests.remove(request)
     this.#all.remove(request)
     removeFrom(this.#networks, networkHash, request)
     removeFrom(this.#senders, hash, request)
   }
-
-  #put(request: Suspendable): void {
-    const slot = this.#slotOf(request.hash)
-    request.nextInSlot = this.#slots[slot]
-    this.#slots[slot] = request
-  }
-
-  #take(request: Suspendable): void {
-    const slot = this.#slotOf(request.hash)
-    let before = this.#slots[slot]
-    if (before === request) this.#slots[slot] = request.nextInSlot
-    else {
-      while (before !== undefined && before.nextInSlot !== request) before = before.nextInSlot
-      if (before !== undefined) before.nextInSlot = request.nextInSlot
-    }
-    request.nextInSlot = undefined
-  }
-
-  #grow(): void {
-    const slots = this.#slots
-    this.#slots = emptySlots(2 * slots.length)
-    for (let request of slots) {
-      while (request !== undefined) {
-        const next: Suspendable | undefined = request.nextInSlot
-        this.#put(request)
-        request = next
-      }
-    }
-  }
-
-  #slotOf(hash: number): number {
-    return hash & (this.#slots.length - 1)
-  }
 }
-
-const emptySlots = (length: number): Array<undefined> => Array.from({ length }, () => undefined)
 
 /** What one sender, one network, or all have here. */
 class Share {
