@@ -1,4 +1,4 @@
-/** What is judged of a request before it runs, and in which order: what costs least comes first. */
+/** What is judged of a request before it runs, and in which order. What costs least comes first. */
 import * as Codec from "../../Codec.ts"
 import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
@@ -36,18 +36,18 @@ export class Admission {
     this.#parts = parts
   }
 
-  /** Takes a datagram whose header says that it is a request. `proven` if it has answered a challenge of its own. */
+  /** Takes a datagram whose header says that it is a request. `proven`: a challenge of its own was answered. */
   judge(datagram: Uint8Array, from: Peer, proven: boolean): void {
     const { groups, handling, hash: { ofId }, maxDepth, memory, senders, suspended, wire } = this.#parts
     const { metrics } = wire
 
-    // A node that serves nothing does not know yet, or no longer, what it will: silence is what callers try again on.
+    // A node that serves nothing may serve something soon. Callers try again after silence, and not after a refusal.
     if (groups.size === 0) return metrics.requestRefused("unserved")
     // Nothing could be sent back.
     if (from.address.port === 0) return wire.drop("PortZero", from)
 
-    // A repeated request is not run again, and has its answer, if there is one yet. Before all that it could be refused for:
-    // a refusal would say that it was not run.
+    // A repeated request is not run again. Its answer is sent again, if there is one yet. This comes before whatever it
+    // could be refused for, since a refusal says that the request was not run.
     const at = wire.now()
     const budget = senders.of(from.host)
     const hash = ofId(datagram, idAt) ^ originOf(budget, from)
@@ -55,7 +55,7 @@ export class Admission {
     const known = memory?.find(hash, datagram, idAt, at)
     if (known !== undefined) return this.#repeat(known, datagram, from, budget, at, proven)
 
-    // Its rate, before any work is done for it.
+    // The rate comes before the body is read.
     if (!this.#isWithinRate(budget, at, proven)) {
       metrics.requestRefused("throttled")
       return this.#proveFirst(datagram, from, budget, at, proven)
@@ -70,10 +70,10 @@ export class Admission {
       metrics.requestRefused("unknown_method")
       return this.#parts.replies.refuse({ kind: "UnknownMethod" }, asked, at)
     }
-    // Its group closes. Whoever takes over the port gets the next try.
+    // Its group closes. After silence the caller tries again, and may reach whoever has taken over the port.
     if (!method.served.accepting) return metrics.requestRefused("unserved")
 
-    // What others may have sent in its name keeps out only what has proven nothing.
+    // Requests that may be forged in the name of this sender use up only the room of those that have proven nothing.
     const room = suspended.roomFor(budget)
     if (room === "none" || (room === "proven" && !proven)) {
       metrics.requestRefused("overloaded")
@@ -81,7 +81,7 @@ export class Admission {
       return this.#proveFirst(datagram, from, budget, at, proven)
     }
 
-    // It runs. Its sender should have proven its address before it is refused for the lack of it.
+    // It runs. Its sender is asked for a proof in time: before a request of its is refused for want of one.
     if (senders.isDoubted(budget, at)) this.#parts.challenges.ask(id, from, budget, at)
     handling.start(
       {
@@ -122,17 +122,18 @@ export class Admission {
     if (!proven) this.#hold(id, datagram, from, budget, at)
   }
 
-  /** What is refused for want of a proof is taken up again with it. Where it can't be asked for, there is no room. */
+  /** Asks for a proof, with which the request is judged again. If no challenge can be sent, the request is refused. */
   #proveFirst(datagram: Uint8Array, from: Peer, budget: Budget, at: number, proven: boolean): void {
     const id = Codec.idOf(datagram)
     if (!proven && this.#hold(id, datagram, from, budget, at)) return
     this.#parts.replies.refuseOverloaded({ id, bytes: datagram.length, from, budget }, at)
   }
 
+  /** Asks for a proof, and keeps the request until it comes. Returns whether a challenge was sent. */
   #hold(id: Uint8Array, datagram: Uint8Array, from: Peer, budget: Budget, at: number): boolean {
     const { challenges, wire } = this.#parts
     return challenges.ask(id, from, budget, at, () => {
-      // A view could keep a whole batch of datagrams in memory.
+      // The datagram may be a view of a buffer that holds many others.
       const copy = new Uint8Array(datagram)
       const resume = () => {
         wire.metrics.challenged("resumed")
@@ -143,5 +144,5 @@ export class Admission {
   }
 }
 
-/** Whose request it is, by address and port, in 32 bits: the id that goes with it has 160. */
+/** A hash of the address and port that a request comes from. It is combined with that of the request's id. */
 const originOf = (budget: Budget, from: Peer): number => Math.imul(budget.hostHash, 0x9e3779b1) ^ from.address.port

@@ -1,6 +1,6 @@
 /**
- * Asks senders to prove that they are where their requests come from, and keeps what waits for it. A request that nothing
- * else speaks for is not refused: it runs once its own challenge is answered (RFC 9000, 8.1).
+ * Asks senders to prove that they are where their requests come from, and keeps what waits for it. A request that may be
+ * forged is not refused for that: it runs once its own challenge is answered (RFC 9000, 8.1).
  */
 import * as Result from "effect/Result"
 import * as Codec from "../../Codec.ts"
@@ -23,8 +23,8 @@ export class Challenges {
   }
 
   /**
-   * Challenges the sender of the request with this id, where the budget of challenges has room, and returns whether it had.
-   * What `hold` gives goes on with the proof.
+   * Challenges the sender of the request with this id, within its budget. Returns whether a challenge was sent. If it was,
+   * `hold` is called, and what it returns is resumed when the proof comes.
    */
   ask(id: Uint8Array, to: Peer, budget: Budget, at: number, hold?: () => Held): boolean {
     if (!this.#senders.spendChallenge(budget, challengeBytes, at)) return false

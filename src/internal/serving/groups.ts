@@ -1,4 +1,4 @@
-/** The groups that are served: from when their handlers are given until the last of them has ended. */
+/** The groups that are served, from `serve` until the last of their handlers has ended. No bytes, no socket. */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -49,7 +49,7 @@ export class Groups {
           for (const served of groups) served.accepting = false
           return Effect.flatMap(
             this.#drained(groups, closer),
-            // Waits for them: what they use closes after this.
+            // Waits until they have ended: what they use is closed after this.
             () => Fiber.interruptAll(groups.flatMap((served) => this.#close(served, fiber, closer)))
           )
         })
@@ -85,10 +85,7 @@ export class Groups {
     return served
   }
 
-  /**
-   * Resumes when no handler of these groups runs any more but the one that closes them, at the latest after the grace
-   * period.
-   */
+  /** Waits for the handlers of these groups, at most for the grace period, and not for the handler that closes them. */
   #drained(groups: ReadonlyArray<Served>, closer: Admitted | undefined): Effect.Effect<void> {
     const { context, gracePeriod } = this.#options
     const isOver = () => groups.every((served) => served.inFlight <= (closer?.method.served === served ? 1 : 0))
@@ -103,13 +100,13 @@ export class Groups {
     })
   }
 
-  /** Takes no more requests, and returns the fibers that are to be ended. */
+  /** Forgets the methods, so that no request finds them. Returns the fibers to interrupt. */
   #close(served: Served, fiber: Fiber.Fiber<unknown, unknown>, closer: Admitted | undefined) {
     served.open = false
     for (const method of served.handlers.keys()) this.#methods.delete(method)
     const others: Array<Fiber.Fiber<unknown, unknown>> = []
     for (const [running, request] of served.fibers) {
-      // A handler that closes its own scope can't wait for itself, nor for what waits for it.
+      // A handler that closes its own scope can wait neither for itself nor for a fiber of its own that waits for it.
       if (request !== closer) others.push(running)
       else if (running !== fiber) running.interruptUnsafe()
     }

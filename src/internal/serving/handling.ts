@@ -1,4 +1,4 @@
-/** From an admitted request to its one end: its arguments are decoded, its handler runs, its result is encoded and sent. */
+/** Takes an admitted request to its one end: decodes its arguments, runs its handler, encodes and sends its result. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -55,7 +55,7 @@ export class Handling {
     const { from, method } = request
     const { context } = method.handler
     const handler = method.span(callHandler(method.handler, args.value), from)
-    // A context each costs 0.1 us, and a handler that is done at once looks at none.
+    // A handler that is done already reads no context, so none is made.
     if (isDone(handler)) return this.#encode(request, handler)
     this.#step(
       request,
@@ -92,7 +92,7 @@ export class Handling {
     this.#answer(request, "error", Codec.encodeFailure(request.id, failure, request.bytes))
   }
 
-  /** Sends what was encoded; `outcome` is that of the request if it can be sent. */
+  /** Ends the request with an encoded answer and this outcome, or with why the answer could not be encoded. */
   #answer(
     request: Admitted,
     outcome: RequestOutcome,
@@ -104,7 +104,7 @@ export class Handling {
   }
 
   #die(request: Admitted, cause: Cause.Cause<unknown>): void {
-    // Whoever finds a request that a handler dies of must not fill the disk with it.
+    // Whoever finds a request that makes a handler die must not be able to fill the disk with logs.
     if (this.#deaths.hasRoom(this.#timeOf(request))) {
       this.#deaths.count()
       logDefect(this.#wire.context, "rpcudp: a handler died", cause, {
@@ -120,7 +120,7 @@ export class Handling {
     this.#finish(request, outcome, Result.isSuccess(encoded) ? encoded.success : undefined)
   }
 
-  /** Every end of a request. What was run is remembered, and what has an answer gets it. */
+  /** Every end of a request. Its answer, if it has one, is sent, and remembered if its handler must not run again. */
   #finish(request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): void {
     const { budget, hash, id, method: { served } } = request
     const at = this.#timeOf(request)
@@ -131,7 +131,7 @@ export class Handling {
       }
       this.#replies.send(answer, request, at)
     } finally {
-      // Whatever the transport does. Not before it: this may be what closing waits for.
+      // Even if the transport throws. And last, as the closing of its group may wait for this request.
       this.#suspended.remove(request)
       this.#wire.metrics.requestEnded(outcome)
       served.inFlight--
@@ -140,8 +140,8 @@ export class Handling {
   }
 
   /**
-   * Runs one step of a request. What is done at once needs no fiber: that is half the cost of a small handler. Nor does the
-   * next step close over what this one knows: it is handed the request.
+   * Runs one step of a request. Hot path (micro: "dispatch: a request in, its handler, a response out"): a step that is done
+   * already gets no fiber, and the next step is a method that is handed the request instead of a closure.
    */
   #step<A, E, R>(
     request: Admitted,
@@ -161,12 +161,12 @@ export class Handling {
       if (!request.suspended) this.#suspended.add(request)
       running = fiber
       served.fibers.set(fiber, request)
-      // Its first steps, which ran just now, may have closed the scope.
+      // The handler has begun to run, and may have closed the scope of its group.
       if (!served.open) fiber.interruptUnsafe()
     })
   }
 
-  /** A request that is dealt with at once is so when it came: the clock costs as much as all of `#finish`. */
+  /** The time, as far as this request is concerned. Reading the clock costs too much for one that ends when it comes. */
   #timeOf(request: Admitted): number {
     return request.suspended ? this.#wire.now() : request.at
   }
@@ -183,7 +183,7 @@ const callHandler = (handler: Handler, args: ReadonlyArray<unknown>): Effect.Eff
 
 const format = SchemaIssue.makeFormatterDefault()
 
-/** What the handler gave does not fit its contract: a defect of the handler, with a message that says where. */
+/** A defect of the handler: what it returned does not fit its contract. The message says where. */
 const misfit = (of: "result" | "error", cause: Cause.Cause<SchemaIssue.Issue>): Cause.Cause<unknown> =>
   Option.match(Cause.findErrorOption(cause), {
     onNone: () => cause,

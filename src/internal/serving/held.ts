@@ -1,11 +1,11 @@
 /**
- * What waits for a proof of its sender, by a number that the proof brings back. Where there is no room the oldest gives way,
- * and before it the sender's own if that has more than its share: nobody alone can make another's give way. No clock, no
- * socket.
+ * The requests and answers that wait for a proof, found by a number that the proof carries. A sender that has its share here
+ * loses its own oldest for each new one. Where there is no room for all, the oldest of all gives way. So one sender alone
+ * can't make those of others give way. No clock, no socket.
  */
 
 export interface Held {
-  /** What keeping it takes. */
+  /** How many bytes it keeps in memory. */
   readonly bytes: number
   /** Its sender has proven its address, for this very request. */
   readonly resume: (at: number) => void
@@ -16,16 +16,16 @@ interface Waiting extends Held {
   readonly sender: number
 }
 
-/** What one sender may have here. */
+/** The share of requests and bytes that one sender may have here. */
 const share = 1 / 16
 
 export class HeldRequests {
   readonly #maxRequests: number
   readonly #maxBytes: number
-  // The oldest first. To find it, or a sender's own, passes over others: some 10 us, where somebody floods.
+  // The oldest first. The search for a sender's oldest passes over those of others, whose number is bounded.
   readonly #waiting = new Map<number, Waiting>()
   readonly #ofSenders = new Map<number, { requests: number; bytes: number }>()
-  // 0 is the number of nothing.
+  // 0 is never given: it is in the challenges that nothing waits for.
   #next = 1
   #bytes = 0
 
@@ -40,8 +40,8 @@ export class HeldRequests {
   }
 
   /**
-   * Keeps it, unless it is too long to be kept at all, and returns its number. `sender` is a hash of its sender, and such that
-   * strangers can't compute it.
+   * Keeps it, unless it is longer than all that may be here. Returns its number. `sender` is a hash of its sender, which
+   * strangers must not be able to compute.
    */
   add({ bytes, resume }: Held, sender: number): number {
     const number = this.#next++
@@ -53,7 +53,7 @@ export class HeldRequests {
     return number
   }
 
-  /** What has this number, which is here no longer. Undefined if it had given way, or was taken before. */
+  /** Removes what has this number, and returns it. Undefined if it gave way, or was taken before. */
   take(number: number): Held | undefined {
     const held = this.#waiting.get(number)
     if (held === undefined) return undefined
@@ -62,7 +62,7 @@ export class HeldRequests {
     return held
   }
 
-  /** Whether a sender that has something here would have too much with so many bytes more. */
+  /** Whether one more, of so many bytes, would exceed the share of a sender that has something here. */
   #isOverShare(sender: number, bytes: number): boolean {
     const has = this.#ofSenders.get(sender)
     return has !== undefined &&

@@ -1,16 +1,17 @@
 /**
- * A hash whose collisions nobody can compute who does not know its tables: where strangers choose what is hashed, an open
- * one lets them put all they send in one place. Simple tabulation (Zobrist 1970): random words, combined by exclusive or.
+ * A hash for what strangers choose. Its tables are random and secret, so strangers can't find two inputs that collide, and
+ * can't put all that they send into one slot of a table. It is simple tabulation (Zobrist 1970): each byte, at its position,
+ * selects a random word, and the words are combined by exclusive or.
  */
 import { idBytes } from "../../Codec.ts"
 
-// One for each place, or what stands in one could cancel what stands in another.
+// One row for each position: with a row for two, equal bytes at both would cancel each other.
 const rows = 48
 
 export interface KeyedHash {
-  /** 32 bits of the id that stands in `bytes` from `start` on: of all of its 20 bytes. */
+  /** 32 bits, of all 20 bytes of the id that stands in `bytes` from `start` on. */
   readonly ofId: (bytes: Uint8Array, start: number) => number
-  /** 32 bits of the first 48 characters of a text, which are ASCII: an IPv6 address has 39. */
+  /** 32 bits, of the first 48 characters of a text in ASCII. An IPv6 address has at most 39. */
   readonly ofText: (text: string) => number
 }
 

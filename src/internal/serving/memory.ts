@@ -1,12 +1,12 @@
 /**
- * The requests that were answered lately, with their answers: at most once is a matter of memory. Bounded in entries and
- * in bytes, and grown to that only where it is needed. No clock, no socket.
+ * The requests that were answered lately, with their answers: what is remembered here is not run twice. Bounded in entries
+ * and in bytes, and no larger than it had to grow. No clock, no socket.
  *
- * It is shared fairly: where there is no room, the oldest makes it, unless whoever needs it holds more than the sender of
- * the oldest does. Then its own oldest makes room, so nobody can make a quieter sender be forgotten.
+ * If there is no room, the oldest entry of all is forgotten, unless the sender of the new one has more entries than the sender
+ * of the oldest. Then the oldest entry of the new one's sender is forgotten. So nobody can make a quieter sender be forgotten.
  *
- * Entries and answers stand in arrays of numbers: an object each would live long enough to cost the collector more than the
- * request. Entry `n` is at `n` in each array, and lists are numbers of entries.
+ * Entries and answers stand in arrays of numbers, and not in an object each: these would live for the whole window, and the
+ * garbage collector would copy and visit them all. Entry `n` is at index `n` of each array. Lists link numbers of entries.
  */
 import { idBytes } from "../../Codec.ts"
 import { sameIds } from "../wire/ids.ts"
@@ -18,51 +18,51 @@ export interface Options {
   readonly maxEntries: number
   /** How many bytes of answers are remembered. A power of two. */
   readonly maxBytes: number
-  /** How many senders are told apart. Those that share a place hold what they hold together. A power of two. */
+  /** How many senders are told apart. Senders that share a place count as one. A power of two. */
   readonly senders: number
-  /** Called when a request, or an answer, makes room before its time. */
+  /** Called when a request or an answer is forgotten before the window is over, to make room. */
   readonly onEarly: (forgotten: "request" | "answer") => void
 }
 
-/** What `find` gives for a request whose answer had to make room. */
+/** What `find` returns for a request that is remembered and whose answer is not. */
 export const forgotten = "forgotten"
 
 const minEntries = 64
 
-/** Answers stand in blocks of so many bytes: most fit one. */
+/** The length of a block of bytes. Most answers fit one. */
 const blockBytes = 64
 
 /** No entry, or no block. */
 const none = -1
 
-/** The length of an answer that is not there any more. */
+/** Stands for the length of an answer that is forgotten. */
 const gone = -1
 
 export class Memory {
   readonly #options: Options
   #size = 0
   #ids = new Uint8Array(0)
-  /** Of the id and its sender: where two ids are the same, so are their senders if these are. */
+  /** Hashes of id and sender: two entries with the same id and the same hash have the same sender. */
   #hashes = new Int32Array(0)
   #times = new Float64Array(0)
   #lengths = new Int32Array(0)
   #blocks = new Int32Array(0)
   #senders = new Int32Array(0)
-  // All entries by age.
+  // The list of all entries, by age.
   #oldest = none
   #newest = none
   #older = new Int32Array(0)
   #newer = new Int32Array(0)
-  // Those of one sender by age.
+  // The list of the entries of each sender, by age.
   #newerOfSender = new Int32Array(0)
   readonly #ofSenders: Int32Array
   readonly #newestOfSenders: Int32Array
   readonly #entriesOfSenders: Int32Array
   readonly #bytesOfSenders: Int32Array
-  // The oldest whose answer is still there, of all and of each sender.
+  // The oldest entry that still has its answer: of all, and of each sender.
   #oldestHeld = none
   readonly #heldOfSenders: Int32Array
-  // Those of one hash, the newest first; and the free ones.
+  // The chains of entries whose hashes share a head, the newest first. And the list of free entries.
   #heads = new Int32Array(0)
   #next = new Int32Array(0)
   #free = none
@@ -84,15 +84,15 @@ export class Memory {
     return this.#size
   }
 
-  /** How many bytes this takes, that which is told of senders aside. */
+  /** How many bytes of memory this takes, without the tables of senders, whose size is fixed. */
   get bytes(): number {
     return this.#answers.bytes + this.#times.length * (idBytes + 4 + 8 + 7 * 4) + 4 * this.#heads.length
   }
 
   /**
-   * A copy of the answer; or that it was forgotten; or undefined for a request that is not known. The id stands in `bytes`
-   * from `start` on. `hash` must be of all of it and of its sender, and such that strangers can't compute it: who could put
-   * many requests into one chain would make each of them cost as much as all.
+   * Returns a copy of the answer, or that it is forgotten, or undefined for a request that is not known. The id stands in
+   * `bytes` from `start` on. `hash` must be of all of the id and of its sender. Strangers must not be able to compute it: with
+   * many requests in one chain, to find one would cost as much as to look at all.
    */
   find(hash: number, bytes: Uint8Array, start: number, now: number): Uint8Array | typeof forgotten | undefined {
     if (this.#size === 0) return undefined
@@ -105,7 +105,7 @@ export class Memory {
     return length === gone ? forgotten : this.#answers.read(this.#blocks[entry]!, length)
   }
 
-  /** Remembers an answer that is not there yet, by a hash as `find` takes it. `sender` is a hash of its sender alone. */
+  /** Remembers a request that is not known, with its answer. `hash` is as for `find`. `sender` is a hash of the sender alone. */
   add(hash: number, id: Uint8Array, answer: Uint8Array, sender: number, now: number): void {
     const place = sender & (this.#ofSenders.length - 1)
     while (this.#oldest !== none && this.#isOver(this.#oldest, now)) this.#forget(this.#oldest)
@@ -114,7 +114,7 @@ export class Memory {
       this.#options.onEarly("request")
     }
     const entry = this.#take()
-    // For so few bytes, `set` takes longer.
+    // A loop: `set` is slower for so few bytes (`benchmark/guard.ts`).
     for (let i = 0, to = entry * idBytes; i < idBytes; i++) this.#ids[to + i] = id[i]!
     this.#hashes[entry] = hash
     this.#times[entry] = now
@@ -123,11 +123,15 @@ export class Memory {
     this.#hold(entry, answer, place)
   }
 
-  /** The entry that makes room: the oldest of all, or of this sender, which has its own by `first` and so much of it. */
+  /**
+   * The entry that makes room for the sender at this place. `oldest` is the oldest of all, `first` has the oldest of each
+   * sender, and `amounts` says how much each sender has.
+   */
   #yielding(place: number, oldest: number, first: Int32Array, amounts: Int32Array): number {
     return amounts[place]! > amounts[this.#senders[oldest]!]! ? first[place]! : oldest
   }
 
+  /** Keeps the answer of a new entry, if it fits at all. */
   #hold(entry: number, answer: Uint8Array, place: number): void {
     if (answer.length > this.#options.maxBytes) {
       this.#lengths[entry] = gone
@@ -144,7 +148,7 @@ export class Memory {
     if (this.#heldOfSenders[place] === none) this.#heldOfSenders[place] = entry
   }
 
-  /** Forgets the answer of the oldest entry of its sender that has one, which may be the oldest of all. */
+  /** Forgets an answer. The entry must be the oldest of its sender that has one. */
   #release(entry: number): void {
     const place = this.#senders[entry]!
     const length = this.#lengths[entry]!
@@ -155,14 +159,14 @@ export class Memory {
     this.#heldOfSenders[place] = this.#nextHeld(entry, this.#newerOfSender)
   }
 
-  /** The next in a list whose answer is there. What it passes over it never passes over again. */
+  /** The next entry of a list that has its answer. It starts where it last ended, so no entry is passed over twice. */
   #nextHeld(entry: number, list: Int32Array): number {
     let held = list[entry]!
     while (held !== none && this.#lengths[held] === gone) held = list[held]!
     return held
   }
 
-  /** Forgets the oldest entry of all, or of its sender. */
+  /** Forgets an entry, which must be the oldest of its sender. */
   #forget(entry: number): void {
     if (this.#lengths[entry] !== gone) this.#release(entry)
     const place = this.#senders[entry]!
@@ -234,7 +238,7 @@ export class Memory {
     this.#older = longer(this.#older, new Int32Array(size))
     this.#newer = longer(this.#newer, new Int32Array(size))
     this.#newerOfSender = longer(this.#newerOfSender, new Int32Array(size))
-    // All are in use, or there would be a free one.
+    // All entries are in use, so all of them are in the list that is walked here.
     this.#heads = new Int32Array(2 * size).fill(none)
     this.#next = new Int32Array(size)
     for (let entry = this.#oldest; entry !== none; entry = this.#newer[entry]!) this.#chain(entry)
@@ -251,7 +255,7 @@ export class Memory {
   }
 }
 
-/** Room for bytes in blocks of one length, so that whatever makes room leaves no gap. */
+/** Memory for answers, in blocks of one length: what is freed fits whatever comes next. */
 class Blocks {
   readonly #most: number
   readonly #blockBytes: number
@@ -273,16 +277,16 @@ class Blocks {
     return this.#taken + this.#count(length) <= this.#most
   }
 
-  /** Takes blocks that are free, and returns the first one. */
+  /** Copies these bytes into free blocks. Returns the number of the first block. */
   write(bytes: Uint8Array): number {
     let first = none
-    // From the end, so that each block knows the one behind it.
+    // From the end, so that the block that follows each one is known.
     for (let i = this.#count(bytes.length) - 1; i >= 0; i--) {
       const block = this.#take()
       const from = i * this.#blockBytes
       const to = block * this.#blockBytes
       const end = Math.min(from + this.#blockBytes, bytes.length)
-      for (let at = from; at < end; at++) this.#bytes[to + at - from] = bytes[at]!
+      for (let offset = from; offset < end; offset++) this.#bytes[to + offset - from] = bytes[offset]!
       this.#next[block] = first
       first = block
     }

@@ -1,9 +1,10 @@
-/** How much in how much time. Fixed in size, whoever and however many send. No clock: the time is handed in. */
+/** Rates. Their tables have a fixed size, however many senders there are. No clock: the time is handed in. */
 import { second } from "../time/now.ts"
 
 /**
- * Token buckets in two rows of fixed length: whoever has this hash has one in each. It shares them with others, and is
- * refused only where both are empty. It never has more than one bucket of its own would give.
+ * Token buckets in two rows of fixed length. A hash has a bucket in each row, takes from both, and is refused only if both
+ * are empty. Others share these buckets, but hardly anybody shares both. A hash never gets more than a bucket of its own
+ * would give it.
  */
 export class Buckets {
   readonly #fullAt: Float64Array
@@ -11,7 +12,7 @@ export class Buckets {
   readonly #nanosPerToken: number
   readonly #depth: number
 
-  /** `places` in a row, a power of two. Each bucket holds what comes in so many seconds. */
+  /** `places` is the length of a row, a power of two. A full bucket holds what `seconds` bring. */
   constructor(places: number, perSecond: number, seconds: number) {
     this.#fullAt = new Float64Array(2 * places)
     this.#mask = places - 1
@@ -24,13 +25,13 @@ export class Buckets {
     return Math.max(this.fullAt(hash), now) + tokens * this.#nanosPerToken <= now + this.#depth
   }
 
-  /** Takes so much, or what is left of it. */
+  /** Takes so many tokens, or those that are left. */
   take(hash: number, tokens: number, now: number): void {
     this.#takeAt(this.#first(hash), tokens, now)
     this.#takeAt(this.#second(hash), tokens, now)
   }
 
-  /** When the fuller of the two is full. */
+  /** When the fuller of its two buckets is full. */
   fullAt(hash: number): number {
     return Math.min(this.#fullAt[this.#first(hash)]!, this.#fullAt[this.#second(hash)]!)
   }
@@ -41,7 +42,7 @@ export class Buckets {
 
   #takeAt(place: number, tokens: number, now: number): void {
     const fullAt = Math.max(this.#fullAt[place]!, now) + tokens * this.#nanosPerToken
-    // What others have taken from it is no debt.
+    // A bucket that others have emptied holds nothing, and not less than nothing.
     this.#fullAt[place] = Math.min(fullAt, now + this.#depth)
   }
 
@@ -54,7 +55,7 @@ export class Buckets {
   }
 }
 
-/** Has room for so many in each second. */
+/** Counts up to a bound in each second. */
 export class PerSecond {
   readonly #most: number
   #second = -Infinity

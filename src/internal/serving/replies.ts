@@ -1,4 +1,4 @@
-/** The way back to a sender. Everything that answers a request goes through here, within the budget of its receiver. */
+/** The way back to a sender. Whatever answers a request goes through here, within the budget of its receiver. */
 import * as Result from "effect/Result"
 import * as Codec from "../../Codec.ts"
 import type { Peer } from "../../Transport.ts"
@@ -28,13 +28,13 @@ export class Replies {
     this.#challenges = challenges
   }
 
-  /** Sends an answer that there is a budget for. Any other is sent once its receiver has proven that it has asked. */
+  /** Sends an answer if the budget of its receiver has room. If not, sends it once the receiver has proven that it asked. */
   send(answer: Uint8Array, { from, id, budget }: Pick<Asked, "from" | "id" | "budget">, at: number): void {
-    // A refused send is the caller's time-out: nobody here could do more about it.
+    // If the socket refuses it, the caller's time-out comes. Nothing here could do more about it.
     if (this.#senders.spend(budget, answer.length, at)) return this.#wire.send(answer, from)
     this.#wire.metrics.withheld()
     this.#challenges.ask(id, from, budget, at, () => {
-      // A view could keep the encoder's buffer in memory, or a whole datagram.
+      // These may be views of the encoder's buffer and of a datagram.
       const [answered, asked] = [new Uint8Array(answer), new Uint8Array(id)]
       const resume = (at: number) => this.send(answered, { from, id: asked, budget }, at)
       return { bytes: answered.length, resume }
@@ -48,8 +48,8 @@ export class Replies {
   }
 
   /**
-   * Says that there is no room. To whom has proven nothing only if that costs less than the request did, and not so often: a
-   * flood is not worth a datagram each.
+   * Says that there is no room. A sender that has proven nothing is told only if the answer is no longer than its request, and
+   * only so many are told in a second: a flood is not answered one by one.
    */
   refuseOverloaded(asked: Asked, at: number): void {
     const { bytes, id, budget } = asked

@@ -11,14 +11,15 @@ export interface Served {
   readonly group: string
   readonly idempotent: boolean
   readonly handlers: Implementation["handlers"]
-  /** What takes its time, and for which request. */
+  /** The fibers of requests that take their time. */
   readonly fibers: Map<Fiber.Fiber<unknown, unknown>, Admitted>
-  /** How many requests are in the hands of its handlers. */
+  /** How many admitted requests have not ended. */
   inFlight: number
   /** Whether new requests are taken. */
   accepting: boolean
   /** Whether handlers may go on. */
   open: boolean
+  /** Called when one of its requests has ended. */
   onEnd: (() => void) | undefined
 }
 
@@ -34,5 +35,5 @@ export interface Admitted extends Asked, Suspendable {
   readonly method: Method
 }
 
-/** The request that a fiber, or one that it comes from, was made for. */
+/** The request that a handler's fiber runs for. Fibers that the handler forks inherit it. */
 export class Running extends Context.Service<Running, Admitted>()("effect-rpcudp/internal/request/Running") {}

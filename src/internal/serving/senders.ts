@@ -1,6 +1,6 @@
 /**
- * What each sender may ask for, and what may be sent to it. An address that has proven nothing may be anybody's: what is
- * kept of those has a fixed size, however many are invented. No socket, and the time is handed in.
+ * What each sender may ask for, and what may be sent to it. A sender that has proven nothing may be forged, so tables of
+ * these have a fixed size, however many senders a stranger invents. No socket, and no clock: the time is handed in.
  */
 import * as Crypto from "node:crypto"
 import { idBytes } from "../../Codec.ts"
@@ -13,99 +13,53 @@ import type { Sizes } from "../sizes.ts"
 
 export interface Options {
   readonly hash: KeyedHash
-  /** 16 random bytes or more. Who knows them can prove any address. */
+  /** At least 16 random bytes. Whoever knows them can prove any address. */
   readonly secret: Uint8Array
   readonly sizes: Pick<Sizes, "buckets" | "challengedSenders" | "knownHosts" | "provenSenders">
-  /** Of one sender. */
+  /** How many requests of one sender are served. */
   readonly requestsPerSecond: number
-  /** To one sender that has proven nothing. */
+  /** How many bytes are sent to one sender that has proven nothing. */
   readonly replyBytesPerSecond: number
-  /** To all senders together that have proven nothing. */
+  /** How many bytes are sent to all senders together that have proven nothing. */
   readonly totalReplyBytesPerSecond: number
 }
 
-/** A sender as the limits see it: its address, or the network that one holder of IPv6 addresses has to choose from. */
+/** What one sender may ask for and be sent. Names and hashes say which buckets are its own, and `proven` what it has proven. */
 export interface Budget {
+  /** The sender: an IPv4 address, or an IPv6 /64. */
   readonly name: string
-  /** 32 bits of its whole address. */
+  /** A hash of the whole address. */
   readonly hostHash: number
-  /** 32 bits of its name, and of the network that it belongs to. */
+  /** Hashes of its name, and of the network that it belongs to. */
   readonly hash: number
   readonly networkHash: number
-  /** What was known of it when so many proofs had been noted. */
+  /** What it has proven, as it was known when `seen` proofs had been noted. */
   proven: Proven | undefined
   seen: number
 }
 
-/** A network may have as much as so many of its senders. */
+/** A network may have as much as so many senders. */
 export const networkShare = 4
-
-/** A bucket of requests holds those of one second. */
-const requestSeconds = 1
-
-/** A bucket of reply bytes holds those of four seconds: a first burst of calls comes before there can be a proof. */
-const replySeconds = 4
-
-/**
- * Challenges may take so many times the bytes of replies: whoever floods in another's name must not use up what the other
- * needs to prove itself. A challenge is less than twice as long as its request, where RFC 9000, 8.1, allows three times.
- */
-const challengeShare = 4
-
-const challengeSeconds = 1
-
-/** Nothing is run for a sender that may be sent less: hardly any answer is shorter. */
-const leastReplyBytes = 64
-
-/** How long a proof holds, in nanoseconds. */
-const provenFor = 600 * second
-
-/** A proof is noted again once it is this old. */
-const renewAfter = 60 * second
-
-/** A sender whose requests are still served is challenged so often at most, in nanoseconds. */
-const challengeEvery = second / 4
-
-/** How many nanoseconds of challenges have the same token: it is good for up to two times as long. */
-const tokenAge = 10 * second
-
-/** The beginning of a token is the serial number of what waits for it, the rest is what only its receiver can know. */
-const serialBytes = 6
-
-/** How many bytes may be sent to a sender for an answer of its own: somebody else may ask in its name. */
-const answerCredit = 2 ** 20
-
-/** The same for a proof, which says that a request was its own. Another one is asked for when half of it is gone. */
-const proofCredit = 2 ** 26
-
-interface Proven {
-  until: number
-  /** How many bytes may be sent to it, of how many at first; then it has the budget of those that have proven nothing. */
-  credit: number
-  granted: number
-  /** When its bucket of requests is full again. */
-  fullAt: number
-}
 
 export class Senders {
   readonly #hash: KeyedHash
   readonly #knownHosts: number
   readonly #requests: Buckets
-  /** Of requests that answered a challenge of their own. */
+  /** For requests that are proven: a challenge of their own was answered. */
   readonly #provenRequests: Buckets
   readonly #replies: Allowance
   readonly #challenges: Allowance
   readonly #requestNanos: number
   readonly #secret: string
   readonly #proven: RecentMap<Proven>
-  // By some bits of their hash: the sender that was challenged last, and when.
+  // At each place, the hash of the sender that was challenged last, and when. The place is some bits of the hash.
   readonly #challenged: Int32Array
   readonly #challengedAt: Float64Array
-  /** How many proofs have been noted: with each, some sender is proven, and another may be forgotten. */
+  /** How many proofs have been noted. With each of them, what a `Budget` knows of `proven` may be out of date. */
   #noted = 0
-  // By host, those heard lately, so that each request costs one search: the hash and the search for a proof cost 60 ns.
+  // By host, those that were heard lately. A request of one of these costs one search and no hash (`benchmark/guard.ts`).
   readonly #known = new Map<string, Budget>()
-  // Who sent last, and when; and when anybody else did.
+  // The sender of the last request, when that was, and when a request of anybody else came last.
   #last = ""
   #lastAt = -Infinity
   #otherAt = -Infinity
@@ -152,7 +106,7 @@ export class Senders {
     return budget
   }
 
-  /** Takes a request into account. Returns whether its sender may have it served. */
+  /** Counts a request. Returns whether it is within the rate of its sender. */
   admit(budget: Budget, now: number): boolean {
     if (budget.name !== this.#last) {
       this.#last = budget.name
@@ -165,41 +119,38 @@ export class Senders {
     }
     if (proven === undefined) return take(this.#requests, budget.hash, 1, now)
     const fullAt = Math.max(proven.fullAt, now) + this.#requestNanos
-    // Who sends alone can starve nobody.
+    // A sender that is alone keeps nobody from being served, so its rate is not bounded.
     const alone = this.#otherAt + second <= now
     if (!alone && fullAt > now + requestSeconds * second) return false
-    // What it may send while it is alone must not be held against it once it is not.
+    // What it has sent while it was alone is no debt when it is alone no longer.
     proven.fullAt = Math.min(fullAt, now + requestSeconds * second)
     return true
   }
 
-  /**
-   * The same for a request that has answered a challenge of its own: whatever others send in the name of its sender has used
-   * up nothing of what it may.
-   */
+  /** The same for a proven request. Requests that are forged in the name of its sender have used up nothing of this rate. */
   admitProven(budget: Budget, now: number): boolean {
     return take(this.#provenRequests, budget.hash, 1, now)
   }
 
-  /** Takes an answer into account. Returns whether it may be sent. */
+  /** Counts an answer, if its receiver may be sent that much. Returns whether it may. */
   spend(budget: Budget, bytes: number, now: number): boolean {
     return this.#spendCredit(budget, bytes, now) || this.#replies.take(budget, bytes, now)
   }
 
-  /** The same for a challenge, whose budget is one of its own. */
+  /** The same for a challenge. Challenges have an allowance of their own. */
   spendChallenge(budget: Budget, bytes: number, now: number): boolean {
     return this.#spendCredit(budget, bytes, now) || this.#challenges.take(budget, bytes, now)
   }
 
-  /** Whether so much can be sent to it that it has proven to ask for. */
+  /** Whether so many bytes may be sent to it for what it has proven. */
   hasCredit(budget: Budget, bytes: number, now: number): boolean {
     const proven = this.#provenAt(budget, now)
     return proven !== undefined && proven.credit >= bytes
   }
 
   /**
-   * Whether a sender that is served should prove its address before it has to: it has had half of what it may have, and was
-   * not asked a moment ago. What says so takes it as having been asked.
+   * Whether a sender should be challenged already, while its requests are served: half of what it may have is gone, and it
+   * was not challenged just now. If this returns true, it counts as challenged now.
    */
   isDoubted(budget: Budget, now: number): boolean {
     const proven = this.#provenAt(budget, now)
@@ -214,16 +165,16 @@ export class Senders {
   }
 
   /**
-   * The token of a challenge: 20 bytes, which begin with this number, from 0 to 2^48 - 1. Nothing is kept of it but how to
-   * make it again, or a flood could make it be forgotten.
+   * The token of a challenge: 20 bytes that begin with this number, from 0 to 2^48 - 1. It is not kept. It is made again when
+   * the proof comes, so no flood can make it be forgotten.
    */
   token(budget: Budget, serial: number, now: number): Uint8Array {
     return this.#tokenOf(budget.name, serial, Math.floor(now / tokenAge))
   }
 
   /**
-   * The number that a token begins with, if it is one that the host was challenged with: it has proven its address then.
-   * Undefined if it is not.
+   * If this host was challenged with this token, notes that it has proven its address, and returns the number that the token
+   * begins with. If not, returns undefined.
    */
   answered(host: string, token: Uint8Array, now: number): number | undefined {
     const budget = this.of(host)
@@ -235,7 +186,7 @@ export class Senders {
     return serial
   }
 
-  /** The host has answered a call: it has sent back what only it can have received. */
+  /** Notes that this host has answered a call: it has sent back an id that only it can have received. */
   prove(host: string, now: number): void {
     this.#prove(this.of(host), now, answerCredit)
   }
@@ -249,7 +200,7 @@ export class Senders {
       }
       if (known.until - provenFor + renewAfter > now) return
     }
-    // A proof is no second bucket: the new one holds what was left for it.
+    // A proof must not refill the bucket of requests: it starts with what was left before.
     const fullAt = known?.fullAt ?? this.#requests.fullAt(budget.hash)
     const { credit: left, granted } = known ?? { credit, granted: credit }
     this.#noted++
@@ -276,7 +227,8 @@ export class Senders {
     return budget.proven
   }
 
-  // The end of the hash is left out, so nobody can go on from it to another; `createHmac` takes thirty times as long.
+  // A hash that begins with a secret, as it is cheaper than an HMAC. Whoever knows all 32 bytes of it could extend it to the hash
+  // of a longer text, but a token shows 14.
   #tokenOf(name: string, serial: number, age: number): Uint8Array {
     const token = Crypto.hash("sha256", `${this.#secret} ${age} ${serial} ${name}`, "buffer").subarray(0, idBytes)
     token.writeUIntBE(serial, 0, serialBytes)
@@ -284,13 +236,60 @@ export class Senders {
   }
 }
 
+interface Proven {
+  until: number
+  /** How many bytes may still be sent to it, and how many at first. After these its budget is as if it had proven nothing. */
+  credit: number
+  granted: number
+  /** When its bucket of requests is full again. */
+  fullAt: number
+}
+
+/** A bucket of requests holds those of one second. */
+const requestSeconds = 1
+
+/** A bucket of reply bytes holds those of four seconds, for a first burst of calls, which comes before any proof can. */
+const replySeconds = 4
+
+/**
+ * Challenges have budgets so many times as large as replies. A flood in the name of a sender must not use up what this sender
+ * needs to prove itself. A challenge is less than twice as long as its request; RFC 9000, 8.1, allows three times.
+ */
+const challengeShare = 4
+
+const challengeSeconds = 1
+
+/** A sender that may be sent fewer bytes has nothing run: hardly any answer is shorter. */
+const leastReplyBytes = 64
+
+/** How long a proof holds, in nanoseconds. */
+const provenFor = 600 * second
+
+/** A proof that comes again is noted only if the last one is this old, in nanoseconds. */
+const renewAfter = 60 * second
+
+/** The least time between two challenges to a sender whose requests are served, in nanoseconds. */
+const challengeEvery = second / 4
+
+/** Tokens change after so many nanoseconds. One is accepted until the change after the next: for once to twice as long. */
+const tokenAge = 10 * second
+
+/** A token begins with the serial number of what waits for it, in so many bytes. The rest is what only its receiver can know. */
+const serialBytes = 6
+
+/** How many bytes an answer of a sender lets be sent to it. Bounded, as a stranger may send requests in its name. */
+const answerCredit = 2 ** 20
+
+/** The same for a proof. It is larger: a proof says that a request came from the sender itself. */
+const proofCredit = 2 ** 26
+
 const take = (buckets: Buckets, hash: number, tokens: number, now: number): boolean => {
   if (!buckets.has(hash, tokens, now)) return false
   buckets.take(hash, tokens, now)
   return true
 }
 
-/** Bytes to those that have proven nothing: to one sender, to its network, and to all together. */
+/** How many bytes may be sent to those that have proven nothing: to one sender, to its network, and to all together. */
 class Allowance {
   readonly #ofSenders: Buckets
   readonly #ofNetworks: Buckets

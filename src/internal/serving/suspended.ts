@@ -1,7 +1,7 @@
 /**
- * The requests that take their time: found by their sender and id, and counted with what they hold by their sender, its
- * network and all together. One that is answered at once needs no place here, as nothing can repeat it meanwhile. No clock,
- * no socket.
+ * The requests whose handlers take their time. They are found by sender and id, and counted, with the heap that they hold,
+ * for their sender, for its network and for all. A request that is answered at once is never here: nothing can repeat it
+ * meanwhile. No clock, no socket.
  */
 import type { Slotted } from "../slots.ts"
 import { Slots } from "../slots.ts"
@@ -11,12 +11,12 @@ import { networkShare } from "./senders.ts"
 
 export interface Suspendable extends Slotted<Suspendable> {
   readonly id: Uint8Array
-  /** Of its id, its sender and its port, and such that strangers can't compute it. */
+  /** Of its id, its sender and its port. Strangers must not be able to compute it. */
   readonly hash: number
   readonly budget: Budget
   /** About how many bytes of heap its arguments take. */
   readonly heapBytes: number
-  /** Whether it has answered a challenge of its own. */
+  /** Whether a challenge of its own was answered. */
   readonly proven: boolean
   /** Whether it is here. */
   suspended: boolean
@@ -29,8 +29,8 @@ export interface Bound {
 }
 
 /**
- * Whether there is room for a request: for any; only for one that has answered a challenge of its own, as all that is here
- * may be one stranger's inventions; or for none.
+ * For which requests there is room: for any, for none, or only for one that is proven. That is so while most of what is here
+ * is not proven, and may all be forged by one stranger.
  */
 export type Room = "any" | "proven" | "none"
 
@@ -40,7 +40,7 @@ export class Suspended {
   readonly #all: Share
   /** The room of a sender that has nothing here. */
   readonly #fresh: Room
-  // By the hash of their names, which nobody can compute: those that collide share one.
+  // By the hash of their names, which strangers can't compute. Those that collide have one share together.
   readonly #senders = new Map<number, Share>()
   readonly #networks = new Map<number, Share>()
   readonly #requests = new Slots<Suspendable>()
@@ -71,8 +71,8 @@ export class Suspended {
   }
 
   /**
-   * Whether this datagram, a request with this hash, asks again for what is here. `start` is where its id stands: where two
-   * ids are the same, so are their senders if these hashes are.
+   * Whether the request in this datagram is here already. Its id stands in `datagram` from `start` on. Two requests that have
+   * the same id have the same sender if they have the same hash.
    */
   isRepeated(hash: number, datagram: Uint8Array, start: number): boolean {
     if (this.#all.requests === 0) return false
@@ -120,7 +120,7 @@ class Share {
   get room(): Room {
     const { bytes, requests } = this.#bound
     if (this.requests >= requests || this.#bytes >= bytes) return "none"
-    // The last quarter is kept; of one request, none is, or whoever answers no challenge could not ask at all.
+    // The last quarter is for proven requests. A bound of one request has no quarter, or nobody unproven could ask at all.
     const most = Math.max(1, Math.floor(requests * 0.75))
     return this.#unproven >= most || this.#unprovenBytes >= bytes * 0.75 ? "proven" : "any"
   }
