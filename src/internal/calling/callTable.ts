@@ -21,7 +21,7 @@ export abstract class Call<Self extends Call<Self>> extends Deadline<Self> imple
   id2 = 0
   id3 = 0
   id4 = 0
-  /** Which one of the table's calls it was, while it is in the table. */
+  /** How many calls were added to the table before it. Undefined while it is not in the table. */
   serial: number | undefined = undefined
   nextInSlot: Self | undefined = undefined
 
@@ -51,7 +51,7 @@ export interface Options<C> {
   /** What the sleeping fiber runs in. */
   readonly context: Context.Context<never>
   readonly ids: Ids
-  /** Called with each call that reaches its deadline, earliest first, when all of them have left the table. */
+  /** Called for each call that has reached its deadline, the earliest first. All of them have left the table by then. */
   readonly onExpire: (call: C) => void
 }
 
@@ -78,8 +78,8 @@ export class CallTable<C extends Call<C>> {
   }
 
   /**
-   * Gives the call an id that no other in the table has, which it writes into `request` from `start` on. `timeout` is in
-   * nanoseconds from the start of the call; infinite, the call waits until it is removed.
+   * Adds a call under an id that no other in the table has, and writes this id into `request` from `start` on. The call is due
+   * `timeout` nanoseconds after it started. If that is infinite, it waits until it is removed.
    */
   add(call: C, request: Uint8Array, start: number, timeout: number): void {
     do this.#ids.write(request, start)

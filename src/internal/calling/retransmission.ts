@@ -1,4 +1,4 @@
-/** Sends a request again, the same bytes under the same id, for as long as its call waits and its schedule goes on. */
+/** Sends requests again, the same bytes under the same id, while the call waits and its schedule goes on. No socket. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -27,21 +27,22 @@ import { logDefect } from "../watching/logs.ts"
  */
 export interface Transmission {
   readonly peer: NetAddress.InetAddress
-  /** How often the request has been sent: 1 after the first time. */
+  /** How many times the request has been sent: 1 after the first. */
   readonly transmissions: number
   /**
-   * How long an answer of this peer may take before it is overdue: RFC 6298's RTO, from the round trips of earlier calls
-   * to this peer that were made with retransmission and needed none (Karn's rule). A second for a peer of which nothing
-   * is known, at least 50 ms and at most a minute. It doubles while answers are overdue, until a round trip is measured.
+   * How long an answer of this peer may take before it is overdue: RFC 6298's RTO. It comes from the round trips of earlier
+   * calls to this peer that had a schedule and were answered before it sent again (Karn's rule). It is at least 50 ms and at
+   * most a minute, and a second for a peer of which nothing is known. It doubles while answers are overdue, until a round trip
+   * is measured.
    */
   readonly timeout: Duration.Duration
-  /** The same without that doubling: what the round trips measured last say, and a second until there is one. */
+  /** The same without the doubling: a second until a round trip is measured. */
   readonly measuredTimeout: Duration.Duration
 }
 
 /**
- * Says when a request is sent again. Its outputs are ignored; when it is done, nothing is sent any more and the call
- * still waits for its answer.
+ * Says when a request is sent again. Its outputs are ignored. When it is done, the request is sent no more, and the call still
+ * waits for its answer.
  *
  * @category models
  * @since 0.1.0
@@ -49,9 +50,9 @@ export interface Transmission {
 export type RetransmitSchedule = Schedule.Schedule<unknown, Transmission>
 
 /**
- * Waits for the peer's `timeout` first, and then for 2, 4, 8 times its `measuredTimeout`, at least for as long as at first.
- * Each wait is for the peer as it is known by then: what other calls have measured since the last transmission counts, and
- * no wait of this call from before (RFC 8961, 4: back-off ends with what is answered at once).
+ * Waits for the peer's `timeout` first, then for 2, 4, 8 times its `measuredTimeout`. No wait is shorter than the shortest
+ * `timeout` that was seen. Each wait takes the peer's timeouts as they are by then: if another call has measured the peer
+ * since, that counts, and the waits of this call do not (RFC 8961, 4: back-off ends when an answer comes at once).
  */
 export const adaptive: RetransmitSchedule = Schedule.fromStep(
   Effect.sync(() => {
@@ -93,7 +94,7 @@ export class Retransmitter {
     })
   }
 
-  /** For a request that has just been sent. The caller's fiber has the services of the schedule. */
+  /** Begins for a request that has just been sent. The caller's fiber has the services of the schedule. */
   start(
     schedule: RetransmitSchedule,
     datagram: Uint8Array,
@@ -109,16 +110,16 @@ export class Retransmitter {
     return retransmission
   }
 
-  /** The call has ended. */
+  /** Sends it no more, as its call has ended. */
   stop(retransmission: Retransmission): void {
     retransmission.stopped = true
     retransmission.running?.interruptUnsafe()
     this.#timetable.remove(retransmission)
   }
 
-  /** The call was answered at this time. */
+  /** Learns from the round trip of a call that was answered at this time. */
   answered({ begunAt, peer, sentAt, transmissions }: Retransmission, at: number): void {
-    // Karn's rule: of two transmissions, nobody knows which one was answered.
+    // Karn's rule: if there were two transmissions, nobody knows which of them was answered.
     if (transmissions === 1) this.#roundTrips.measured(keyOf(peer), at - sentAt, at)
     else this.#roundTrips.ambiguous(keyOf(peer), begunAt, sentAt, at)
   }
@@ -130,7 +131,7 @@ export class Retransmitter {
 
   #repeat(retransmission: Retransmission): void {
     const { begunAt, begunWith, datagram, peer, sentAt } = retransmission
-    // An answer to a datagram before this one in the list may have ended this call.
+    // What is due at once is in one list. The sending of one before this may have ended this call.
     if (retransmission.stopped) return
     const at = this.#options.now()
     this.#roundTrips.overdue(keyOf(peer), begunAt, begunWith, sentAt, at)
@@ -180,7 +181,7 @@ type Step = (now: number, input: Transmission) => Pull.Pull<[unknown, Duration.D
 export class Retransmission extends Deadline<Retransmission> {
   readonly datagram: Uint8Array
   readonly peer: Peer
-  /** The fiber of the caller: its services are those of the schedule. */
+  /** The fiber of the caller, which has the services of the schedule. */
   readonly fiber: Fiber.Fiber<unknown, unknown>
   /** The peer's timeout when it was first sent, in nanoseconds. */
   readonly begunWith: number
@@ -189,7 +190,7 @@ export class Retransmission extends Deadline<Retransmission> {
   sentAt: number
   step: Step | undefined
   transmissions = 1
-  /** What the schedule is doing, where that takes time. */
+  /** What the schedule is doing, if that takes its time. */
   running: Fiber.Fiber<unknown, unknown> | undefined
   stopped = false
 
@@ -210,10 +211,10 @@ export class Retransmission extends Deadline<Retransmission> {
   }
 }
 
-// Callers whose datagrams were lost together must not send again together (RFC 7252, 4.2: ACK_RANDOM_FACTOR).
+// A random factor: callers whose datagrams were lost together must not send again together (RFC 7252, 4.2).
 const maxSpread = 1.5
 
-// A schedule without delays would send without end.
+// A millisecond. A schedule without delays would send without a pause.
 const minWait = 1_000_000
 
 const keyOf = (peer: Peer): string => `${peer.host} ${peer.address.port}`

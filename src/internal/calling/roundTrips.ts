@@ -1,11 +1,11 @@
-/** How long peers take to answer, as RFC 6298 estimates it from single round trips. Bounded, and without a clock. */
+/** How long peers take to answer, as RFC 6298 estimates it from round trips. The number of peers is bounded. No clock. */
 import { RecentMap } from "../recentMap.ts"
 
 /** Nanoseconds until a datagram is sent again, for a peer of which nothing is known (RFC 6298, 2.1). */
 const initial = 1_000_000_000
 
-// RFC 6298, 2.4 rounds up to a second, for peers that put off what acknowledges. Here the answer itself comes back, so
-// only the grain of timers and of a busy process is to be covered.
+// RFC 6298, 2.4 rounds up to a second, as a peer may delay its acknowledgements. Here the answer itself comes back, so the least
+// is what the resolution of timers and a busy process may add.
 const min = 50_000_000
 
 // RFC 6298, 2.5
@@ -25,7 +25,7 @@ interface Estimate {
 export class RoundTrips {
   readonly #estimates: RecentMap<Estimate>
 
-  /** Of so many peers it is known at least, and of twice as many at most. */
+  /** Knows at least the last `minPeers` peers, and at most twice as many. */
   constructor(minPeers: number) {
     this.#estimates = new RecentMap(minPeers)
   }
@@ -39,12 +39,12 @@ export class RoundTrips {
     return this.#estimates.get(peer)?.timeout ?? initial
   }
 
-  /** The same without back-off: what the round trips measured last say. */
+  /** The same without back-off. */
   measuredTimeoutOf(peer: string): number {
     return this.#estimates.get(peer)?.measured ?? initial
   }
 
-  /** The answer came after so many nanoseconds, to a request that was sent once: others are ambiguous (section 3). */
+  /** Notes that the answer to a request that was sent once came after so many nanoseconds. */
   measured(peer: string, roundTrip: number, now: number): void {
     const estimate = this.#use(peer)
     if (Number.isNaN(estimate.smoothed)) {
@@ -60,11 +60,11 @@ export class RoundTrips {
   }
 
   /**
-   * No answer has come to what was sent last at `sentAt`, of a call that began at `begunAt` with this timeout. If it is
-   * overdue, other calls wait twice as long as that call did at first, until there is a new measurement (5.5 to 5.7): else
-   * a peer that has become slow would never be measured again. What a call waits after that is its own: a single one that
-   * is unlucky says nothing of how long others should wait. If another call has measured the peer since, only this
-   * datagram was lost.
+   * Notes that no answer has come to what a call has sent at `sentAt`. The call began at `begunAt`, when the timeout was
+   * `begunWith`. If its answer is overdue, calls that begin now wait twice as long as this one did at first, until the peer is
+   * measured again (5.5 to 5.7). Otherwise a peer that has become slow would be sent each request twice, and so never be
+   * measured. Later waits of the same call change nothing: one unlucky call says little about the peer. Nor does it if
+   * another call has measured the peer since `sentAt`: then only this datagram was lost.
    */
   overdue(peer: string, begunAt: number, begunWith: number, sentAt: number, now: number): void {
     const estimate = this.#use(peer)
@@ -74,9 +74,9 @@ export class RoundTrips {
   }
 
   /**
-   * The answer came to one of several transmissions, the first and the last of which were sent then. If it came later than
-   * what was measured says, after the last one already, the peer has become slow: other calls wait as long as the answer
-   * can have taken at most, so that the next is measured.
+   * Notes that an answer came to one of several transmissions: the first was sent at `begunAt`, the last at `sentAt`. If it came
+   * later after the last one than the measured timeout, the peer has become slow. Then calls that begin now wait as long as
+   * the answer took at most, since the first transmission, so that the next call is sent once and measured.
    */
   ambiguous(peer: string, begunAt: number, sentAt: number, now: number): void {
     const estimate = this.#estimates.get(peer)
@@ -91,7 +91,7 @@ export class RoundTrips {
   }
 }
 
-// Whole nanoseconds, as timers count them: what waits for the timeout has then waited no less.
+// Whole nanoseconds, as timers count them: rounding must not make a timer ring before the timeout is over.
 const clamp = (nanos: number): number => Math.min(Math.max(Math.round(nanos), min), max)
 
 const unknown = (): Estimate => ({

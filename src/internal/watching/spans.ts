@@ -28,7 +28,7 @@ export const callSpan = <A, E>(
 
 export type RequestSpan = <A, E, R>(handler: Effect.Effect<A, E, R>, from: Peer) => Effect.Effect<A, E, R>
 
-/** Gives each request of a method a span, if the handler's layer was built in a traced program, in this context. */
+/** Gives each request of a method a span, if its handlers' layer was built with a tracer, in this context. */
 export const requestSpans = (context: Context.Context<never>, service: string, method: string): RequestSpan => {
   if (!isTraced(context)) return (handler) => handler
   return (handler, from) =>
