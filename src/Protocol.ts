@@ -212,11 +212,12 @@ export interface Memory {
 export interface Keys {
   readonly ring: KeyRing
   /**
-   * How old a datagram may be, by the clocks of both nodes: these must not differ by more. Half a minute by default.
+   * How old a datagram may be when it is read. Half a minute by default. Its age is the time of the reader's clock less that of
+   * the sender's clock, so the two clocks must not differ by more either.
    *
-   * What is older is not read, nor what was sealed before this socket opened. So a node that has just started does not hear a
-   * peer whose clock is behind until the difference has passed. From a peer whose clock is ahead it may read again what it has
-   * read before its restart, within the difference.
+   * A datagram that was sealed before this socket opened is not read. A node whose clock is behind by ten seconds is therefore
+   * not heard in the first ten seconds after this one has started. If its clock is ahead by ten seconds, what it sent in the
+   * ten seconds before this node restarted can be read a second time.
    */
   readonly maxAge?: Duration.Input | undefined
 }
