@@ -1,6 +1,6 @@
 /**
- * What was set last, by name: at least so many, and at most twice as many. A `Map` whose oldest entry is deleted for each
- * new one passes over all that were deleted before: 18 us each time, of 16,384.
+ * What was set last, by name: at least so many, and at most twice as many. One `Map` whose oldest entry is deleted for each new
+ * one would be slow: the search for its oldest passes over all that were deleted before.
  */
 export class RecentMap<A> {
   readonly #least: number
