@@ -17,9 +17,10 @@
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import * as Frame from "./internal/wire/frame.ts"
-import * as Msgpack from "./internal/wire/msgpack.ts"
 import type { Malformed } from "./internal/wire/malformed.ts"
+import { isUnpackable, pack } from "./internal/wire/pack.ts"
 import * as RequestBody from "./internal/wire/requestBody.ts"
+import { unpack } from "./internal/wire/unpack.ts"
 
 export type { Malformed } from "./internal/wire/malformed.ts"
 
@@ -400,7 +401,7 @@ export const decodeProof = (datagram: Uint8Array): Result.Result<null, Malformed
 
 const decodeBody = (datagram: Uint8Array): Result.Result<unknown, Malformed> => {
   if (datagram.length > maxDatagramBytes) return Result.fail("TooLong")
-  const unpacked = Msgpack.unpack(datagram, headerBytes)
+  const unpacked = unpack(datagram, headerBytes)
   return typeof unpacked === "string" ? Result.fail(unpacked) : Result.succeed(unpacked.value)
 }
 
@@ -546,8 +547,8 @@ const encode = (
   id: Uint8Array,
   body: unknown
 ): Result.Result<Uint8Array, TooLarge | Unencodable> => {
-  const datagram = Msgpack.pack(body, headerBytes)
-  if (Msgpack.isUnpackable(datagram)) return Result.fail(new Unencodable(datagram))
+  const datagram = pack(body, headerBytes)
+  if (isUnpackable(datagram)) return Result.fail(new Unencodable(datagram))
   const size = datagram.length - headerBytes
   if (size > maxBodyBytes) return Result.fail(new TooLarge({ size }))
   datagram[0] = type

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { Codec } from "../src/index.ts"
-import * as Msgpack from "../src/internal/wire/msgpack.ts"
+import { isUnpackable, pack } from "../src/internal/wire/pack.ts"
+import { unpack } from "../src/internal/wire/unpack.ts"
 import { fromNotation, hasIntegralFloat, vectors } from "./vectors/index.ts"
 
 const id = Uint8Array.from({ length: Codec.idBytes }, (_, i) => i + 1)
@@ -457,10 +458,10 @@ describe("Codec", () => {
     for (const [name, value] of Object.entries(values)) {
       it(name, () => {
         for (const values of [[value, 2 ** 40], [value, 0, 2 ** 40]]) {
-          const packed = Msgpack.pack(values, 0)
-          if (Msgpack.isUnpackable(packed)) return expect.fail(packed.problem)
+          const packed = pack(values, 0)
+          if (isUnpackable(packed)) return expect.fail(packed.problem)
           expect(packed.at(-9)).toBe(0xcf)
-          const unpacked = Msgpack.unpack(packed, 0)
+          const unpacked = unpack(packed, 0)
           if (typeof unpacked === "string") return expect.fail(unpacked)
           // Of 16 MiB, each byte by itself takes seconds.
           if (!(value instanceof Uint8Array)) expect(unpacked.value).toStrictEqual(values.map(normal))
@@ -481,7 +482,7 @@ describe("Codec", () => {
         ["d3ffffffffffffffff", -1]
       ] as const
     ) {
-      expect(Msgpack.unpack(Buffer.from(body, "hex"), 0)).toMatchObject({ value })
+      expect(unpack(Buffer.from(body, "hex"), 0)).toMatchObject({ value })
     }
   })
 

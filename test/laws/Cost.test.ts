@@ -8,7 +8,8 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Codec } from "../../src/index.ts"
 import { readRequest } from "../../src/internal/wire/requestBody.ts"
-import * as Msgpack from "../../src/internal/wire/msgpack.ts"
+import * as Heap from "../../src/internal/wire/heap.ts"
+import { unpack, work } from "../../src/internal/wire/unpack.ts"
 import type { KeyRing } from "../../src/internal/sealing/keyRing.ts"
 import * as Seal from "../../src/internal/sealing/seal.ts"
 import { peerAt } from "../support/injected.ts"
@@ -19,13 +20,13 @@ const maxStepsPerByte = 8
 
 /** Says what broke the law, or nothing. */
 const judge = (datagram: Uint8Array): string | undefined => {
-  Msgpack.unpack(Uint8Array.of(0xc0), 0)
+  unpack(Uint8Array.of(0xc0), 0)
   const decoded = Codec.decode(datagram)
-  const { heapBytes, keyPairs, steps } = Msgpack.work()
+  const { heapBytes, keyPairs, steps } = work()
   const said = `${datagram.length} bytes, ${Result.isSuccess(decoded) ? "read" : decoded.failure}: `
   if (steps > maxStepsPerByte * datagram.length) return `${said}${steps} steps`
-  if (heapBytes > Msgpack.maxHeapPerByte * datagram.length) return `${said}${heapBytes} bytes of heap`
-  if (keyPairs > Msgpack.maxKeyPairs) return `${said}${keyPairs} pairs of keys`
+  if (heapBytes > Heap.maxHeapPerByte * datagram.length) return `${said}${heapBytes} bytes of heap`
+  if (keyPairs > Heap.maxKeyPairs) return `${said}${keyPairs} pairs of keys`
   return undefined
 }
 
@@ -231,8 +232,8 @@ describe("the bound", () => {
   it("is met by what takes 64 times its length, to the byte", () => {
     // 48 and 376 for each: 2,304, which is 64 * 36.
     const body = [0x96, ...repeat(6, 0x81, 0xa0, 0x81, 0xa0, 0xc0)]
-    expect(Msgpack.unpack(join([[0, 0, 0, 0, 0], body]), 5)).toMatchObject({ heapBytes: 64 * 36 })
-    expect(Msgpack.unpack(join([[0, 0, 0, 0], body]), 4)).toBe("TooMany")
+    expect(unpack(join([[0, 0, 0, 0, 0], body]), 5)).toMatchObject({ heapBytes: 64 * 36 })
+    expect(unpack(join([[0, 0, 0, 0], body]), 4)).toBe("TooMany")
   })
 
   it("is not of one datagram and the next", () => {
@@ -258,23 +259,23 @@ describe("the bound", () => {
       ] as const
     ) {
       expect(read(...items, ...repeat(99, nil))).toBe("Reserved")
-      expect(Msgpack.work().steps).toBe(steps)
+      expect(work().steps).toBe(steps)
     }
     // What is announced and can't be there is not looked for.
     for (const items of [[0x93, nil, nil], [0x82, 0xa0, nil, 0xa0], [0x82, nil, nil, 1]]) {
       expect(read(...items)).toBe("Truncated")
-      expect(Msgpack.work()).toStrictEqual({ steps: 1, heapBytes: 0, keyPairs: 0 })
+      expect(work()).toStrictEqual({ steps: 1, heapBytes: 0, keyPairs: 0 })
     }
     // 256 keys and values, the texts that tell the keys apart, and one key more.
     expect(read(...keys(300))).toBe("TooMany")
-    expect(Msgpack.work()).toMatchObject({ steps: 1 + 2 * 256 + (10 * 3 + 90 * 4 + 156 * 5) + 1, keyPairs: 32_640 })
+    expect(work()).toMatchObject({ steps: 1 + 2 * 256 + (10 * 3 + 90 * 4 + 156 * 5) + 1, keyPairs: 32_640 })
   })
 
   it("counts what tells keys apart, of which one is told from none", () => {
     expect(read(0x81, 0xc4, 3, 1, 2, 3, 0xc0)).toBe("read")
-    expect(Msgpack.work()).toMatchObject({ steps: 3 + 3, keyPairs: 0 })
+    expect(work()).toMatchObject({ steps: 3 + 3, keyPairs: 0 })
     expect(read(0x82, 0xc4, 3, 1, 2, 3, 0xc0, 0xc4, 3, 1, 2, 4, 0xc0)).toBe("read")
-    expect(Msgpack.work()).toMatchObject({ steps: 5 + 6 + 12, keyPairs: 1 })
+    expect(work()).toMatchObject({ steps: 5 + 6 + 12, keyPairs: 1 })
   })
 
   it("stops before what is too much is made", () => {
@@ -282,8 +283,8 @@ describe("the bound", () => {
     const datagram = response(...Array.from({ length: 30 }, (_, i) => [0xdc, ...uint(2, 8000 - 4 * i)]).flat())
     const whole = join([datagram, repeat(Codec.maxDatagramBytes - datagram.length, 0xc0)])
     expect(Codec.decodeResponse(whole)).toStrictEqual(Result.fail("TooMany"))
-    expect(Msgpack.work().steps).toBe(9)
-    expect(Msgpack.work().heapBytes).toBeLessThanOrEqual(64 * whole.length)
+    expect(work().steps).toBe(9)
+    expect(work().heapBytes).toBeLessThanOrEqual(64 * whole.length)
   })
 })
 
@@ -357,7 +358,7 @@ describe("what a value takes is estimated", () => {
   ]
   for (const [hex, heapBytes] of cases) {
     it(`${hex}: ${heapBytes} bytes`, () => {
-      expect(Msgpack.unpack(response(...Buffer.from(hex, "hex")), Codec.headerBytes)).toMatchObject({ heapBytes })
+      expect(unpack(response(...Buffer.from(hex, "hex")), Codec.headerBytes)).toMatchObject({ heapBytes })
     })
   }
 
@@ -382,7 +383,7 @@ describe("keys that are indices", () => {
     const held: Array<unknown> = []
     gc()
     const before = process.memoryUsage().heapUsed
-    for (let i = 0; i < count; i++) held.push(Msgpack.unpack(datagram, Codec.headerBytes))
+    for (let i = 0; i < count; i++) held.push(unpack(datagram, Codec.headerBytes))
     gc()
     const bytes = process.memoryUsage().heapUsed - before
     return bytes / held.length
@@ -432,12 +433,12 @@ describe("what is sent is read", () => {
     expect(sent(new Map(Array.from({ length: 1000 }, (_, i) => [`${i}`, null])))).toBe("read")
   })
 
-  // broken by leaving out `indexHeap > maxIndexHeap` in src/internal/wire/msgpack.ts, `+ indexHeapBytes` in src/internal/wire/requestBody.ts, or
+  // broken by leaving out `indexHeap > maxIndexHeap` in src/internal/wire/unpack.ts, `+ indexHeapBytes` in src/internal/wire/requestBody.ts, or
   // `8 * arrays > maxIndexHeap`
   it("maps with indices for keys only as far as what V8 makes of their copies is bounded", () => {
     // A schema copies a record into an ordinary object, where one key is an array of 1,552 places.
     const each = 8 * 1552
-    const most = Math.floor(Msgpack.maxIndexHeap / each)
+    const most = Math.floor(Heap.maxIndexHeap / each)
     for (const [count, fits] of [[most, true], [most + 1, false], [1160, false]] as const) {
       const maps = Array.from({ length: count }, () => [0x81, 0xa4, 0x31, 0x30, 0x32, 0x33, 0xc0]).flat()
       const read = readRequest(
@@ -463,8 +464,8 @@ describe("what is sent is read", () => {
   })
 
   it("ordinary values without being read again", () => {
-    Msgpack.unpack(Uint8Array.of(0x91, 0xc0), 0)
-    const before = Msgpack.work()
+    unpack(Uint8Array.of(0x91, 0xc0), 0)
+    const before = work()
     for (
       const value of [
         null,
@@ -478,7 +479,7 @@ describe("what is sent is read", () => {
       ]
     ) {
       expect(Result.isSuccess(Codec.encodeResponse(Uint8Array.from(id), value))).toBe(true)
-      expect(Msgpack.work()).toStrictEqual(before)
+      expect(work()).toStrictEqual(before)
     }
   })
 

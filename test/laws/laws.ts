@@ -161,7 +161,7 @@ export const laws: Readonly<Record<string, Law>> = {
     ]
   },
 
-  // broken by `if (depth === 1) return "TooDeep"` in `readArray` of src/internal/wire/msgpack.ts
+  // broken by `if (depth === 1) return "TooDeep"` in `readArray` of src/internal/wire/unpack.ts
   "what is dropped has a reason that the network explains, or an attacker": (outcome) =>
     outcome.stats.corrupted > 0
       ? []

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
 import { addExtension, pack, Unpackr } from "msgpackr/pack"
 import { Codec } from "../../src/index.ts"
-import { unpack, work } from "../../src/internal/wire/msgpack.ts"
+import { unpack, work } from "../../src/internal/wire/unpack.ts"
 
 const id = new Uint8Array(Codec.idBytes)
 

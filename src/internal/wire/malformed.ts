@@ -1,4 +1,4 @@
-import type * as Msgpack from "./msgpack.ts"
+import type { Reason } from "./unpack.ts"
 
 /**
  * Why a datagram is not a message.
@@ -14,4 +14,4 @@ import type * as Msgpack from "./msgpack.ts"
  * @category errors
  * @since 0.1.0
  */
-export type Malformed = "TooShort" | "TooLong" | "UnknownType" | "Shape" | Msgpack.Reason
+export type Malformed = "TooShort" | "TooLong" | "UnknownType" | "Shape" | Reason

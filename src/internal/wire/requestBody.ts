@@ -1,7 +1,8 @@
 /** What a request asks for, and what it takes to hold that. No id, no address. */
 import * as Frame from "./frame.ts"
+import { maxDepth as deepest } from "./heap.ts"
 import type { Malformed } from "./malformed.ts"
-import * as Msgpack from "./msgpack.ts"
+import { unpack } from "./unpack.ts"
 
 export interface RequestBody {
   readonly method: string
@@ -14,12 +15,12 @@ export interface RequestBody {
 const aroundArguments = 2
 
 /** How deep an argument may nest: a scalar has depth 0. */
-export const maxArgumentDepth = Msgpack.maxDepth - aroundArguments
+export const maxArgumentDepth = deepest - aroundArguments
 
 /** Reads a datagram whose type is `Request`. Its arguments may nest `maxDepth` deep, and never over `maxArgumentDepth`. */
 export const readRequest = (datagram: Uint8Array, maxDepth: number): RequestBody | Malformed => {
   if (datagram.length > Frame.maxDatagramBytes) return "TooLong"
-  const unpacked = Msgpack.unpack(datagram, Frame.headerBytes, maxDepth + aroundArguments)
+  const unpacked = unpack(datagram, Frame.headerBytes, maxDepth + aroundArguments)
   if (typeof unpacked === "string") return unpacked
   const { heapBytes, indexHeapBytes, value } = unpacked
   if (!Array.isArray(value) || value.length !== 2) return "Shape"
