@@ -38,19 +38,6 @@ export type Reason =
   | "UnhashableKey"
   | "TooMany"
 
-// One walk both checks and decodes (docs/decisions/messagepack-reader.md).
-// The walk's state stands here, and not in an object for each datagram; `read` calls nothing that could come back here.
-let source: Uint8Array = new Uint8Array(0)
-let position = 0
-let end = 0
-let deepest = 0
-let refusal: Reason | undefined
-let heap = 0
-let mostHeap = 0
-let keyPairs = 0
-let indexHeap = 0
-let steps = 0
-
 export interface Unpacked {
   readonly value: unknown
   /** An estimate of what the value takes. */
@@ -67,25 +54,30 @@ export interface Unpacked {
  * exactly become `number`, wider ones `bigint`; bin becomes `Uint8Array` (a copy); a timestamp becomes `Date`.
  */
 export const unpack = (bytes: Uint8Array, start: number, depth = maxDepth): Unpacked | Reason => {
-  source = bytes
-  // Whatever is asked for: each level takes a frame of the stack.
-  deepest = depth < maxDepth ? depth : maxDepth
-  position = start
-  end = bytes.length
-  refusal = undefined
-  heap = 0
-  mostHeap = maxHeapPerByte * end
-  keyPairs = 0
-  indexHeap = 0
-  steps = 0
-  const value = read(0)
-  source = nothing
-  if (refusal !== undefined) return refusal
-  return position === end ? { value, heapBytes: heap, indexHeapBytes: indexHeap } : "TrailingBytes"
+  const walk: Walk = {
+    source: bytes,
+    position: start,
+    end: bytes.length,
+    // Whatever is asked for: each level takes a frame of the stack.
+    deepest: depth < maxDepth ? depth : maxDepth,
+    refusal: undefined,
+    heap: 0,
+    mostHeap: maxHeapPerByte * bytes.length,
+    keyPairs: 0,
+    indexHeap: 0,
+    steps: 0
+  }
+  const value = read(walk, 0)
+  last = walk
+  // The datagram that was read last must not stay in memory.
+  walk.source = nothing
+  if (walk.refusal !== undefined) return walk.refusal
+  if (walk.position !== walk.end) return "TrailingBytes"
+  return { value, heapBytes: walk.heap, indexHeapBytes: walk.indexHeap }
 }
 
-/** What the last `unpack` has done, whatever it returned. */
-export const work = (): Work => ({ steps, heapBytes: heap, keyPairs })
+/** What the last `unpack` has done, whatever it returned: the law of costs counts it. */
+export const work = (): Work => ({ steps: last.steps, heapBytes: last.heap, keyPairs: last.keyPairs })
 
 export interface Work {
   /** Values that were read, and bytes and characters that were copied. */
@@ -96,34 +88,49 @@ export interface Work {
   readonly keyPairs: number
 }
 
-// The datagram that was read last must not stay in memory.
-const nothing = source
+/** One walk over a datagram, which both checks and decodes (docs/decisions/messagepack-reader.md). */
+interface Walk {
+  source: Uint8Array
+  position: number
+  readonly end: number
+  readonly deepest: number
+  refusal: Reason | undefined
+  heap: number
+  readonly mostHeap: number
+  keyPairs: number
+  indexHeap: number
+  steps: number
+}
 
-const fail = (reason: Reason): undefined => {
-  refusal ??= reason
+const nothing = new Uint8Array(0)
+
+let last = { steps: 0, heap: 0, keyPairs: 0 }
+
+const fail = (walk: Walk, reason: Reason): undefined => {
+  walk.refusal ??= reason
   return undefined
 }
 
 /** Counts what is about to be made. Returns whether it may be. */
-const charge = (bytes: number): boolean => {
-  if (heap + bytes > mostHeap) {
-    fail("TooMany")
+const charge = (walk: Walk, bytes: number): boolean => {
+  if (walk.heap + bytes > walk.mostHeap) {
+    fail(walk, "TooMany")
     return false
   }
-  heap += bytes
+  walk.heap += bytes
   return true
 }
 
-/** The value at `position`, inside `depth` containers. After a refusal, what is returned means nothing. */
-const read = (depth: number): unknown => {
-  if (position >= end) return fail("Truncated")
-  steps++
-  const token = source[position++]!
+/** The value at the walk's position, inside `depth` containers. After a refusal, what is returned means nothing. */
+const read = (walk: Walk, depth: number): unknown => {
+  if (walk.position >= walk.end) return fail(walk, "Truncated")
+  walk.steps++
+  const token = walk.source[walk.position++]!
   if (token < 0x80) return token
   if (token >= 0xe0) return token - 0x100
-  if (token < 0x90) return readMap(token & 0x0f, depth)
-  if (token < 0xa0) return readArray(token & 0x0f, depth)
-  if (token < 0xc0) return readText(token & 0x1f)
+  if (token < 0x90) return readMap(walk, token & 0x0f, depth)
+  if (token < 0xa0) return readArray(walk, token & 0x0f, depth)
+  if (token < 0xc0) return readText(walk, token & 0x1f)
   switch (token) {
     case 0xc0:
       return null
@@ -132,81 +139,82 @@ const read = (depth: number): unknown => {
     case 0xc3:
       return true
     case 0xc4: // bin 8
-      return readBytes(readUint(1))
+      return readBytes(walk, readUint(walk, 1))
     case 0xc5: // bin 16
-      return readBytes(readUint(2))
+      return readBytes(walk, readUint(walk, 2))
     case 0xc6: // bin 32
-      return readBytes(readUint(4))
+      return readBytes(walk, readUint(walk, 4))
     case 0xc7: // ext 8
-      return readTimestamp(readUint(1))
+      return readTimestamp(walk, readUint(walk, 1))
     case 0xc8: // ext 16
-      return readTimestamp(readUint(2))
+      return readTimestamp(walk, readUint(walk, 2))
     case 0xc9: // ext 32
-      return readTimestamp(readUint(4))
+      return readTimestamp(walk, readUint(walk, 4))
     case 0xca: // float 32
-      return advance(4) && charge(numberHeap) ? view(4).getFloat32(0) : undefined
+      return advance(walk, 4) && charge(walk, numberHeap) ? view(walk, 4).getFloat32(0) : undefined
     case 0xcb: // float 64
-      return advance(8) && charge(numberHeap) ? view(8).getFloat64(0) : undefined
+      return advance(walk, 8) && charge(walk, numberHeap) ? view(walk, 8).getFloat64(0) : undefined
     case 0xcc: // uint 8
-      return readUint(1)
+      return readUint(walk, 1)
     case 0xcd: // uint 16
-      return readUint(2)
+      return readUint(walk, 2)
     case 0xce: // uint 32
-      return charge(numberHeap) ? readUint(4) : undefined
+      return charge(walk, numberHeap) ? readUint(walk, 4) : undefined
     case 0xcf: // uint 64
-      return advance(8) && charge(bigintHeap) ? exact(view(8).getBigUint64(0)) : undefined
+      return advance(walk, 8) && charge(walk, bigintHeap) ? exact(view(walk, 8).getBigUint64(0)) : undefined
     case 0xd0: // int 8
-      return (readUint(1) << 24) >> 24
+      return (readUint(walk, 1) << 24) >> 24
     case 0xd1: // int 16
-      return (readUint(2) << 16) >> 16
+      return (readUint(walk, 2) << 16) >> 16
     case 0xd2: // int 32
-      return charge(numberHeap) ? readUint(4) | 0 : undefined
+      return charge(walk, numberHeap) ? readUint(walk, 4) | 0 : undefined
     case 0xd3: // int 64
-      return advance(8) && charge(bigintHeap) ? exact(view(8).getBigInt64(0)) : undefined
+      return advance(walk, 8) && charge(walk, bigintHeap) ? exact(view(walk, 8).getBigInt64(0)) : undefined
     case 0xd4: // fixext
     case 0xd5:
     case 0xd6:
     case 0xd7:
     case 0xd8:
-      return readTimestamp(1 << (token - 0xd4))
+      return readTimestamp(walk, 1 << (token - 0xd4))
     case 0xd9: // str 8
-      return readText(readUint(1))
+      return readText(walk, readUint(walk, 1))
     case 0xda: // str 16
-      return readText(readUint(2))
+      return readText(walk, readUint(walk, 2))
     case 0xdb: // str 32
-      return readText(readUint(4))
+      return readText(walk, readUint(walk, 4))
     case 0xdc: // array 16
-      return readArray(readUint(2), depth)
+      return readArray(walk, readUint(walk, 2), depth)
     case 0xdd: // array 32
-      return readArray(readUint(4), depth)
+      return readArray(walk, readUint(walk, 4), depth)
     case 0xde: // map 16
-      return readMap(readUint(2), depth)
+      return readMap(walk, readUint(walk, 2), depth)
     case 0xdf: // map 32
-      return readMap(readUint(4), depth)
+      return readMap(walk, readUint(walk, 4), depth)
     default: // 0xc1
-      return fail("Reserved")
+      return fail(walk, "Reserved")
   }
 }
 
 /** Steps over `bytes` if there are as many. */
-const advance = (bytes: number): boolean => {
-  if (bytes > end - position) {
-    fail("Truncated")
+const advance = (walk: Walk, bytes: number): boolean => {
+  if (bytes > walk.end - walk.position) {
+    fail(walk, "Truncated")
     return false
   }
-  position += bytes
+  walk.position += bytes
   return true
 }
 
 /** The last eight bytes, or four, that were stepped over: rare enough for a view of their own. */
-const view = (bytes: 4 | 8): DataView => new DataView(source.buffer, source.byteOffset + position - bytes, bytes)
+const view = (walk: Walk, bytes: 4 | 8): DataView =>
+  new DataView(walk.source.buffer, walk.source.byteOffset + walk.position - bytes, bytes)
 
-const readUint = (width: 1 | 2 | 4): number => {
-  if (!advance(width)) return 0
-  const last = source[position - 1]!
+const readUint = (walk: Walk, width: 1 | 2 | 4): number => {
+  if (!advance(walk, width)) return 0
+  const last = walk.source[walk.position - 1]!
   if (width === 1) return last
-  const low = (source[position - 2]! << 8) | last
-  return width === 2 ? low : source[position - 4]! * 2 ** 24 + ((source[position - 3]! << 16) | low)
+  const low = (walk.source[walk.position - 2]! << 8) | last
+  return width === 2 ? low : walk.source[walk.position - 4]! * 2 ** 24 + ((walk.source[walk.position - 3]! << 16) | low)
 }
 
 const exact = (integer: bigint): number | bigint =>
@@ -214,36 +222,39 @@ const exact = (integer: bigint): number | bigint =>
 
 const maxExact = 2n ** 53n
 
-const readBytes = (length: number): unknown =>
+const readBytes = (walk: Walk, length: number): unknown =>
   // A copy, and never a `Buffer`.
-  copies(length) && charge(bytesHeap(length)) ? new Uint8Array(span(position - length)) : undefined
+  copies(walk, length) && charge(walk, bytesHeap(length))
+    ? new Uint8Array(span(walk, walk.position - length))
+    : undefined
 
 /** From `start` to the position, a view. Of a `Buffer`, `subarray` would make another `Buffer`, which costs more. */
-const span = (start: number): Uint8Array => new Uint8Array(source.buffer, source.byteOffset + start, position - start)
+const span = (walk: Walk, start: number): Uint8Array =>
+  new Uint8Array(walk.source.buffer, walk.source.byteOffset + start, walk.position - start)
 
 /** Steps over `length` bytes that are copied, if there are as many. */
-const copies = (length: number): boolean => {
-  if (!advance(length)) return false
-  steps += length
+const copies = (walk: Walk, length: number): boolean => {
+  if (!advance(walk, length)) return false
+  walk.steps += length
   return true
 }
 
-const readText = (length: number): unknown => {
-  if (!copies(length)) return undefined
-  const start = position - length
-  const text = (length <= shortText ? readAscii(start) : undefined) ?? decodeUtf8(start)
+const readText = (walk: Walk, length: number): unknown => {
+  if (!copies(walk, length)) return undefined
+  const start = walk.position - length
+  const text = (length <= shortText ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)
   // V8 has those of one character ready. As many characters as bytes are ASCII, of a byte each.
-  if (text !== undefined && length > 1) charge(textHeap(text.length, text.length === length ? 1 : 2))
+  if (text !== undefined && length > 1) charge(walk, textHeap(text.length, text.length === length ? 1 : 2))
   return text
 }
 
 // Up to here a loop is faster than a call of the decoder.
 const shortText = 10
 
-const readAscii = (start: number): string | undefined => {
+const readAscii = (walk: Walk, start: number): string | undefined => {
   let text = ""
-  for (let i = start; i < position; i++) {
-    const byte = source[i]!
+  for (let i = start; i < walk.position; i++) {
+    const byte = walk.source[i]!
     if (byte >= 0x80) return undefined
     text += String.fromCharCode(byte)
   }
@@ -252,70 +263,71 @@ const readAscii = (start: number): string | undefined => {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-const decodeUtf8 = (start: number): string | undefined => {
+const decodeUtf8 = (walk: Walk, start: number): string | undefined => {
   try {
-    return utf8.decode(span(start))
+    return utf8.decode(span(walk, start))
   } catch {
-    return fail("InvalidUtf8")
+    return fail(walk, "InvalidUtf8")
   }
 }
 
 /** The timestamp extension, type -1: https://github.com/msgpack/msgpack/blob/master/spec.md#timestamp-extension-type */
-const readTimestamp = (size: number): unknown => {
-  if (!advance(size + 1) || !charge(dateHeap)) return undefined
-  const offset = position - size
-  if (source[offset - 1] !== 0xff) return fail("Extension")
+const readTimestamp = (walk: Walk, size: number): unknown => {
+  if (!advance(walk, size + 1) || !charge(walk, dateHeap)) return undefined
+  const offset = walk.position - size
+  if (walk.source[offset - 1] !== 0xff) return fail(walk, "Extension")
   switch (size) {
     case 4:
-      return new Date(view(4).getUint32(0) * 1000)
+      return new Date(view(walk, 4).getUint32(0) * 1000)
     case 8: {
-      const [high, low] = [view(8).getUint32(0), view(8).getUint32(4)]
-      return timestamp((high & 3) * 2 ** 32 + low, high >>> 2)
+      const [high, low] = [view(walk, 8).getUint32(0), view(walk, 8).getUint32(4)]
+      return timestamp(walk, (high & 3) * 2 ** 32 + low, high >>> 2)
     }
     case 12:
       return timestamp(
-        Number(view(8).getBigInt64(0)),
-        new DataView(source.buffer, source.byteOffset + offset).getUint32(0)
+        walk,
+        Number(view(walk, 8).getBigInt64(0)),
+        new DataView(walk.source.buffer, walk.source.byteOffset + offset).getUint32(0)
       )
     default:
-      return fail("Extension")
+      return fail(walk, "Extension")
   }
 }
 
-const timestamp = (seconds: number, nanos: number): unknown => {
+const timestamp = (walk: Walk, seconds: number, nanos: number): unknown => {
   const holds = nanos < 1_000_000_000 && seconds >= -maxDateSeconds &&
     (seconds < maxDateSeconds || (seconds === maxDateSeconds && nanos === 0))
-  return holds ? new Date(seconds * 1000 + nanos / 1_000_000) : fail("Extension")
+  return holds ? new Date(seconds * 1000 + nanos / 1_000_000) : fail(walk, "Extension")
 }
 
 // ECMA-262, 21.4.1.1: a Date holds 8.64e15 milliseconds either side of 1970.
 const maxDateSeconds = 8.64e12
 
-const readArray = (length: number, depth: number): unknown => {
-  if (!holds(length, depth) || !charge(arrayHeap(length))) return undefined
+const readArray = (walk: Walk, length: number, depth: number): unknown => {
+  if (!holds(walk, length, depth) || !charge(walk, arrayHeap(length))) return undefined
   // Pushed to, an empty one takes room for 17: a tenth of all that a call allocates.
   // oxlint-disable-next-line unicorn/no-new-array -- `Array.from` iterates
   const array = new Array<unknown>(length)
   for (let i = 0; i < length; i++) {
-    array[i] = read(depth + 1)
-    if (refusal !== undefined) return undefined
+    array[i] = read(walk, depth + 1)
+    if (walk.refusal !== undefined) return undefined
   }
   return array
 }
 
 /** Whether a container may stand here that announces so many values, of a byte at least. */
-const holds = (values: number, depth: number): boolean => {
-  if (depth >= deepest) fail("TooDeep")
-  else if (values > end - position) fail("Truncated")
-  return refusal === undefined
+const holds = (walk: Walk, values: number, depth: number): boolean => {
+  if (depth >= walk.deepest) fail(walk, "TooDeep")
+  else if (values > walk.end - walk.position) fail(walk, "Truncated")
+  return walk.refusal === undefined
 }
 
-const readMap = (size: number, depth: number): unknown => {
-  if (!holds(2 * size, depth)) return undefined
-  if (size === 0) return charge(emptyMapHeap) ? emptyMap() : undefined
-  const key = read(depth + 1)
-  if (refusal !== undefined) return undefined
-  return typeof key === "string" ? readObject(key, size, depth) : readMapFrom([], key, size, depth)
+const readMap = (walk: Walk, size: number, depth: number): unknown => {
+  if (!holds(walk, 2 * size, depth)) return undefined
+  if (size === 0) return charge(walk, emptyMapHeap) ? emptyMap() : undefined
+  const key = read(walk, depth + 1)
+  if (walk.refusal !== undefined) return undefined
+  return typeof key === "string" ? readObject(walk, key, size, depth) : readMapFrom(walk, [], key, size, depth)
 }
 
 const emptyPrototypeless: object = Object.setPrototypeOf({}, null)
@@ -324,29 +336,29 @@ const emptyPrototypeless: object = Object.setPrototypeOf({}, null)
 const emptyMap = (): unknown => ({ ...emptyPrototypeless, __proto__: null })
 
 /** A map whose first key is a string. */
-const readObject = (firstKey: string, size: number, depth: number): unknown => {
+const readObject = (walk: Walk, firstKey: string, size: number, depth: number): unknown => {
   let indices = isIndex(firstKey)
-  if (!charge(objectHeap(size) + (indices ? indicesHeap(size) : 0))) return undefined
+  if (!charge(walk, objectHeap(size) + (indices ? indicesHeap(size) : 0))) return undefined
   // Without a prototype, so that "__proto__" and "constructor" are names like any other.
   const object: Record<string, unknown> = indices ? withIndices() : Object.create(null)
   let key: unknown = firstKey
   let greatest = 0
   for (let i = 1;; i++) {
-    if (typeof key !== "string") return readMapFrom(Object.entries(object), key, size, depth)
-    if (key in object) return fail("DuplicateKey")
+    if (typeof key !== "string") return readMapFrom(walk, Object.entries(object), key, size, depth)
+    if (key in object) return fail(walk, "DuplicateKey")
     if (isIndex(key)) {
-      if (!indices && !charge(indicesHeap(size) + lateIndicesHeap)) return undefined
+      if (!indices && !charge(walk, indicesHeap(size) + lateIndicesHeap)) return undefined
       if (!indices) hashIndices(object)
       indices = true
       const places = placesFor(key)
-      indexHeap += 8 * Math.max(0, places - greatest)
+      walk.indexHeap += 8 * Math.max(0, places - greatest)
       greatest = Math.max(greatest, places)
-      if (indexHeap > maxIndexHeap) return fail("TooMany")
+      if (walk.indexHeap > maxIndexHeap) return fail(walk, "TooMany")
     }
-    object[key] = read(depth + 1)
-    if (refusal !== undefined || i === size) return object
-    key = read(depth + 1)
-    if (refusal !== undefined) return undefined
+    object[key] = read(walk, depth + 1)
+    if (walk.refusal !== undefined || i === size) return object
+    key = read(walk, depth + 1)
+    if (walk.refusal !== undefined) return undefined
   }
 }
 
@@ -371,41 +383,42 @@ const greatestIndex = 4_294_967_294
 
 /** Goes on with a map from its first key that is not a string. */
 const readMapFrom = (
+  walk: Walk,
   entries: ReadonlyArray<readonly [unknown, unknown]>,
   firstKey: unknown,
   size: number,
   depth: number
 ): unknown => {
-  if (!charge(mapHeap(size))) return undefined
+  if (!charge(walk, mapHeap(size))) return undefined
   const map = new Map(entries)
   // A Map tells strings apart as Python does. Of a single key there is nothing to tell it from.
   let others: Set<string> | undefined
   let key = firstKey
   for (;;) {
-    if (!isHashable(key)) return fail("UnhashableKey")
-    if (!compares(map.size)) return undefined
+    if (!isHashable(key)) return fail(walk, "UnhashableKey")
+    if (!compares(walk, map.size)) return undefined
     if (typeof key === "string") {
-      if (map.has(key)) return fail("DuplicateKey")
+      if (map.has(key)) return fail(walk, "DuplicateKey")
     } else if (size > 1) {
       const identity = keyIdentity(key)
-      steps += identity.length
+      walk.steps += identity.length
       others ??= new Set()
-      if (others.has(identity)) return fail("DuplicateKey")
+      if (others.has(identity)) return fail(walk, "DuplicateKey")
       others.add(identity)
     }
-    map.set(key, read(depth + 1))
-    if (refusal !== undefined || map.size === size) return map
-    key = read(depth + 1)
-    if (refusal !== undefined) return undefined
+    map.set(key, read(walk, depth + 1))
+    if (walk.refusal !== undefined || map.size === size) return map
+    key = read(walk, depth + 1)
+    if (walk.refusal !== undefined) return undefined
   }
 }
 
 /** Counts a key that a `Map` may have to compare with as many others. Returns whether it may. */
-const compares = (keys: number): boolean => {
-  if (keyPairs + keys > maxKeyPairs) {
-    fail("TooMany")
+const compares = (walk: Walk, keys: number): boolean => {
+  if (walk.keyPairs + keys > maxKeyPairs) {
+    fail(walk, "TooMany")
     return false
   }
-  keyPairs += keys
+  walk.keyPairs += keys
   return true
 }
