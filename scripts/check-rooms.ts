@@ -13,6 +13,7 @@ const rooms = [
   "internal/slots",
   "internal/time",
   "internal/wire",
+  "internal/limits",
   "internal/schema",
   "internal/socket",
   "internal/sealing",
