@@ -161,6 +161,7 @@ export type Message = Request | Response | Failure | Challenge | Proof
  * @category errors
  * @since 0.1.0
  */
+// Not a `Schema.TaggedError`, as it never travels: this module deals in bytes, and needs no schema.
 export class TooLarge extends Data.TaggedError("TooLarge")<{ readonly size: number }> {
   override get message(): string {
     return `A body of ${this.size} bytes is over the limit of ${maxBodyBytes}`

@@ -188,7 +188,7 @@ export const Service = <Self>() =>
   return Object.assign(key, {
     procedures,
     contract,
-    implementation: Effect.map(key, (implementation) => implementation),
+    implementation: Effect.service(key),
     toLayer: <H extends HandlersFrom<P>, EX, RX>(handlers: H | Effect.Effect<H, EX, RX>) =>
       Layer.effect(
         key,
@@ -340,10 +340,10 @@ const implement = <P extends Procedures, R>(
 // The one place where a handler's types are let go. Its arguments come out of the decoder of the same procedure, and
 // what it requires is in the context that its layer was built with.
 const erase = (handler: unknown): Handler["run"] => {
-  if (!Predicate.isFunction(handler)) throw new TypeError("a handler must be a function that answers an Effect")
+  if (!Predicate.isFunction(handler)) throw new TypeError("a handler must be a function that returns an Effect")
   return (args) => {
     const effect: unknown = handler(...args)
-    if (!Effect.isEffect(effect)) throw new TypeError("a handler must answer an Effect")
+    if (!Effect.isEffect(effect)) throw new TypeError("a handler must return an Effect")
     return effect as Effect.Effect<unknown, unknown, Sender>
   }
 }

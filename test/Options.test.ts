@@ -35,3 +35,22 @@ describe("the page of options", () => {
     expect([numberOf(said["requests"]!), numberOf(said["bytes"]!)]).toStrictEqual([maxEntries, maxBytes])
   })
 })
+
+describe("a setting that makes no sense", () => {
+  it("is refused with its name, and what is next to it is taken", () => {
+    for (const name of ["requests", "bytes"] as const) {
+      for (const size of [0, 0.5, 2 ** 30 + 1, Number.NaN, Infinity]) {
+        expect(() => memoryOf({ [name]: size })).toThrow(`the memory of ${name} is a number from 1 to 2^30`)
+      }
+    }
+    expect(memoryOf({ requests: 1, bytes: 2 ** 30 })).toMatchObject({ maxEntries: 1, maxBytes: 2 ** 30 })
+    expect(memoryOf({ requests: 3, bytes: 1025 })).toMatchObject({ maxEntries: 4, maxBytes: 2048 })
+    expect(memoryOf({ window: 0 }).window).toBe(0)
+    expect(memoryOf({ window: "1 second" }).window).toBe(1e9)
+    expect(() => memoryOf({ window: -1 })).toThrow("the duration of window is not negative")
+    expect(limitsOf({ calls: 0, depth: Infinity })).toMatchObject({ calls: 0, depth: Infinity })
+    for (const limit of [-1, Number.NaN]) {
+      expect(() => limitsOf({ calls: limit })).toThrow("the limit of calls is a number that is not negative")
+    }
+  })
+})

@@ -1,5 +1,6 @@
 /** What others may cost a node, once: each limit's meaning, its default and its check. Who keeps to them is handed numbers. */
 import * as Duration from "effect/Duration"
+import { nanosOf } from "./time/now.ts"
 import { maxArgumentDepth } from "./wire/requestBody.ts"
 
 /**
@@ -125,7 +126,7 @@ export const limitsOf = (options: Limits): Numbers => {
 }
 
 export const memoryOf = (options: Memory) => ({
-  window: Duration.toMillis(durationOf("window", options.window ?? defaultMemory.window)) * 1_000_000,
+  window: nanosOf(durationOf("window", options.window ?? defaultMemory.window)),
   maxEntries: powerOfTwo("requests", options.requests ?? defaultMemory.requests),
   maxBytes: powerOfTwo("bytes", options.bytes ?? defaultMemory.bytes)
 })

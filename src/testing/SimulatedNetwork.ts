@@ -505,7 +505,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     stats[fate]++
     if (options.trace !== true) return
     trace.push({
-      time: nanos() / 1_000_000,
+      time: Now.millisOf(nanos()),
       from: packet.from,
       to: packet.to,
       size: packet.payload.length,
@@ -624,7 +624,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
         to: DatagramSocket.BackingAddress | undefined
       ): DatagramSocket.DatagramSocketError | undefined => {
         if (to === undefined) return undefined
-        const time = nanos() / 1_000_000
+        const time = Now.millisOf(nanos())
         return send({ time, from: bound.name, to: nameOf(to), payload: new Uint8Array(payload) }, bound)
       }
       return Effect.succeed<DatagramSocket.BackingSocket>({
@@ -660,7 +660,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     }
     // Nothing is kept of it, so its chances count through all that is forged.
     wayOf(source, normal(to)).count = forged++
-    send({ time: nanos() / 1_000_000, from: source.name, to: normal(to), payload: new Uint8Array(payload) }, source)
+    send({ time: Now.millisOf(nanos()), from: source.name, to: normal(to), payload: new Uint8Array(payload) }, source)
   }
 
   const freePort = (host: string): number => {
@@ -765,7 +765,7 @@ const isRange = (delay: Delay): delay is readonly [Duration.Input, Duration.Inpu
 /** From the standard normal distribution: Box and Muller (1958). */
 const normalOf = (dice: Dice): number => Math.sqrt(-2 * Math.log(1 - dice.next())) * Math.cos(2 * Math.PI * dice.next())
 
-const nanosOf = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input)) * 1_000_000
+const nanosOf = (input: Duration.Input): Now.Nanos => Now.nanosOf(Duration.fromInputUnsafe(input))
 
 const chance = (dice: Dice, probability: number | undefined): boolean => dice.next() < (probability ?? 0)
 

@@ -1,5 +1,5 @@
 /** Calls: a request out, an answer or a deadline in. Builds the parts; what they decide is theirs. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -13,6 +13,8 @@ import type { Peer } from "../../Transport.ts"
 import { isDone } from "../eager.ts"
 import type { Wire } from "../endpoint.ts"
 import { Oversize } from "../errors.ts"
+import type { Nanos } from "../time/now.ts"
+import { nanosOf } from "../time/now.ts"
 import { callSpan } from "../watching/spans.ts"
 import type { Ids } from "../wire/ids.ts"
 import * as Answer from "./answer.ts"
@@ -85,7 +87,7 @@ const call = (parts: Parts, target: Target, args: ReadonlyArray<unknown>): Answe
 const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown): Answer.Answer =>
   Effect.callback((resume) => {
     const { fiber, method, peer, procedure } = target
-    const timeout = nanosOf(options.timeout(fiber))
+    const timeout = wholeNanosOf(options.timeout(fiber))
     if (timeout < 0) return resume(Effect.die(new RangeError("the time-out of a call is not negative")))
     wire.metrics.callStarted()
     const call = new PendingCall(wire.now(), peer, method, procedure, resume)
@@ -144,4 +146,4 @@ const unencodable = (method: string, error: Codec.TooLarge | Codec.Unencodable):
 const format = SchemaIssue.makeFormatterDefault()
 
 // Whole nanoseconds, so that a deadline is met exactly and never by a rounding error short of it.
-const nanosOf = (timeout: Duration.Duration): number => Math.round(Duration.toMillis(timeout) * 1_000_000)
+const wholeNanosOf = (timeout: Duration.Duration): Nanos => Math.round(nanosOf(timeout))

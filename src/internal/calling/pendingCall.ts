@@ -1,7 +1,6 @@
 /** A call that waits for its answer, and all of them: each ends once, by whatever comes first. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -11,6 +10,7 @@ import type { Peer } from "../../Transport.ts"
 import { isDone } from "../eager.ts"
 import type { Wire } from "../endpoint.ts"
 import { NoResponse, TooManyCalls } from "../errors.ts"
+import { durationOf } from "../time/now.ts"
 import type { Metrics } from "../watching/metrics.ts"
 import type { Ids } from "../wire/ids.ts"
 import { idAt } from "../wire/ids.ts"
@@ -171,7 +171,7 @@ const noResponse = (call: PendingCall): NoResponse =>
   new NoResponse({
     peer: call.peer.address,
     method: call.method,
-    elapsed: Duration.millis((call.due - call.startedAt) / 1_000_000)
+    elapsed: durationOf(call.due - call.startedAt)
   })
 
 const tooMany = (call: PendingCall, limit: number): TooManyCalls =>

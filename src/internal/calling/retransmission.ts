@@ -14,6 +14,7 @@ import type { Peer } from "../../Transport.ts"
 import { Deadline } from "../time/deadlines.ts"
 import { run } from "../eager.ts"
 import type { Now } from "../time/now.ts"
+import { durationOf, millisecond, nanosOf } from "../time/now.ts"
 import { Sizes } from "../sizes.ts"
 import { RoundTrips } from "./roundTrips.ts"
 import { Timetable } from "../time/timetable.ts"
@@ -154,7 +155,7 @@ export class Retransmitter {
       if (!Duration.isFinite(delay)) return
       const random = Context.get(retransmission.fiber.context, Random.Random)
       const spread = 1 + (maxSpread - 1) * random.nextDoubleUnsafe()
-      const wait = Math.max(Duration.toMillis(delay) * 1_000_000, minWait)
+      const wait = Math.max(nanosOf(delay), minWait)
       this.#timetable.add(retransmission, Math.round(wait * spread), this.#options.now())
     })
   }
@@ -214,9 +215,7 @@ export class Retransmission extends Deadline<Retransmission> {
 // A random factor: callers whose datagrams were lost together must not send again together (RFC 7252, 4.2).
 const maxSpread = 1.5
 
-// A millisecond. A schedule without delays would send without a pause.
-const minWait = 1_000_000
+// A schedule without delays would send without a pause.
+const minWait = millisecond
 
 const keyOf = (peer: Peer): string => `${peer.host} ${peer.address.port}`
-
-const durationOf = (nanos: number): Duration.Duration => Duration.millis(nanos / 1_000_000)

@@ -16,7 +16,7 @@ export type AnySchema = Schema.ConstraintCodec<unknown, unknown, never, never>
  * Numbers (NaN and the infinities, too), bigints, bytes, dates and `ReadonlyMap`s stay what they are; `unknown` passes
  * through. All else is as `Schema.toCodecJson` has it.
  *
- * `Schema.toCodecJson` keeps a declaration whose `toCodecJson` annotation answers undefined, so each native leaf becomes
+ * `Schema.toCodecJson` keeps a declaration whose `toCodecJson` annotation returns undefined, so each native leaf becomes
  * such a declaration before it derives the rest.
  */
 export const toCodecWire = <S extends AnySchema>(

@@ -91,7 +91,7 @@ export const make = (options: Options, context: Context.Context<never>): Seal =>
     maxAge,
     sessionDatagrams: options.sessionDatagrams ?? defaultSessionDatagrams,
     ownSessions: new OwnSessions(sizes),
-    sessions: new Sessions(sizes, 2 * maxAge * nanosPerMilli),
+    sessions: new Sessions(sizes, 2 * maxAge * Now.millisecond),
     keys: hold(options.ring),
     current: undefined
   }
@@ -160,7 +160,7 @@ const open = (state: State, datagram: Uint8Array, host: string): Uint8Array | Un
   if (Math.abs(age) > maxAge) return "Stale"
   // Before this socket opened. The age is rounded to a millisecond, so it may be one less. The wall clock does not say how
   // long the socket has been open: somebody may have set it meanwhile.
-  if ((age - 1) * nanosPerMilli >= now) return "Stale"
+  if ((age - 1) * Now.millisecond >= now) return "Stale"
 
   const name = nameOf(key, header.subarray(sessionOffset, counterOffset))
   // Whoever sends a node's own requests back in the name of a peer would have the node run them.
@@ -169,7 +169,7 @@ const open = (state: State, datagram: Uint8Array, host: string): Uint8Array | Un
   const known = sessions.get(name)
   if (known?.isReplay(counter) === true) return "Replayed"
   // This socket may have sealed it, in a session that it has forgotten.
-  if (known === undefined && (age + 1) * nanosPerMilli > now - ownSessions.forgottenUntil) return "Stale"
+  if (known === undefined && (age + 1) * Now.millisecond > now - ownSessions.forgottenUntil) return "Stale"
 
   const subkey = known?.subkey ?? subkeyOf(key.secret, header.subarray(sessionOffset, counterOffset))
   const opened = decrypt(subkey, header, datagram, length)
@@ -182,8 +182,6 @@ const open = (state: State, datagram: Uint8Array, host: string): Uint8Array | Un
 }
 
 const version = 0x10
-
-const nanosPerMilli = 1_000_000
 
 const algorithm = "chacha20-poly1305"
 

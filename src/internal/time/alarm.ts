@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Now } from "./now.ts"
+import { millisOf } from "./now.ts"
 
 export interface Options {
   readonly clock: Clock.Clock
@@ -54,4 +55,4 @@ export class Alarm {
 }
 
 // A clock that counts in milliseconds may not advance by less than a microsecond, and would be asked again for ever.
-const millisUntil = (nanos: number): number => nanos <= 0 ? 0 : Math.max(nanos, 1_000) / 1_000_000
+const millisUntil = (nanos: number): number => nanos <= 0 ? 0 : millisOf(Math.max(nanos, 1_000))

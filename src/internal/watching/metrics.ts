@@ -2,6 +2,7 @@
 import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { Unsealed } from "../sealing/seal.ts"
+import { millisOf } from "../time/now.ts"
 import type { Malformed } from "../wire/malformed.ts"
 import { SeriesRegistry } from "./series.ts"
 
@@ -95,7 +96,7 @@ export const make = (context: Context.Context<never>): Metrics => {
     callEnded: (outcome, elapsedNanos) => {
       inFlight.calls.modify(-1)
       endedCalls(outcome).update(1)
-      if (elapsedNanos !== undefined) answeredIn.update(elapsedNanos / 1_000_000)
+      if (elapsedNanos !== undefined) answeredIn.update(millisOf(elapsedNanos))
     },
     requestStarted: () => inFlight.requests.modify(1),
     requestEnded: (outcome) => {
