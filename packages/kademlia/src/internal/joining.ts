@@ -1,4 +1,4 @@
-/** How a node comes into a network: by way of nodes that it is told of, and again by way of them when it knows nobody. */
+/** How a node comes into a network: by way of nodes that it is told of, and again when it knows too few that answer. */
 import { Effect, Option } from "effect"
 import type { NetAddress } from "effect/net"
 import { Contact } from "../Contact.ts"
@@ -6,11 +6,22 @@ import type { Contacts } from "./contacts.ts"
 import type { NodeContext } from "./context.ts"
 import type { Lookups } from "./lookups.ts"
 
+// With so few contacts that answer, or k of them if that is less, a node may be cut off from the others.
+const fewContacts = 10
+
+// A network may be that small. A node asks again after this many milliseconds at the latest.
+const longestPause = 300_000
+
+// One lost datagram must not keep a node out.
+const tries = 3
+
 export class Joining {
   readonly #node: NodeContext
   readonly #contacts: Contacts
   readonly #lookups: Lookups
   #seeds: ReadonlyArray<NetAddress.InetAddress> = []
+  #pause = 0
+  #notBefore = -Infinity
 
   constructor(node: NodeContext, contacts: Contacts, lookups: Lookups) {
     this.#node = node
@@ -18,27 +29,48 @@ export class Joining {
     this.#lookups = lookups
   }
 
-  /** Joins by way of the nodes at these addresses. Returns how many of them were there. */
+  /** Joins by way of the nodes at these addresses. Returns how many were there; none if they led nowhere. */
   bootstrap(addresses: ReadonlyArray<NetAddress.InetAddress>): Effect.Effect<number> {
-    const { inBackground, self, table } = this.#node
-    return Effect.gen({ self: this }, function*() {
+    return Effect.suspend(() => {
       this.#seeds = addresses
-      const met = yield* Effect.forEach(addresses, (address) => this.#meet(address), { concurrency: "unbounded" })
-      const count = met.filter(Boolean).length
-      if (count === 0) return 0
-      yield* this.#lookups.run("node", self)
-      // The own bucket aside, each is further away than the closest neighbour (section 2.3).
-      const own = table.bucketOf(self)
-      yield* inBackground(this.#lookups.refresh(table.buckets.filter((bucket) => bucket !== own)))
-      return count
+      return this.#join()
     })
   }
 
-  /** Joins as it did last time if the node has lost all its contacts. */
+  /** Joins again if few contacts answer: soon, and the longer it brings nobody new the more seldom. */
   rejoin(): Effect.Effect<void> {
-    const { table } = this.#node
-    return Effect.suspend(() =>
-      table.size === 0 && this.#seeds.length > 0 ? Effect.asVoid(this.bootstrap(this.#seeds)) : Effect.void
+    const { now, settings: { k } } = this.#node
+    return Effect.gen({ self: this }, function*() {
+      const before = this.#live
+      if (this.#seeds.length === 0 || before >= Math.min(fewContacts, k)) {
+        this.#pause = 0
+        return
+      }
+      if (now() < this.#notBefore) return
+      yield* this.#join()
+      this.#pause = this.#live > before ? 0 : Math.min(longestPause, 2 * this.#pause + 60_000)
+      this.#notBefore = now() + this.#pause
+    })
+  }
+
+  #join(): Effect.Effect<number> {
+    const { inBackground, self, table } = this.#node
+    return Effect.gen({ self: this }, function*() {
+      const met = yield* Effect.forEach(this.#seeds, (address) => this.#meet(address), { concurrency: "unbounded" })
+      const { closest } = yield* this.#lookups.run("node", self, tries)
+      if (closest.length === 0) return 0
+      // The own bucket aside, each is further away than the closest neighbour (section 2.3).
+      const own = table.bucketOf(self)
+      yield* inBackground(this.#lookups.refresh(table.buckets.filter((bucket) => bucket !== own)))
+      return met.filter(Boolean).length
+    })
+  }
+
+  /** How many contacts answered when they were last called. */
+  get #live(): number {
+    return this.#node.table.buckets.reduce(
+      (sum, { entries }) => sum + entries.filter(({ failures }) => failures === 0).length,
+      0
     )
   }
 
@@ -47,7 +79,9 @@ export class Joining {
     const { client, self } = this.#node
     return Effect.gen({ self: this }, function*() {
       const peer = client(address)
-      const id = yield* peer.ping(self).pipe(Effect.retry({ times: 2, while: (error) => error._tag === "NoResponse" }))
+      const id = yield* peer.ping(self).pipe(
+        Effect.retry({ times: tries - 1, while: (error) => error._tag === "NoResponse" })
+      )
       if (id === self) return false
       yield* this.#contacts.place(new Contact(id, address))
       // Behind a NAT, and on a socket for all addresses, only others know where they see this node.

@@ -9,6 +9,13 @@ import type { Contacts } from "./contacts.ts"
 import type { NodeContext } from "./context.ts"
 import { peerOf } from "./events.ts"
 
+interface Search {
+  readonly kind: "node" | "value"
+  readonly number: number
+  readonly target: Id.Id
+  readonly times: number
+}
+
 export class Lookups {
   readonly #node: NodeContext
   readonly #contacts: Contacts
@@ -19,8 +26,8 @@ export class Lookups {
     this.#contacts = contacts
   }
 
-  /** The nodes closest to an id, or the value of a key. */
-  run(kind: "node" | "value", target: Id.Id): Effect.Effect<Lookup.Result> {
+  /** The nodes closest to an id, or the value of a key. Each node is asked so often before it counts as silent. */
+  run(kind: "node" | "value", target: Id.Id, times = 1): Effect.Effect<Lookup.Result> {
     const { events, now, scope, settings: { alpha, k }, table } = this.#node
     return Effect.gen({ self: this }, function*() {
       const number = ++this.#count
@@ -32,7 +39,7 @@ export class Lookups {
         alpha,
         from: this.#startingPoints(target),
         scope,
-        ask: (candidate) => this.#ask({ kind, number, target }, candidate)
+        ask: (candidate) => this.#ask({ kind, number, target, times }, candidate)
       })
       const { asked, closest, hops, value } = result
       events.emit(() => ({
@@ -59,13 +66,14 @@ export class Lookups {
   }
 
   #ask(
-    { kind, number, target }: { readonly kind: "node" | "value"; readonly number: number; readonly target: Id.Id },
+    { kind, number, target, times }: Search,
     { contact, hop }: Candidate
   ): Effect.Effect<Lookup.Answer> {
     const { client, events, self } = this.#node
     const method = kind === "node" ? "find_node" : "find_value"
     events.emit(() => ({ _tag: "Asked", lookup: number, ...peerOf(contact), hop }))
     return client(contact.address)[method](self, target).pipe(
+      Effect.retry({ times: times - 1, while: ({ _tag }) => _tag === "NoResponse" }),
       Effect.matchEffect({
         onSuccess: (answer) => {
           const told: Lookup.Answer = "value" in answer
