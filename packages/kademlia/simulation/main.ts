@@ -22,6 +22,8 @@ const { values } = parseArgs({
     alpha: { type: "string", default: "3" },
     bits: { type: "string", default: "1" },
     stale: { type: "string", default: "5" },
+    /** The share of nodes that are mute, lie, or hoard. */
+    hostile: { type: "string", default: "0" },
     /** Prints the figures as JSON alone. */
     json: { type: "boolean", default: false }
   }
@@ -52,6 +54,7 @@ const figures = await simulate({
   alpha: Number(values.alpha),
   bits: Number(values.bits),
   staleAfter: Number(values.stale),
+  hostile: Number(values.hostile),
   progress
 })
 

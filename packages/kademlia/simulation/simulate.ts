@@ -2,10 +2,12 @@
 import { Clock, Context, Effect, Exit, Layer, Logger, Metric, Option, Random, Scope } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
+import type { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
-import type { Id } from "../src/Id.ts"
+import * as Id from "../src/Id.ts"
 import * as Node from "../src/Node.ts"
 import * as Storage from "../src/Storage.ts"
+import * as Hostile from "./hostile.ts"
 
 export interface Options {
   readonly nodes: number
@@ -21,6 +23,8 @@ export interface Options {
   readonly alpha: number
   readonly bits: number
   readonly staleAfter: number
+  /** The share of nodes that are hostile, 0 to 1: as many mute as lying as hoarding ones. They come and go, too. */
+  readonly hostile?: number | undefined
   /** Told now and then how much is done, 0 to 1. */
   readonly progress: (done: number, note: string) => void
 }
@@ -93,17 +97,31 @@ const run = Effect.fnUntraced(function*(options: Options) {
   const exponential = (mean: number) => tick * Math.ceil(-mean / tick * Math.log(1 - random.nextDoubleUnsafe()))
 
   const members: Array<Member> = []
-  const live = new Set<Id>()
+  const live = new Set<Id.Id>()
   let addresses = 0
   let left = 0
 
-  const start = Effect.fnUntraced(function*() {
+  const hostile = new Map<Id.Id, NetAddress.InetAddress>()
+  const share = options.hostile ?? 0
+  /** What the node in a place is, if it is none of ours: such places lie evenly among the others. */
+  const kindOf = (index: number): Hostile.Kind | undefined => {
+    const before = Math.floor(index * share)
+    return Math.floor((index + 1) * share) > before ? Hostile.kinds[before % Hostile.kinds.length] : undefined
+  }
+
+  const start = Effect.fnUntraced(function*(kind: Hostile.Kind | undefined) {
     const number = addresses++
     const address = `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}:8468`
     const child = yield* Scope.fork(scope)
     const { alpha, bits, k, staleAfter } = options
     const context = yield* Layer.buildWithMemoMap(
-      Node.layer({ k, alpha, bits, staleAfter, every: "5 minutes" }).pipe(
+      Layer.unwrap(Effect.gen(function*() {
+        const id = yield* Id.random
+        const node = Node.layer({ id, k, alpha, bits, staleAfter, every: "5 minutes", serve: kind === undefined })
+        if (kind === undefined) return node
+        const draw = () => random.nextDoubleUnsafe()
+        return Layer.merge(node, Hostile.serve({ kind, id, k, others: hostile, random: draw }))
+      })).pipe(
         Layer.provide(Storage.layerMemory()),
         Layer.provide(Protocol.layer({ timeout: "1 second" })),
         Layer.provide(Transport.layerSocket()),
@@ -114,16 +132,21 @@ const run = Effect.fnUntraced(function*(options: Options) {
     ).pipe(Effect.orDie)
     const node = Context.get(context, Node.Node)
     live.add(node.id)
-    return { node, close: Effect.andThen(Effect.sync(() => live.delete(node.id)), Scope.close(child, Exit.void)) }
+    if (kind !== undefined) hostile.set(node.id, node.address)
+    const forget = Effect.sync(() => {
+      live.delete(node.id)
+      hostile.delete(node.id)
+    })
+    return { node, close: Effect.andThen(forget, Scope.close(child, Exit.void)) }
   })
 
   /** Joins by way of a node that is there. */
-  const join = Effect.fnUntraced(function*() {
+  const join = Effect.fnUntraced(function*(kind: Hostile.Kind | undefined) {
     const gates = Array.from(
       { length: Math.min(3, members.length) },
       () => members[below(members.length)]!.node.address
     )
-    const member = yield* start()
+    const member = yield* start(kind)
     if (gates.length > 0) yield* member.node.bootstrap(gates)
     return member
   })
@@ -132,13 +155,13 @@ const run = Effect.fnUntraced(function*(options: Options) {
   const place = Effect.fnUntraced(function*() {
     yield* Effect.sleep(upTo(rampHours * 0.5 * hour))
     const index = members.length
-    members.push(yield* start())
+    members.push(yield* start(kindOf(index)))
     if (index > 0) yield* members[index]!.node.bootstrap([members[below(index)]!.node.address])
     while (true) {
       yield* Effect.sleep(exponential(options.sessionHours * hour))
       yield* members[index]!.close
       left++
-      members[index] = yield* join()
+      members[index] = yield* join(kindOf(index))
     }
   })
 
@@ -153,6 +176,14 @@ const run = Effect.fnUntraced(function*(options: Options) {
     }
   })
 
+  /** A node that does no harm. */
+  const honest = (): Member => {
+    while (true) {
+      const index = below(members.length)
+      if (kindOf(index) === undefined) return members[index]!
+    }
+  }
+
   for (let i = 0; i < options.nodes; i++) yield* Effect.forkChild(place())
   yield* advance(0, rampHours)
 
@@ -161,7 +192,7 @@ const run = Effect.fnUntraced(function*(options: Options) {
   const published: Array<string> = []
   const publish = Effect.fnUntraced(function*(key: string) {
     yield* Effect.sleep(upTo(0.5 * hour))
-    if ((yield* members[below(members.length)]!.node.set(key, `value of ${key}`)) > 0) published.push(key)
+    if ((yield* honest().node.set(key, `value of ${key}`)) > 0) published.push(key)
   })
   for (let i = 0; i < keys; i++) yield* Effect.forkChild(publish(`key ${i}`))
 
@@ -172,7 +203,7 @@ const run = Effect.fnUntraced(function*(options: Options) {
   const search = Effect.fnUntraced(function*() {
     const key = published[below(published.length)]
     if (key === undefined) return
-    const { node } = members[below(members.length)]!
+    const { node } = honest()
     const began = clock.currentTimeMillisUnsafe()
     const found = yield* node.find(key)
     // It has left meanwhile.
