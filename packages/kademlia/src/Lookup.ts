@@ -4,8 +4,8 @@ import type { Scope } from "effect"
 import type { Contact } from "./Contact.ts"
 import type { Id } from "./Id.ts"
 import type { Value } from "./Messages.ts"
-import type { Candidate } from "./Shortlist.ts"
-import { Shortlist } from "./Shortlist.ts"
+import type { Candidate } from "./core/Shortlist.ts"
+import { Shortlist } from "./core/Shortlist.ts"
 
 /** What a node that was asked has said. */
 export type Answer =

@@ -17,8 +17,8 @@ import { Values } from "./internal/values.ts"
 import type * as Lookup from "./Lookup.ts"
 import type { Value } from "./Messages.ts"
 import { Kademlia } from "./Messages.ts"
-import type { Bucket } from "./RoutingTable.ts"
-import { RoutingTable } from "./RoutingTable.ts"
+import type { Bucket } from "./core/RoutingTable.ts"
+import { RoutingTable } from "./core/RoutingTable.ts"
 import { Storage } from "./Storage.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------

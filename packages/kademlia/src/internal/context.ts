@@ -4,7 +4,7 @@ import type { Protocol } from "effect-rpcudp"
 import type { NetAddress } from "effect/net"
 import type * as Id from "../Id.ts"
 import type { Kademlia } from "../Messages.ts"
-import type { RoutingTable } from "../RoutingTable.ts"
+import type { RoutingTable } from "../core/RoutingTable.ts"
 import type { Storage } from "../Storage.ts"
 import type { Events } from "./events.ts"
 

@@ -1,6 +1,7 @@
 /** What a lookup knows: whom it has heard of, asked, and heard from. No network, no clock. */
-import type { Contact } from "./Contact.ts"
-import * as Id from "./Id.ts"
+import type { Contact } from "../Contact.ts"
+import type { Id } from "../Id.ts"
+import * as Distance from "./distance.ts"
 
 export interface Candidate {
   readonly contact: Contact
@@ -10,7 +11,7 @@ export interface Candidate {
 }
 
 export interface Options {
-  readonly target: Id.Id
+  readonly target: Id
   /** How many of the closest are to be found. */
   readonly k: number
   /** How many are asked at once. */
@@ -22,7 +23,7 @@ const maxRounds = 8
 
 export class Shortlist {
   readonly #options: Options
-  readonly #order: (a: Id.Id, b: Id.Id) => number
+  readonly #order: (a: Id, b: Id) => number
   /** The closest first. */
   #candidates: Array<Candidate> = []
   /** Ids and addresses of all that ever stood here: nobody is asked twice, whatever names others give them. */
@@ -34,7 +35,7 @@ export class Shortlist {
 
   constructor(options: Options) {
     this.#options = options
-    this.#order = Id.byDistance(options.target)
+    this.#order = Distance.byDistance(options.target)
   }
 
   /** Contacts that a node named which was asked at `hop`, or that the own table holds, at hop 0. */
@@ -110,7 +111,7 @@ export class Shortlist {
     if (index !== -1) this.#candidates.splice(index, 1)
   }
 
-  #indexFor(id: Id.Id): number {
+  #indexFor(id: Id): number {
     let low = 0
     let high = this.#candidates.length
     while (low < high) {

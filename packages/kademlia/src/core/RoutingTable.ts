@@ -2,11 +2,12 @@
  * The contacts of a node in a tree of k-buckets, dense near its own id and sparse far away (sections 2.2, 2.4 and 4.1 of
  * the paper). No network; time is told by its callers, in milliseconds.
  */
-import type { Contact } from "./Contact.ts"
-import * as Id from "./Id.ts"
+import type { Contact } from "../Contact.ts"
+import type { Id } from "../Id.ts"
+import * as Distance from "./distance.ts"
 
 export interface Options {
-  readonly self: Id.Id
+  readonly self: Id
   /** How many contacts a bucket holds, and its replacement cache. */
   readonly k: number
   /**
@@ -40,7 +41,7 @@ export interface Bucket {
   readonly _tag: "Bucket"
   /** How many leading bits its ids share: those of `prefix`. */
   readonly depth: number
-  readonly prefix: Id.Id
+  readonly prefix: Id
   /** The least recently seen first. */
   entries: Array<Entry>
   /** Contacts that wait for a place, the least recently seen first. */
@@ -91,25 +92,25 @@ export class RoutingTable {
     return this.buckets.flatMap(({ entries }) => entries.map(({ contact }) => contact))
   }
 
-  find(id: Id.Id): Entry | undefined {
+  find(id: Id): Entry | undefined {
     return this.bucketOf(id).entries.find(({ contact }) => contact.id === id)
   }
 
   /** The bucket whose range holds an id. */
-  bucketOf(id: Id.Id): Bucket {
+  bucketOf(id: Id): Bucket {
     let tree = this.#root
-    while (tree._tag === "Branch") tree = tree.children[Id.bit(id, tree.depth)]
+    while (tree._tag === "Branch") tree = tree.children[Distance.bit(id, tree.depth)]
     return tree
   }
 
   /** Up to `count` contacts, the closest to `target` first. `unless` leaves some out. */
-  closest(target: Id.Id, count: number, unless?: (entry: Entry) => boolean): Array<Contact> {
+  closest(target: Id, count: number, unless?: (entry: Entry) => boolean): Array<Contact> {
     const found: Array<Contact> = []
-    const order = Id.byDistance(target)
+    const order = Distance.byDistance(target)
     // All ids on the target's side of a branch are closer to it than any on the other.
     const collect = (tree: Tree): void => {
       if (tree._tag === "Branch") {
-        const near = Id.bit(target, tree.depth)
+        const near = Distance.bit(target, tree.depth)
         collect(tree.children[near])
         if (found.length < count) collect(tree.children[near === 0 ? 1 : 0])
         return
@@ -126,18 +127,18 @@ export class RoutingTable {
   }
 
   /** How many contacts are closer to `target` than `id` is. */
-  countCloser(target: Id.Id, id: Id.Id): number {
+  countCloser(target: Id, id: Id): number {
     let count = 0
     for (const { entries } of this.buckets) {
       for (const { contact } of entries) {
-        if (Id.isCloser(target, contact.id, id)) count++
+        if (Distance.isCloser(target, contact.id, id)) count++
       }
     }
     return count
   }
 
   /** Whether a contact of this id, were it seen, would get a place at once, or must wait in the cache. */
-  hasRoom(id: Id.Id): boolean {
+  hasRoom(id: Id): boolean {
     if (id === this.options.self) return false
     const bucket = this.bucketOf(id)
     return bucket.entries.length < this.options.k || this.#maySplit(bucket) || this.#stale(bucket) !== -1
@@ -188,7 +189,7 @@ export class RoutingTable {
    * that was seen last, which is returned; where none waits it stays, so that a node that loses its own network for a
    * while does not lose its table.
    */
-  failed(id: Id.Id): Contact | undefined {
+  failed(id: Id): Contact | undefined {
     const bucket = this.bucketOf(id)
     const index = indexOf(bucket.entries, id)
     if (index === -1) {
@@ -202,7 +203,7 @@ export class RoutingTable {
   }
 
   /** Takes a contact out. The one of its bucket's cache that was seen last takes its place, and is returned. */
-  evict(id: Id.Id): Contact | undefined {
+  evict(id: Id): Contact | undefined {
     const { cache, entries } = this.bucketOf(id)
     const index = indexOf(entries, id)
     if (index === -1) return undefined
@@ -220,7 +221,7 @@ export class RoutingTable {
    * Whom to ping so that a contact of the cache may have its place: one that did not answer last time, or else the least
    * recently seen, if it was silent for `silence` and nobody of its bucket was pinged for as long.
    */
-  questionable(id: Id.Id, now: number, silence: number): Contact | undefined {
+  questionable(id: Id, now: number, silence: number): Contact | undefined {
     const bucket = this.bucketOf(id)
     const failing = bucket.entries.find(({ failures }) => failures > 0)
     if (failing !== undefined) return failing.contact
@@ -231,14 +232,14 @@ export class RoutingTable {
   }
 
   /** Takes note of a lookup: the bucket of its target needs no refresh. */
-  lookedUp(target: Id.Id, now: number): void {
+  lookedUp(target: Id, now: number): void {
     this.bucketOf(target).lookedUp = now
   }
 
   #maySplit(bucket: Bucket): boolean {
-    if (bucket.depth === Id.bits - 1) return false
+    if (bucket.depth === Distance.bits - 1) return false
     const { bits, self } = this.options
-    return bucket.depth % bits !== 0 || Id.sharedBits(bucket.prefix, self) >= bucket.depth
+    return bucket.depth % bits !== 0 || Distance.sharedBits(bucket.prefix, self) >= bucket.depth
   }
 
   #split(bucket: Bucket): void {
@@ -246,9 +247,9 @@ export class RoutingTable {
     const half = (side: 0 | 1): Bucket => ({
       _tag: "Bucket",
       depth: depth + 1,
-      prefix: Id.bit(prefix, depth) === side ? prefix : Id.flip(prefix, depth),
-      entries: entries.filter(({ contact }) => Id.bit(contact.id, depth) === side),
-      cache: cache.filter(({ contact }) => Id.bit(contact.id, depth) === side),
+      prefix: Distance.bit(prefix, depth) === side ? prefix : Distance.flip(prefix, depth),
+      entries: entries.filter(({ contact }) => Distance.bit(contact.id, depth) === side),
+      cache: cache.filter(({ contact }) => Distance.bit(contact.id, depth) === side),
       lookedUp,
       questioned
     })
@@ -270,7 +271,7 @@ export class RoutingTable {
     }
     let parent = this.#root
     while (parent._tag === "Branch") {
-      const side = Id.bit(bucket.prefix, parent.depth)
+      const side = Distance.bit(bucket.prefix, parent.depth)
       const child = parent.children[side]
       if (child === bucket) {
         parent.children[side] = by
@@ -288,5 +289,4 @@ export class RoutingTable {
 const bucketsOf = (tree: Tree): Array<Bucket> =>
   tree._tag === "Bucket" ? [tree] : [...bucketsOf(tree.children[0]), ...bucketsOf(tree.children[1])]
 
-const indexOf = (entries: ReadonlyArray<Entry>, id: Id.Id): number =>
-  entries.findIndex(({ contact }) => contact.id === id)
+const indexOf = (entries: ReadonlyArray<Entry>, id: Id): number => entries.findIndex(({ contact }) => contact.id === id)
