@@ -1,6 +1,6 @@
 /** Where a node is, and whether a stranger's word for that is worth following. No network, no clock. */
 import { Effect, Option, Result, Schema, SchemaTransformation } from "effect"
-import { NetAddress } from "effect/net"
+import { IpNetwork, NetAddress } from "effect/net"
 import * as Id from "./Id.ts"
 
 /** A node: its id and where it answers. */
@@ -10,6 +10,8 @@ export class Contact {
   /** The address as people write it: `127.0.0.1:8468`. Two are the same where this is. */
   readonly name: string
   #wire: readonly [Uint8Array, string, number] | undefined
+  #reach: number | undefined
+  #host: string | undefined
 
   constructor(id: Id.Id, address: NetAddress.InetAddress, name: string = NetAddress.formatInet(address)) {
     this.id = id
@@ -20,6 +22,21 @@ export class Contact {
   /** As it travels. Most contacts are sent again and again. */
   get wire(): readonly [id: Uint8Array, ip: string, port: number] {
     return this.#wire ??= [encodeId(this.id), NetAddress.formatIp(this.address.address), this.address.port]
+  }
+
+  /** Who may call it: from `nowhere` to `everywhere`. */
+  get reach(): number {
+    return this.#reach ??= reachOf(this.address.address)
+  }
+
+  /** The machine that it is at: an IPv4 address, or an IPv6 /64. */
+  get host(): string {
+    return this.#host ??= prefixOf(this.address.address, 4)
+  }
+
+  /** Whose neighbours it has: an IPv4 /24 or an IPv6 /48. Empty in a private network, where all are neighbours. */
+  get network(): string {
+    return this.reach < everywhere ? "" : prefixOf(this.address.address, 3)
   }
 }
 
@@ -84,15 +101,50 @@ const fromWire = ([id, ip, port]: typeof Wire.Type): Option.Option<Contact> =>
   )
 
 /**
- * Whether `sender` may send us to `address`. Nobody may name what is no host's address; and whoever is on the public
+ * Whether `sender` may send us to `contact`. Nobody may name what is no host's address; and whoever is on the public
  * network cannot know, and must not make us knock at, a private or loopback address.
  */
-export const mayName = (sender: NetAddress.InetAddress, address: NetAddress.InetAddress): boolean =>
-  NetAddress.isUnicast(address.address) && reach(address.address) >= reach(sender.address)
+export const mayName = (sender: Contact, contact: Contact): boolean =>
+  contact.reach !== nowhere && contact.reach >= sender.reach
+
+const nowhere = -1
+
+const everywhere = 3
 
 /** From this machine alone to everywhere. */
-const reach = (ip: NetAddress.IpAddress): number => {
+const reachOf = (ip: NetAddress.IpAddress): number => {
+  if (!NetAddress.isUnicast(ip)) return nowhere
   if (NetAddress.isLoopback(ip)) return 0
   if (NetAddress.isLinkLocal(ip)) return 1
-  return (NetAddress.isIpv4Address(ip) ? NetAddress.isPrivate(ip) : NetAddress.isUniqueLocal(ip)) ? 2 : 3
+  return NetAddress.isIpv4Address(ip) ? reachOfIpv4(ip) : reachOfIpv6(ip)
 }
+
+const reachOfIpv4 = (ip: NetAddress.Ipv4Address): number => {
+  if (IpNetwork.contains(thisNetwork, ip) || IpNetwork.contains(reserved, ip)) return nowhere
+  const isInside = NetAddress.isPrivate(ip) || IpNetwork.contains(carrier, ip) || IpNetwork.contains(benchmarking, ip)
+  return isInside ? 2 : everywhere
+}
+
+const reachOfIpv6 = (ip: NetAddress.Ipv6Address): number => {
+  // These carry an IPv4 address, to which a gateway would send.
+  if (IpNetwork.contains(translated, ip)) return reachOf(ipv4In(ip, 12))
+  if (IpNetwork.contains(sixToFour, ip)) return reachOf(ipv4In(ip, 2))
+  return NetAddress.isUniqueLocal(ip) || IpNetwork.contains(siteLocal, ip) ? 2 : everywhere
+}
+
+const ipv4In = (ip: NetAddress.Ipv6Address, offset: number): NetAddress.Ipv4Address =>
+  NetAddress.ipv4FromBytesUnsafe(Uint8Array.from(NetAddress.ipv6ToOctets(ip).slice(offset, offset + 4)))
+
+const thisNetwork = IpNetwork.fromStringUnsafe("0.0.0.0/8")
+const reserved = IpNetwork.fromStringUnsafe("240.0.0.0/4")
+const carrier = IpNetwork.fromStringUnsafe("100.64.0.0/10")
+const benchmarking = IpNetwork.fromStringUnsafe("198.18.0.0/15")
+const siteLocal = IpNetwork.fromStringUnsafe("fec0::/10")
+const translated = IpNetwork.fromStringUnsafe("64:ff9b::/96")
+const sixToFour = IpNetwork.fromStringUnsafe("2002::/16")
+
+/** The first octets of an IPv4 address, or so many segments of an IPv6 one. */
+const prefixOf = (ip: NetAddress.IpAddress, count: number): string =>
+  NetAddress.isIpv4Address(ip)
+    ? NetAddress.ipv4ToOctets(ip).slice(0, count).join(".")
+    : NetAddress.ipv6ToSegments(ip).slice(0, count).map((segment) => segment.toString(16)).join(":")

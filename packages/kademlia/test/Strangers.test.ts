@@ -4,7 +4,7 @@ import { Effect, Layer, Option, Schema } from "effect"
 import { Handlers, Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
-import { mayName } from "../src/Contact.ts"
+import { Contact, mayName } from "../src/Contact.ts"
 import { Id } from "../src/index.ts"
 import { Kademlia } from "../src/Messages.ts"
 import { addressOf, contactsOf, inet, inTime, join, network, start } from "./nodes.ts"
@@ -150,27 +150,37 @@ describe("a list of contacts", () => {
     }).pipe(on))
 
   it("may name what its sender can reach, and no more", () => {
-    const may = (sender: string, address: string) => mayName(inet(`${sender}:1`), inet(`${address}:1`))
+    const at = (host: string) => new Contact(strangerId, inet(`${host}:1`))
+    const may = (sender: string, address: string) => mayName(at(sender), at(address))
     expect(may("8.8.8.8", "9.9.9.9")).toBe(true)
-    for (
-      const inside of [
-        "10.0.0.1",
-        "172.16.0.1",
-        "192.168.0.1",
-        "127.0.0.1",
-        "169.254.0.1",
-        "[::1]",
-        "[fd00::1]",
-        "[fe80::1]"
-      ]
-    ) {
-      expect(may("8.8.8.8", inside)).toBe(false)
+    expect(may("8.8.8.8", "[2606:4700::1]")).toBe(true)
+    // Each at its first and last address, and what lies just outside.
+    const inside = [
+      ["10.0.0.0", "10.255.255.255", "9.255.255.255", "11.0.0.0"],
+      ["172.16.0.0", "172.31.255.255", "172.15.255.255", "172.32.0.0"],
+      ["192.168.0.0", "192.168.255.255", "192.167.255.255", "192.169.0.0"],
+      ["100.64.0.0", "100.127.255.255", "100.63.255.255", "100.128.0.0"],
+      ["198.18.0.0", "198.19.255.255", "198.17.255.255", "198.20.0.0"],
+      ["127.0.0.1", "127.255.255.255", "126.255.255.255", "128.0.0.0"],
+      ["169.254.0.1", "169.254.255.255", "169.253.255.255", "169.255.0.0"],
+      ["[fd00::1]", "[fdff::1]", "[2001:db9::1]", "[2600::]"],
+      ["[fe80::1]", "[fec0::1]", "[2606::1]", "[2607::1]"],
+      ["[64:ff9b::a00:1]", "[64:ff9b::7f00:1]", "[64:ff9b::808:808]", "[64:ff9c::a00:1]"],
+      ["[2002:a00:1::1]", "[2002:7f00:1::1]", "[2002:808:808::1]", "[2003:a00:1::1]"]
+    ] as const
+    for (const [first, last, ...outside] of inside) {
+      for (const address of [first, last]) expect([address, may("8.8.8.8", address)]).toStrictEqual([address, false])
+      for (const address of outside) expect([address, may("8.8.8.8", address)]).toStrictEqual([address, true])
     }
+    expect(may("8.8.8.8", "[::1]")).toBe(false)
     expect(may("192.168.0.1", "192.168.0.2")).toBe(true)
     expect(may("192.168.0.1", "9.9.9.9")).toBe(true)
     expect(may("192.168.0.1", "127.0.0.1")).toBe(false)
     expect(may("127.0.0.1", "127.0.0.2")).toBe(true)
-    expect(may("127.0.0.1", "0.0.0.0")).toBe(false)
+    // These are no host's, whoever names them.
+    for (const address of ["0.0.0.0", "0.1.2.3", "240.0.0.1", "255.255.255.255", "224.0.0.1", "[::]", "[ff02::1]"]) {
+      expect([address, may("127.0.0.1", address)]).toStrictEqual([address, false])
+    }
   })
 
   it.effect("however long counts for k", () =>

@@ -72,7 +72,7 @@ export class Contacts {
   callable(from: Contact, contacts: ReadonlyArray<Contact>): ReadonlyArray<Contact> {
     const { self } = this.#node
     return contacts.filter((contact) =>
-      contact.id !== self && mayName(from.address, contact.address) &&
+      contact.id !== self && mayName(from, contact) &&
       !this.#ownAddresses.has(contact.name)
     )
   }
