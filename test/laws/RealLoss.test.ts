@@ -1,13 +1,10 @@
 /** What retransmission promises, over the kernel's UDP and its own random loss, between two processes. The time is real. */
-import { describe, expect, it } from "@effect/vitest"
+import { expect, it } from "@effect/vitest"
 import { Effect, Schema, Stream } from "effect"
 import * as Link from "../loss/Link.ts"
+import * as Needs from "../support/needs.ts"
 
 const possible = await Effect.runPromise(Link.possible)
-
-const suite = possible
-  ? "over the kernel's own loss"
-  : "over the kernel's own loss: skipped, for it takes root, network namespaces, ip (iproute2) and nft (nftables)"
 
 const Round = Schema.fromJsonString(Schema.Struct({ name: Schema.String, calls: Schema.Int, answered: Schema.Int }))
 
@@ -25,7 +22,7 @@ const unanswered = Effect.gen(function*() {
   return Object.fromEntries(rounds.map(({ answered, calls, name }) => [name, calls - answered]))
 })
 
-describe.skipIf(!possible)(suite, () => {
+Needs.suite("over the kernel's own loss", possible, Needs.link)(() => {
   // By the binomial distribution. Single calls fail with 0.36: 216 of 600, and 90 more or less with 1e-13. Calls that are sent
   // seven times fail with 0.36 ** 7: 0.5 of 600. The time is real, so a machine that has others to serve leaves time for fewer:
   // 24 failed at a load of eight. Even if three times is all there is time for, 28 of 600 fail, and 70 or more with 1e-11.

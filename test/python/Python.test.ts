@@ -7,6 +7,7 @@ import { inspect, isDeepStrictEqual } from "node:util"
 import { Handlers, Protocol, Transport } from "../../src/index.ts"
 import type { Commands } from "./Python.ts"
 import { Python } from "./Python.ts"
+import * as Needs from "../support/needs.ts"
 import { lossy, values } from "./values.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -170,14 +171,7 @@ const patience = 0.3
 const calls = 500
 const inFlight = 64
 
-const suite = Option.match(executable, {
-  onNone: () => "Python: skipped, for no python3 here has u-msgpack",
-  onSome: () => "Python"
-})
-
-if (Option.isNone(executable)) process.stderr.write(`${suite}\n`)
-
-describe.skipIf(Option.isNone(executable))(suite, () => {
+Needs.suite("Python", Option.isSome(executable), Needs.uMsgpack)(() => {
   // The real clock: these are real sockets, and Python's clock is its own.
   layer(network, { excludeTestServices: true })((it) => {
     describe("values", () => {

@@ -1,11 +1,12 @@
 /** The map of a network as people see it: in a real browser, of a real process with real sockets. */
 import { NodeServices } from "@effect/platform-node"
-import { describe, expect, it } from "@effect/vitest"
+import { expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { BrowserContextOptions, Page } from "playwright-core"
+import * as Needs from "../../../test/support/needs.ts"
 import * as Browser from "../map/browser.ts"
 
 const size = 24
@@ -71,14 +72,7 @@ const set = (page: Page, key: string, value: string) =>
     await page.locator("#story", { hasText: `Stored ${key} at` }).waitFor()
   })
 
-const title = "the map of a Kademlia network"
-
-// Skipped aloud: the name says why.
-const describeWithBrowser = Option.isSome(Browser.path)
-  ? (tests: () => void) => describe(title, tests)
-  : (tests: () => void) => describe.skip(`${title} (skipped: there is no chromium here)`, tests)
-
-describeWithBrowser(() => {
+Needs.suite("the map of a Kademlia network", Option.isSome(Browser.path), Needs.chromium)(() => {
   it.live("draws every node, keys at their holders, and lookups that find them", () =>
     Effect.gen(function*() {
       const { complaints, page } = yield* openMap()

@@ -1,5 +1,5 @@
 /** Our nodes and Python's in one network, over UDP on loopback. */
-import { describe, layer } from "@effect/vitest"
+import { layer } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Context, Effect, Exit, Layer, Option, Scope } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
@@ -7,14 +7,10 @@ import { NetAddress } from "effect/net"
 import type { Messages } from "../src/index.ts"
 import { Node, Storage } from "../src/index.ts"
 import { Python } from "../../../test/python/Python.ts"
+import * as Needs from "../../../test/support/needs.ts"
 import { PythonNodes } from "./Python.ts"
 
 const executable = await Effect.runPromise(Python.find)
-
-const suite = Option.match(executable, {
-  onNone: () => "Kademlia in Python: skipped, for no python3 here has u-msgpack",
-  onSome: () => "Kademlia in Python"
-})
 
 const start = Effect.gen(function*() {
   const scope = yield* Scope.fork(yield* Effect.scope)
@@ -42,7 +38,7 @@ const values: ReadonlyArray<readonly [key: string, value: Messages.Value, type: 
 
 const plain = (value: Messages.Value | undefined) => value instanceof Uint8Array ? Array.from(value) : value
 
-describe.skipIf(Option.isNone(executable))(suite, () => {
+Needs.suite("Kademlia in Python", Option.isSome(executable), Needs.uMsgpack)(() => {
   const pythons = PythonNodes.layer(Option.getOrElse(executable, () => "python3"))
 
   /** So many Python nodes; all join by way of `gate`, or of the first. */

@@ -1,0 +1,16 @@
+/** Suites that need more of a machine than Node. What is missing is never installed here. */
+import { describe } from "@effect/vitest"
+
+/** A suite. Where what it needs is missing it is skipped, and its name and a line on stderr say what to install. */
+export const suite = (title: string, met: boolean, needs: string) => (tests: () => void): void => {
+  if (met) return void describe(title, tests)
+  const name = `${title}: skipped, for it needs ${needs}`
+  // Vitest's default reporter shows no name of a suite that is skipped.
+  process.stderr.write(`${name}\n`)
+  describe.skip(name, tests)
+}
+
+/** Debian's names of packages come first, for they are what one types. */
+export const uMsgpack = "u-msgpack for Python 3 (Debian: python3-u-msgpack; pip: u-msgpack-python)"
+export const chromium = "Chromium (Debian: chromium)"
+export const link = "root, network namespaces, ip (Debian: iproute2) and nft (Debian: nftables)"
