@@ -7,6 +7,7 @@ import { dirname, join, normalize } from "node:path"
 
 /** A room is a folder, or a file of its own. */
 const rooms = [
+  "internal/builtin",
   "internal/eager",
   "internal/recentMap",
   "internal/sizes",

@@ -2,9 +2,10 @@
  * What each sender may ask for, and what may be sent to it. A sender that has proven nothing may be forged, so tables of
  * these have a fixed size, however many senders a stranger invents. No socket, and no clock: the time is handed in.
  */
-import * as Crypto from "node:crypto"
+import type * as Crypto from "node:crypto"
 import { idBytes } from "../../Codec.ts"
 import type { KeyedHash } from "./keyedHash.ts"
+import * as Builtin from "../builtin.ts"
 import { networkOf, senderOf } from "../socket/network.ts"
 import { second } from "../time/now.ts"
 import { Buckets } from "./rates.ts"
@@ -51,6 +52,8 @@ export class Senders {
   readonly #challenges: Allowance
   readonly #requestNanos: number
   readonly #secret: string
+  // Loaded at once: a node that can challenge nobody must not begin to serve.
+  readonly #crypto: typeof Crypto = Builtin.crypto()
   readonly #proven: RecentMap<Proven>
   // At each place, the hash of the sender that was challenged last, and when. The place is some bits of the hash.
   readonly #challenged: Int32Array
@@ -180,7 +183,7 @@ export class Senders {
     const budget = this.of(host)
     const age = Math.floor(now / tokenAge)
     const serial = Buffer.from(token.buffer, token.byteOffset, serialBytes).readUIntBE(0, serialBytes)
-    const isOf = (age: number) => Crypto.timingSafeEqual(this.#tokenOf(budget.name, serial, age), token)
+    const isOf = (age: number) => this.#crypto.timingSafeEqual(this.#tokenOf(budget.name, serial, age), token)
     if (!isOf(age) && !isOf(age - 1)) return undefined
     this.#prove(budget, now, proofCredit)
     return serial
@@ -230,7 +233,7 @@ export class Senders {
   // A hash that begins with a secret, as it is cheaper than an HMAC. Whoever knows all 32 bytes of it could extend it to the hash
   // of a longer text, but a token shows 14.
   #tokenOf(name: string, serial: number, age: number): Uint8Array {
-    const token = Crypto.hash("sha256", `${this.#secret} ${age} ${serial} ${name}`, "buffer").subarray(0, idBytes)
+    const token = this.#crypto.hash("sha256", `${this.#secret} ${age} ${serial} ${name}`, "buffer").subarray(0, idBytes)
     token.writeUIntBE(serial, 0, serialBytes)
     return token
   }

@@ -1,10 +1,10 @@
-/** Node's UDP socket, as Transport needs it. The only module that imports `node:dgram`. */
+/** Node's UDP socket, as Transport needs it. */
 import * as Effect from "effect/Effect"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
-import * as Dgram from "node:dgram"
-import * as Os from "node:os"
+import type * as Dgram from "node:dgram"
+import * as Builtin from "../builtin.ts"
 import type { Options } from "./contract.ts"
 import { closedError, openError, writeError } from "./errors.ts"
 
@@ -23,7 +23,7 @@ export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.Dat
     const ipv6 = NetAddress.isIpv6Address(address)
     let socket: Dgram.Socket
     try {
-      socket = Dgram.createSocket({
+      socket = Builtin.dgram().createSocket({
         type: ipv6 ? "udp6" : "udp4",
         ipv6Only: options.ipv6Only ?? false,
         reuseAddr: options.reuseAddress ?? false,
@@ -73,7 +73,9 @@ export class Socket {
   constructor(socket: Dgram.Socket, ipv6: boolean) {
     this.#socket = socket
     this.#ipv6 = ipv6
-    this.#scopeIds = ipv6 ? NetAddress.scopeIdsFromInterfaces(Object.entries(Os.networkInterfaces())) : new Map()
+    this.#scopeIds = ipv6
+      ? NetAddress.scopeIdsFromInterfaces(Object.entries(Builtin.os().networkInterfaces()))
+      : new Map()
     const bound = socket.address()
     this.address = this.addressOf(bound.address, bound.port)
     socket.on("close", () => {

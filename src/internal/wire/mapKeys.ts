@@ -49,7 +49,10 @@ const shortText = 10
 
 /** A character for each byte. */
 const latin1 = (bytes: Uint8Array): string => {
-  if (bytes.length > shortText) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
+  // `Buffer` is Node's.
+  if (bytes.length > shortText && typeof Buffer === "function") {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
+  }
   let text = ""
   for (const byte of bytes) text += String.fromCharCode(byte)
   return text
