@@ -1,6 +1,7 @@
 /** The keys of a closed network, as they are given and as they are held. No datagrams, no clock. */
 import * as Redacted from "effect/Redacted"
-import * as Crypto from "node:crypto"
+import type * as Crypto from "node:crypto"
+import * as Builtin from "../builtin.ts"
 
 /**
  * A key that the nodes of a closed network share.
@@ -53,8 +54,10 @@ export const hold = (ring: KeyRing): HeldKeys => {
 
 /** The key that a session seals with: the first block of HKDF-Expand (RFC 5869, 2.3). */
 export const subkeyOf = (secret: Secret, session: Uint8Array): Secret =>
-  Crypto.createSecretKey(
-    Crypto.createHmac("sha256", secret).update("effect-rpcudp sealed 1").update(session).update(Uint8Array.of(1))
+  Builtin.crypto().createSecretKey(
+    Builtin.crypto().createHmac("sha256", secret).update("effect-rpcudp sealed 1").update(session).update(
+      Uint8Array.of(1)
+    )
       .digest()
   )
 
@@ -70,7 +73,11 @@ const holdKey = ({ id, secret }: Key): HeldKey => {
   if (!(bytes instanceof Uint8Array) || bytes.length !== secretBytes) {
     throw new TypeError(`the secret of a key is a Uint8Array of ${secretBytes} bytes`)
   }
-  const held = Crypto.createSecretKey(bytes)
-  const name = Crypto.createHmac("sha256", held).update("effect-rpcudp name 1").digest().toString("latin1", 0, 16)
+  const held = Builtin.crypto().createSecretKey(bytes)
+  const name = Builtin.crypto().createHmac("sha256", held).update("effect-rpcudp name 1").digest().toString(
+    "latin1",
+    0,
+    16
+  )
   return { id, secret: held, name }
 }

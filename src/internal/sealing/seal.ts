@@ -21,7 +21,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import { WebCrypto } from "effect/crypto/WebCrypto"
 import * as Duration from "effect/Duration"
-import * as Crypto from "node:crypto"
+import * as Builtin from "../builtin.ts"
 import { Sizes } from "../sizes.ts"
 import type { Peer } from "../socket/contract.ts"
 import * as Now from "../time/now.ts"
@@ -188,7 +188,7 @@ const algorithm = "chacha20-poly1305"
 /** Writes ciphertext and tag behind the header, which is in place. */
 const encrypt = (subkey: Secret, sealed: Buffer, datagram: Uint8Array): void => {
   const header = sealed.subarray(0, headerBytes)
-  const cipher = Crypto.createCipheriv(algorithm, subkey, nonceOf(header), { authTagLength: tagBytes })
+  const cipher = Builtin.crypto().createCipheriv(algorithm, subkey, nonceOf(header), { authTagLength: tagBytes })
   cipher.setAAD(header, { plaintextLength: datagram.length })
   sealed.set(cipher.update(datagram), headerBytes)
   cipher.final()
@@ -197,7 +197,7 @@ const encrypt = (subkey: Secret, sealed: Buffer, datagram: Uint8Array): void => 
 
 /** Returns undefined if the tag is not that of this header and ciphertext. */
 const decrypt = (subkey: Secret, header: Buffer, datagram: Uint8Array, length: number): Uint8Array | undefined => {
-  const decipher = Crypto.createDecipheriv(algorithm, subkey, nonceOf(header), { authTagLength: tagBytes })
+  const decipher = Builtin.crypto().createDecipheriv(algorithm, subkey, nonceOf(header), { authTagLength: tagBytes })
   decipher.setAAD(header, { plaintextLength: length })
   decipher.setAuthTag(datagram.subarray(headerBytes + length))
   const opened = decipher.update(datagram.subarray(headerBytes, headerBytes + length))
