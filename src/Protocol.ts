@@ -370,6 +370,9 @@ const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Protocol["Service"], never, Transport.Transport | Scope.Scope> {
   const transport = yield* Transport.Transport
   const context = yield* Effect.context<never>()
+  const shared = transport.shared === true
+  // Each socket knows only what it has read itself: what is recorded could be played once to each of them.
+  if (shared && options.keys !== undefined) throw new TypeError("a socket that shares its port takes no keys")
   const seal = options.keys === undefined ? undefined : Seal.make({
     ring: options.keys.ring,
     maxAge: durationOf("maxAge", options.keys.maxAge ?? defaultMaxAge)
@@ -451,14 +454,18 @@ const make = Effect.fnUntraced(function*(
   const ended = receiver.pollUnsafe()
   if (ended !== undefined && Exit.isFailure(ended)) return yield* Effect.failCause(ended.cause)
 
+  const call: typeof caller.call = shared
+    ? () => Effect.die(new TypeError("a socket that shares its port only serves: an answer may reach another socket"))
+    : caller.call
+
   return Protocol.of({
     address: transport.address,
     call: (peer, method, args) =>
       Effect.suspend(() =>
         // Without a procedure there is no declared error.
-        caller.call(NetAddress.inetAddressFromInputUnsafe(peer), method, args) as Effect.Effect<unknown, CallError>
+        call(NetAddress.inetAddressFromInputUnsafe(peer), method, args) as Effect.Effect<unknown, CallError>
       ),
-    callProcedure: (peer, procedure, args) => caller.call(peer, procedure.method, args, procedure),
+    callProcedure: (peer, procedure, args) => call(peer, procedure.method, args, procedure),
     serve: server.serve,
     rekey: (ring) =>
       Effect.sync(() => {

@@ -40,6 +40,13 @@ export interface Options {
   /** Binds even where another socket of this machine that allows it, too, is bound to the same address (SO_REUSEADDR). */
   readonly reuseAddress?: boolean | undefined
   /**
+   * Shares the port with other sockets of this user that say so, too (SO_REUSEPORT), so that a machine serves with all its
+   * cores: a process each. The system sends all datagrams of one address and port to the same socket, for as long as no
+   * socket comes or goes. A socket that shares its port only serves: calls through it are a defect, and so are keys. The
+   * build fails with `Unknown` on systems that have no such sharing.
+   */
+  readonly reusePort?: boolean | undefined
+  /**
    * The size in bytes that the kernel is asked to give the receive buffer (SO_RCVBUF). 4 MiB by default: the kernel's
    * own default holds 256 small datagrams and drops the rest of a burst without a trace. The system may grant less
    * (on Linux, `net.core.rmem_max`).
@@ -58,6 +65,9 @@ export interface Options {
 export interface Socket {
   /** The bound address, with the port that the system chose if none was asked for. */
   readonly address: NetAddress.InetAddress
+
+  /** Whether other sockets may be bound to the same port, so that an answer to this one may reach another of them. */
+  readonly shared?: boolean | undefined
 
   /** Prepares a destination. */
   readonly peer: (address: NetAddress.InetAddress) => Peer

@@ -27,6 +27,7 @@ export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.Dat
         type: ipv6 ? "udp6" : "udp4",
         ipv6Only: options.ipv6Only ?? false,
         reuseAddr: options.reuseAddress ?? false,
+        reusePort: options.reusePort ?? false,
         lookup: noLookup
       })
     } catch (cause) {
@@ -45,7 +46,7 @@ export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.Dat
           return onOpenError(cause)
         }
         socket.removeListener("error", onOpenError)
-        resume(Effect.succeed(new Socket(socket, ipv6)))
+        resume(Effect.succeed(new Socket(socket, ipv6, options.reusePort ?? false)))
       })
     } catch (cause) {
       onOpenError(cause)
@@ -64,14 +65,16 @@ const setBuffers = (socket: Dgram.Socket, options: Options): void => {
 
 export class Socket {
   readonly address: NetAddress.InetAddress
+  readonly shared: boolean
   readonly #socket: Dgram.Socket
   readonly #ipv6: boolean
   readonly #scopeIds: ReadonlyMap<string, number>
   #receiving = false
   #open = true
 
-  constructor(socket: Dgram.Socket, ipv6: boolean) {
+  constructor(socket: Dgram.Socket, ipv6: boolean, shared: boolean) {
     this.#socket = socket
+    this.shared = shared
     this.#ipv6 = ipv6
     this.#scopeIds = ipv6
       ? NetAddress.scopeIdsFromInterfaces(Object.entries(Builtin.os().networkInterfaces()))

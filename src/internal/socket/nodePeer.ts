@@ -9,6 +9,7 @@ export const make = (socket: Node.Socket): Socket => {
   const { at, to } = nodePeers(socket)
   return {
     address: socket.address,
+    shared: socket.shared,
     peer: to,
     send: (datagram, to, onFailure) => {
       if (!(to instanceof NodePeer)) throw new TypeError("a peer of another transport")
