@@ -1,17 +1,15 @@
 /**
  * What loss does to calls, with retries and without: calls over a simulated network, drawn to `docs/loss.svg`.
  *
- *   npm ci --prefix benchmark && npm run --prefix benchmark loss
+ *   npm run --prefix benchmark loss
  */
-import { LineChart } from "echarts/charts"
-import { GridComponent, LegendComponent, TitleComponent } from "echarts/components"
-import { init, use } from "echarts/core"
-import { SVGRenderer } from "echarts/renderers"
 import { Clock, Context, Effect, Exit, Fiber, Layer, Metric, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { writeFileSync } from "node:fs"
 import { Handlers, Protocol, Transport } from "../src/index.ts"
 import { SimulatedNetwork } from "../src/testing/index.ts"
+import type { Axis, Curve, Kind, Panel } from "./harness/svg.ts"
+import { curves } from "./harness/svg.ts"
 
 const calls = 4000
 
@@ -89,51 +87,40 @@ for (const [name, rows] of Object.entries(results)) {
   }
 }
 
-use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer])
-
-const percent = losses.map((loss) => 100 * loss)
-const colours = ["#c2410c", "#1d4ed8"]
-const line = (name: string, axis: number, rows: ReadonlyArray<number>, color: string, dashed = false) => ({
-  type: "line" as const,
-  name,
-  xAxisIndex: axis,
-  yAxisIndex: axis,
-  color,
-  symbolSize: 5,
-  lineStyle: { type: dashed ? "dashed" as const : "solid" as const },
-  data: rows.map((value, i) => [percent[i]!, value])
+const panel = (title: string, y: Axis, curves: ReadonlyArray<Curve>): Panel => ({
+  title,
+  x: { label: "datagrams lost each way, %", to: 50 },
+  y,
+  curves
 })
 
-const chart = init(null, null, { renderer: "svg", ssr: true, width: 920, height: 380 })
-chart.setOption({
-  animation: false,
-  backgroundColor: "#ffffff",
-  title: [
-    { text: "Calls that were answered, %", left: 60, top: 4, textStyle: { fontSize: 14 } },
-    {
-      text: "Until the answer, ms: median, and dashed the 99th percentile",
-      left: 525,
-      top: 4,
-      textStyle: { fontSize: 14 }
-    }
+const curve = (
+  attempts: keyof typeof results,
+  kind: Kind,
+  of: (row: { readonly answered: number; readonly p50: number; readonly p99: number }) => number,
+  rest?: { readonly name: string; readonly dashed?: boolean }
+): Curve => ({
+  kind,
+  name: attempts,
+  ...rest,
+  points: results[attempts].map((row) => [100 * row.loss, of(row)])
+})
+
+const chart = curves(
+  "What loss does to calls",
+  `${calls.toLocaleString("en")} calls for each point, over a simulated network whose median delay is 20 ms.`,
+  [
+    panel("Calls that were answered, %", { to: 100 }, [
+      curve("one attempt", "other", ({ answered }) => 100 * answered),
+      curve("up to 7 attempts", "ours", ({ answered }) => 100 * answered)
+    ]),
+    panel("Until the answer, ms", { scale: "log", from: 10 }, [
+      curve("one attempt", "other", ({ p50 }) => p50, { name: "one: median" }),
+      curve("one attempt", "other", ({ p99 }) => p99, { name: "one: 99 of 100", dashed: true }),
+      curve("up to 7 attempts", "ours", ({ p50 }) => p50, { name: "up to 7: median" }),
+      curve("up to 7 attempts", "ours", ({ p99 }) => p99, { name: "up to 7: 99 of 100", dashed: true })
+    ])
   ],
-  legend: { bottom: 0, data: Object.keys(results) },
-  grid: [{ left: 60, top: 40, width: 370, height: 250 }, { left: 525, top: 40, width: 370, height: 250 }],
-  xAxis: [0, 1].map((gridIndex) => ({
-    gridIndex,
-    type: "value" as const,
-    name: "datagrams lost each way, %",
-    nameLocation: "middle" as const,
-    nameGap: 28,
-    max: 50
-  })),
-  yAxis: [{ gridIndex: 0, type: "value", min: 0, max: 100 }, { gridIndex: 1, type: "log", min: 10 }],
-  series: Object.entries(results).flatMap(([name, rows], i) => [
-    line(name, 0, rows.map(({ answered }) => 100 * answered), colours[i]!),
-    line(`${name}, median`, 1, rows.map(({ p50 }) => p50), colours[i]!),
-    line(`${name}, 99th percentile`, 1, rows.map(({ p99 }) => p99), colours[i]!, true)
-  ])
-})
-writeFileSync(new URL("../docs/loss.svg", import.meta.url), chart.renderToSVGString())
-// It would keep the process alive.
-chart.dispose()
+  1
+)
+writeFileSync(new URL("../docs/loss.svg", import.meta.url), chart)

@@ -1,74 +1,75 @@
-/** The charts of RESULTS.md, as SVG. */
-import { BarChart, LineChart } from "echarts/charts"
-import { GridComponent, LegendComponent, TitleComponent } from "echarts/components"
-import { init, use } from "echarts/core"
-import type { EChartsCoreOption } from "echarts/core"
-import { SVGRenderer } from "echarts/renderers"
-import type { Curve, Point } from "./growth.ts"
+/** The charts of RESULTS.md, from its tables: what is drawn is what is written. */
+import { curves as growthCurves } from "./growth.ts"
+import { modes } from "./run.ts"
+import type { Kind, Row, Spread } from "./svg.ts"
+import { curves, dots } from "./svg.ts"
 
-use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer])
+/** Each by the name of its file. */
+export const charts = (page: string): ReadonlyArray<readonly [file: string, svg: string]> => [
+  ["results-ratios.svg", ratios(page)],
+  ["results-growth.svg", growth(page)]
+]
 
-const draw = (width: number, height: number, option: EChartsCoreOption): string => {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width, height })
-  chart.setOption({ animation: false, backgroundColor: "#ffffff", ...option })
-  const svg = chart.renderToSVGString()
-  // It would keep the process alive.
-  chart.dispose()
-  return svg
-}
+const baseline = "node:dgram"
+const ours = "effect-rpcudp"
 
-const colours = ["#1d4ed8", "#c2410c", "#15803d"]
-
-export interface Bars {
-  readonly name: string
-  readonly ratios: ReadonlyArray<number | undefined>
-}
-
-/** A group of bars a contender: its ratios to the baseline under each load. */
-export const ratios = (loads: ReadonlyArray<string>, contenders: ReadonlyArray<Bars>): string => {
-  const upwards = contenders.toReversed()
-  return draw(920, 120 + 46 * contenders.length, {
-    title: { text: "Calls a second, as a ratio to bare node:dgram", left: 20, top: 6, textStyle: { fontSize: 14 } },
-    legend: { bottom: 4, data: loads },
-    grid: { left: 210, right: 50, top: 40, bottom: 60 },
-    xAxis: { type: "value", splitNumber: 8 },
-    yAxis: { type: "category", data: upwards.map(({ name }) => name) },
-    series: loads.map((load, i) => ({
-      type: "bar",
-      name: load,
-      color: colours[i],
-      label: { show: true, position: "right", fontSize: 10 },
-      data: upwards.map(({ ratios }) => ratios[i] === undefined ? null : Number(ratios[i].toFixed(2)))
-    }))
+/** Contenders under each load, the fastest under the first one first. */
+const ratios = (page: string): string => {
+  const byName = new Map<string, Array<Spread | undefined>>()
+  for (const [i, { name }] of modes.entries()) {
+    for (const [contender, ratio] of tableAfter(page, `### ${name}, `).slice(2)) {
+      const spreads = byName.get(contender!) ?? modes.map(() => undefined)
+      spreads[i] = spreadOf(ratio!)
+      byName.set(contender!, spreads)
+    }
+  }
+  const rows = [...byName].map(([name, spreads]): Row => ({ name, kind: kindOf(name), spreads }))
+  return dots({
+    title: `Calls a second, as a ratio to bare ${baseline}`,
+    note: "Dot: the median of the rounds. Line: from the least to the greatest. Dashed: as fast as the bare socket.",
+    panels: modes.map(({ name }) => name),
+    rows: rows.toSorted((a, b) => (b.spreads[0]?.median ?? 0) - (a.spreads[0]?.median ?? 0)),
+    reference: 1
   })
 }
 
-/** What a call costs as one thing grows, a small chart each. */
-export const growth = (curves: ReadonlyArray<readonly [Curve, ReadonlyArray<Point>]>): string => {
-  const columns = 3
-  const left = (i: number) => 50 + 300 * (i % columns)
-  const top = (i: number) => 40 + 240 * Math.floor(i / columns)
-  return draw(920, 40 + 240 * Math.ceil(curves.length / columns), {
-    title: curves.map(([{ title }], i) => ({
-      text: `${title}: us of CPU a call`,
-      left: left(i),
-      top: top(i) - 32,
-      textStyle: { fontSize: 12 }
-    })),
-    grid: curves.map((_, i) => ({ left: left(i), top: top(i), width: 240, height: 150 })),
-    xAxis: curves.map(([, points], gridIndex) => ({
-      gridIndex,
-      type: "category",
-      data: points.map(({ size }) => String(size)),
-      axisLabel: { fontSize: 9 }
-    })),
-    yAxis: curves.map((_, gridIndex) => ({ gridIndex, type: "value", min: 0 })),
-    series: curves.map(([, points], i) => ({
-      type: "line",
-      xAxisIndex: i,
-      yAxisIndex: i,
-      color: colours[0],
-      data: points.map(({ cpu }) => Number(cpu.toFixed(1)))
-    }))
-  })
+const kindOf = (name: string): Kind => name === ours ? "ours" : name.startsWith(ours) ? "variant" : "peer"
+
+/** "0.62 (0.47 to 0.96)", or a number alone. */
+const spreadOf = (cell: string): Spread => {
+  const [median, least, greatest] = [...cell.matchAll(/[\d.]+/g)].map(([number]) => Number(number))
+  return { median: median!, least: least ?? median!, greatest: greatest ?? median! }
+}
+
+/** What a call costs as one thing grows, a panel each. */
+const growth = (page: string): string =>
+  curves(
+    "CPU a call as one thing grows, in microseconds",
+    "Client and server together, 64 calls in flight at a time. Medians of the rounds.",
+    growthCurves.map(({ unit }) => {
+      const [sizes, , costs] = tableAfter(page, `\n| ${unit} |`)
+      const points = sizes!.slice(1).map((size, i) => [numberOf(size), numberOf(costs![i + 1]!)] as const)
+      const most = Math.max(...points.map(([, cost]) => cost))
+      return {
+        title: `${unit[0]!.toUpperCase()}${unit.slice(1).split(";")[0]}`,
+        x: { scale: "steps" },
+        y: { to: 1.15 * most },
+        curves: [{ kind: "ours", points }]
+      }
+    }),
+    2
+  )
+
+const numberOf = (cell: string): number => Number(cell.replaceAll(",", ""))
+
+/** The cells of the first table from that text on, the one that it begins with included. */
+const tableAfter = (page: string, heading: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const found = page.indexOf(heading)
+  if (found === -1) throw new Error(`RESULTS.md has no ${JSON.stringify(heading)}`)
+  const start = page.indexOf("\n|", found) + 1
+  const rest = page.slice(start).split("\n")
+  const end = rest.findIndex((row) => !row.startsWith("|"))
+  return rest.slice(0, end === -1 ? undefined : end).map((row) =>
+    row.split("|").slice(1, -1).map((cell) => cell.trim())
+  )
 }

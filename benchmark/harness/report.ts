@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { availableParallelism, cpus, release, type } from "node:os"
 import type { Step } from "../micro.ts"
-import * as Charts from "./charts.ts"
+import { charts } from "./charts.ts"
 import type { Curve, Point } from "./growth.ts"
 import { roundsOfOthers } from "./growth.ts"
 import type { Share } from "./profile.ts"
@@ -12,7 +12,7 @@ import type { Rounds, Settings, Summary } from "./rounds.ts"
 import { summary } from "./rounds.ts"
 import type { Contender, Mode, Waiting } from "./run.ts"
 import { modes } from "./run.ts"
-import { median, spread } from "./statistics.ts"
+import { spread } from "./statistics.ts"
 
 export interface Results {
   readonly began: Date
@@ -53,20 +53,8 @@ export const report = (
     profile(results.shares),
     steps(results.steps)
   ]
-  const bars = results.contenders.map((contender) => ({
-    name: contender.name,
-    ratios: modes.map((mode) => {
-      const found = of(contender, mode)
-      return found === undefined ? undefined : median(found.ratios)
-    })
-  }))
-  return {
-    markdown: `${sections.join("\n\n")}\n`,
-    svgs: [
-      ["results-ratios.svg", Charts.ratios(modes.map(({ name }) => name), bars)],
-      ["results-growth.svg", Charts.growth(results.grown)]
-    ]
-  }
+  const markdown = `${sections.join("\n\n")}\n`
+  return { markdown, svgs: charts(markdown) }
 }
 
 type SummaryOf = (contender: Contender, mode: Mode) => Summary | undefined
