@@ -91,6 +91,8 @@ describe("the table", () => {
       expect(new Set(ids).size).toBe(ids.length)
       expect(table.size).toBe(ids.length)
       expect(ids).not.toContain(self)
+      // Each address has one id.
+      expect(new Set(table.contacts.map(({ name }) => name)).size).toBe(ids.length)
       for (const id of ids) expect(ever.has(id)).toBe(true)
       let end = 0n
       for (const bucket of table.buckets) {
@@ -179,5 +181,41 @@ describe("the table", () => {
     const table = full()
     expect(table.seen(new Contact(far(1).id, inet("10.9.9.9:9")), 10)).toBe("elsewhere")
     expect(table.find(far(1).id)?.contact.name).toBe(far(1).name)
+  })
+
+  it("has one id at an address, and another once the first has gone", () => {
+    const table = new RoutingTable.RoutingTable({ self, k, bits: 1, staleAfter: 2 }, 0)
+    const first = new Contact(far(0).id, inet("10.9.9.9:9"))
+    const second = new Contact(far(1).id, inet("10.9.9.9:9"))
+    expect(table.seen(first, 0)).toBe("added")
+    expect(table.isBarred(second)).toBe(true)
+    expect(table.seen(second, 1)).toBe("taken")
+    table.evict(first.id)
+    expect(table.seen(second, 2)).toBe("added")
+  })
+
+  it("has two contacts of a public network in a bucket of 20, and ten in all", () => {
+    /** How many places those at `host` get in a table that has ten others in each of its twenty buckets. */
+    const placesOf = (host: (n: number) => string) => {
+      const table = new RoutingTable.RoutingTable({ self, k: 20, bits: 1, staleAfter: 2 }, 0)
+      const see = (n: number, depth: number, address: string) => {
+        const id = Id.Hex.make(Id.flip(self, depth).slice(0, 30) + n.toString(16).padStart(10, "0"))
+        table.seen(new Contact(id, inet(address)), n)
+      }
+      for (let n = 0; n < 200; n++) see(n, n % 20, `9.${n}.1.1:1`)
+      const before = table.size
+      for (let n = 200; n < 400; n++) see(n, Math.floor(n / 10) % 20, `${host(n)}:${n}`)
+      const isTheirs = ({ contact }: RoutingTable.Entry) => !contact.name.startsWith("9.")
+      const inOne = Math.max(
+        ...table.buckets.map(({ cache, entries }) => [...entries, ...cache].filter(isTheirs).length)
+      )
+      return [table.size - before, inOne]
+    }
+    expect(placesOf(() => "8.8.8.8")).toStrictEqual([10, 2])
+    expect(placesOf((n) => `8.8.8.${n % 250}`)).toStrictEqual([10, 2])
+    expect(placesOf((n) => `[2606:4700:0:${n}::1]`)).toStrictEqual([10, 2])
+    expect(placesOf((n) => `8.${n >> 8}.${n & 255}.8`)[0]).toBeGreaterThan(100)
+    // A private network may be all there is.
+    expect(placesOf(() => "10.0.0.1")[0]).toBeGreaterThan(100)
   })
 })

@@ -28,6 +28,10 @@ export type Seen =
   | "cached"
   /** Its id is known at another address. */
   | "elsewhere"
+  /** Another id has a place at its address. */
+  | "taken"
+  /** Its network has as many places as one may have. */
+  | "crowded"
   | "self"
 
 export interface Entry {
@@ -35,6 +39,10 @@ export interface Entry {
   lastSeen: number
   /** Calls in a row that it has not answered. */
   failures: number
+  /** Whether it has answered with its id before it got its place. */
+  proven: boolean
+  /** When it was last asked whether it is there, for the sake of others. */
+  questionedAt: number
 }
 
 export interface Bucket {
@@ -58,12 +66,19 @@ interface Branch {
   readonly children: [Tree, Tree]
 }
 
+// However often strangers give reason to, a contact is not asked whether it is there more often: in milliseconds.
+export const questionEvery = 120_000
+
 type Tree = Bucket | Branch
 
 export class RoutingTable {
   readonly options: Options
   #root: Tree
   #size = 0
+  /** Those that have a place, by address: one id each. */
+  readonly #names = new Map<string, Entry>()
+  /** How many places each network has. */
+  readonly #networks = new Map<string, number>()
 
   constructor(options: Options, now: number) {
     this.options = options
@@ -94,6 +109,16 @@ export class RoutingTable {
 
   find(id: Id): Entry | undefined {
     return this.bucketOf(id).entries.find(({ contact }) => contact.id === id)
+  }
+
+  /** Who has a place at this address. */
+  at(name: string): Entry | undefined {
+    return this.#names.get(name)
+  }
+
+  /** Whether its address has a place already, or its network as many as one may have. */
+  isBarred(contact: Contact): boolean {
+    return this.#names.has(contact.name) || this.#isCrowded(this.bucketOf(contact.id), contact)
   }
 
   /** The bucket whose range holds an id. */
@@ -129,11 +154,18 @@ export class RoutingTable {
   /** How many contacts are closer to `target` than `id` is. */
   countCloser(target: Id, id: Id): number {
     let count = 0
-    for (const { entries } of this.buckets) {
-      for (const { contact } of entries) {
-        if (Distance.isCloser(target, contact.id, id)) count++
+    const isCloser = Distance.byDistance(target)
+    const visit = (tree: Tree): void => {
+      if (tree._tag === "Branch") {
+        visit(tree.children[0])
+        visit(tree.children[1])
+        return
+      }
+      for (const { contact } of tree.entries) {
+        if (isCloser(contact.id, id) < 0) count++
       }
     }
+    visit(this.#root)
     return count
   }
 
@@ -160,12 +192,12 @@ export class RoutingTable {
         entries.push(entry)
         return "known"
       }
-      const waiting = indexOf(cache, contact.id)
+      if (this.#names.has(contact.name)) return "taken"
+      if (this.#isCrowded(bucket, contact)) return "crowded"
+      const waiting = cache.findIndex((other) => other.contact.id === contact.id || other.contact.name === contact.name)
       if (waiting !== -1) cache.splice(waiting, 1)
-      const entry: Entry = { contact, lastSeen: now, failures: 0 }
       if (entries.length < this.options.k) {
-        entries.push(entry)
-        this.#size++
+        this.#place(bucket, newEntry(contact, now, true))
         return "added"
       }
       if (this.#maySplit(bucket)) {
@@ -174,11 +206,11 @@ export class RoutingTable {
       }
       const stale = this.#stale(bucket)
       if (stale !== -1) {
-        entries.splice(stale, 1)
-        entries.push(entry)
+        this.#unplace(bucket, stale)
+        this.#place(bucket, newEntry(contact, now, true))
         return "added"
       }
-      cache.push(entry)
+      cache.push(newEntry(contact, now, false))
       if (cache.length > this.options.k) cache.shift()
       return "cached"
     }
@@ -204,17 +236,11 @@ export class RoutingTable {
 
   /** Takes a contact out. The one of its bucket's cache that was seen last takes its place, and is returned. */
   evict(id: Id): Contact | undefined {
-    const { cache, entries } = this.bucketOf(id)
-    const index = indexOf(entries, id)
+    const bucket = this.bucketOf(id)
+    const index = indexOf(bucket.entries, id)
     if (index === -1) return undefined
-    entries.splice(index, 1)
-    const next = cache.pop()
-    if (next === undefined) {
-      this.#size--
-      return undefined
-    }
-    entries.push(next)
-    return next.contact
+    this.#unplace(bucket, index)
+    return this.#promote(bucket)
   }
 
   /**
@@ -223,7 +249,9 @@ export class RoutingTable {
    */
   questionable(id: Id, now: number, silence: number): Contact | undefined {
     const bucket = this.bucketOf(id)
-    const failing = bucket.entries.find(({ failures }) => failures > 0)
+    const failing = bucket.entries.find(({ failures, questionedAt }) =>
+      failures > 0 && questionedAt <= now - questionEvery
+    )
     if (failing !== undefined) return failing.contact
     const oldest = bucket.entries[0]
     if (oldest === undefined || oldest.lastSeen > now - silence || bucket.questioned > now - silence) return undefined
@@ -234,6 +262,46 @@ export class RoutingTable {
   /** Takes note of a lookup: the bucket of its target needs no refresh. */
   lookedUp(target: Id, now: number): void {
     this.bucketOf(target).lookedUp = now
+  }
+
+  #place(bucket: Bucket, entry: Entry): void {
+    const { name, network } = entry.contact
+    bucket.entries.push(entry)
+    this.#names.set(name, entry)
+    if (network !== "") this.#networks.set(network, (this.#networks.get(network) ?? 0) + 1)
+    this.#size++
+  }
+
+  #unplace(bucket: Bucket, index: number): void {
+    const [entry] = bucket.entries.splice(index, 1)
+    const { name, network } = entry!.contact
+    this.#names.delete(name)
+    this.#size--
+    if (network === "") return
+    const left = this.#networks.get(network)! - 1
+    if (left === 0) this.#networks.delete(network)
+    else this.#networks.set(network, left)
+  }
+
+  /** Gives a place that is free to one that waits. It has not shown that it is there, and counts as one that failed. */
+  #promote(bucket: Bucket): Contact | undefined {
+    for (let entry = bucket.cache.pop(); entry !== undefined; entry = bucket.cache.pop()) {
+      if (this.#names.has(entry.contact.name) || this.#isCrowded(bucket, entry.contact)) continue
+      entry.failures = Math.max(1, entry.failures)
+      this.#place(bucket, entry)
+      return entry.contact
+    }
+    return undefined
+  }
+
+  /** A private network has no bound: all of it may be one's own. */
+  #isCrowded({ entries }: Bucket, { network }: Contact): boolean {
+    if (network === "") return false
+    const { k } = this.options
+    if ((this.#networks.get(network) ?? 0) >= Math.max(1, k >> 1)) return true
+    let count = 0
+    for (const { contact } of entries) if (contact.network === network) count++
+    return count >= Math.max(1, Math.floor(k / 10))
   }
 
   #maySplit(bucket: Bucket): boolean {
@@ -255,10 +323,7 @@ export class RoutingTable {
     })
     const children: [Bucket, Bucket] = [half(0), half(1)]
     for (const child of children) {
-      while (child.entries.length < this.options.k && child.cache.length > 0) {
-        child.entries.push(child.cache.pop()!)
-        this.#size++
-      }
+      while (child.entries.length < this.options.k && child.cache.length > 0) this.#promote(child)
       child.entries.sort((a, b) => a.lastSeen - b.lastSeen)
     }
     this.#replace(bucket, { _tag: "Branch", depth, children })
@@ -285,6 +350,14 @@ export class RoutingTable {
     return entries.findIndex(({ failures }) => failures >= this.options.staleAfter)
   }
 }
+
+const newEntry = (contact: Contact, now: number, proven: boolean): Entry => ({
+  contact,
+  lastSeen: now,
+  failures: 0,
+  proven,
+  questionedAt: -Infinity
+})
 
 const bucketsOf = (tree: Tree): Array<Bucket> =>
   tree._tag === "Bucket" ? [tree] : [...bucketsOf(tree.children[0]), ...bucketsOf(tree.children[1])]

@@ -41,6 +41,9 @@ export class Contacts {
         else return this.#question(known.contact)
         return Effect.void
       }
+      const holder = table.at(contact.name)
+      if (holder !== undefined) return this.#question(holder.contact)
+      if (table.isBarred(contact)) return Effect.void
       if (table.hasRoom(contact.id)) return this.#admit(contact)
       table.seen(contact, now())
       const other = table.questionable(contact.id, now(), settings.questionAfter)
