@@ -191,7 +191,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
 
   const keepsNow = Effect.fnUntraced(function*({ storage }: Member) {
     const now = yield* Clock.currentTimeMillis
-    return (yield* storage.all).filter(([, { expiresAt }]) => expiresAt > now)
+    return (yield* Stream.runCollect(storage.all)).filter(([, { expiresAt }]) => expiresAt > now)
   })
 
   /** A node that has to ask others for the key, if there is any. */

@@ -1,5 +1,5 @@
 /** What a node keeps for others: a service, in memory here. No network; its times are told by its callers. */
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
 import type { Id } from "./Id.ts"
 import { Value } from "./Messages.ts"
 
@@ -23,7 +23,8 @@ export class Storage extends Context.Service<Storage, {
   /** Returns false where there is no room. */
   readonly put: (key: Id, entry: Entry) => Effect.Effect<boolean>
   readonly remove: (key: Id) => Effect.Effect<void>
-  readonly all: Effect.Effect<ReadonlyArray<readonly [key: Id, entry: Entry]>>
+  /** Whatever is there, read a few at a time: there may be gigabytes. What changes meanwhile may be missed. */
+  readonly all: Stream.Stream<readonly [key: Id, entry: Entry]>
 }>()("effect-kademlia/Storage") {}
 
 export interface Options {
@@ -47,6 +48,6 @@ export const layerMemory = (options?: Options): Layer.Layer<Storage> =>
           return true
         }),
       remove: (key) => Effect.sync(() => void entries.delete(key)),
-      all: Effect.sync(() => [...entries])
+      all: Stream.suspend(() => Stream.fromIterable(entries, { chunkSize: 64 }))
     }
   })

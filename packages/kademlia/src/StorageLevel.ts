@@ -1,6 +1,6 @@
 /** What a node keeps, in a directory: LevelDB, embedded by way of classic-level. */
 import { ClassicLevel } from "classic-level"
-import { Effect, Layer, Option, Schema } from "effect"
+import { Cause, Effect, Layer, Option, Schema, Stream } from "effect"
 import { deserialize, serialize } from "node:v8"
 import { Hex } from "./Id.ts"
 import type { Options } from "./Storage.ts"
@@ -37,14 +37,35 @@ export const layer = (directory: string, options?: Options): Layer.Layer<Storage
             keys.delete(key)
             return Effect.promise(() => level.del(key))
           }),
-        all: Effect.map(Effect.promise(() => level.iterator().all()), (pairs) =>
-          pairs.flatMap(([key, bytes]) => {
-            const entry = entryOf(bytes)
-            return entry === undefined || !isId(key) ? [] : [[key, entry] as const]
-          }))
+        all: Stream.unwrap(
+          Effect.map(
+            Effect.acquireRelease(
+              Effect.sync(() => level.iterator({ highWaterMarkBytes })),
+              (iterator) => Effect.promise(() => iterator.close())
+            ),
+            (iterator) =>
+              Stream.fromEffectRepeat(
+                Effect.flatMap(
+                  Effect.promise(() => iterator.nextv(chunk)),
+                  (pairs) => pairs.length === 0 ? Cause.done() : Effect.succeed(entriesOf(pairs))
+                )
+              ).pipe(Stream.flattenIterable)
+          )
+        )
       }
     })
   )
+
+// Read at once. A value has up to 8 KiB.
+const chunk = 64
+
+const highWaterMarkBytes = 1_048_576
+
+const entriesOf = (pairs: ReadonlyArray<readonly [key: string, bytes: Uint8Array]>) =>
+  pairs.flatMap(([key, bytes]) => {
+    const entry = entryOf(bytes)
+    return entry === undefined || !isId(key) ? [] : [[key, entry] as const]
+  })
 
 const open = (directory: string) =>
   Effect.acquireRelease(

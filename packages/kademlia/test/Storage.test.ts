@@ -1,7 +1,7 @@
 /** What both storages do, and what the one in a directory does more; the file of a node's state. */
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, FileSystem, Layer, Option } from "effect"
+import { Effect, FileSystem, Layer, Option, Stream } from "effect"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import type { Messages } from "../src/index.ts"
 import { Id, Node, Storage } from "../src/index.ts"
@@ -43,10 +43,10 @@ for (const [kind, storage] of Object.entries(kinds)) {
           const found = Option.getOrThrow(yield* get(key))
           expect({ ...found, value: plain(found.value) }).toStrictEqual({ ...entry(value), value: plain(value) })
         }
-        expect(new Map(yield* all).size).toBe(values.length)
+        expect(new Map(yield* Stream.runCollect(all)).size).toBe(values.length)
         yield* remove(Id.ofKey("0"))
         expect(yield* get(Id.ofKey("0"))).toStrictEqual(Option.none())
-        expect((yield* all).map(([key]) => key)).not.toContain(Id.ofKey("0"))
+        expect((yield* Stream.runCollect(all)).map(([key]) => key)).not.toContain(Id.ofKey("0"))
       }).pipe(using()))
 
     it.effect("has room for so many keys, and no more", () =>

@@ -1,6 +1,6 @@
 /** Bad neighbours: what they say and do harms neither the node nor, beyond what the paper allows, its table. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Option, Schema } from "effect"
+import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { Handlers, Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
@@ -112,7 +112,7 @@ describe("a stranger", () => {
         const error = yield* inTime(Effect.flip(raw.store(bytes(strangerId), bytes(strangerId), value)))
         expect(error).toMatchObject({ _tag: "Rejected", reason: "InvalidArguments" })
       }
-      expect(yield* node!.storage.all).toStrictEqual([])
+      expect(yield* Stream.runCollect(node!.storage.all)).toStrictEqual([])
     }).pipe(on))
 })
 

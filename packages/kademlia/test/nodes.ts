@@ -18,10 +18,14 @@ export interface Member {
 export const inet = NetAddress.inetAddressFromStringUnsafe
 
 /** A node at an address of the network. */
-export const start = Effect.fnUntraced(function*(address: string, options?: Node.Options) {
+export const start = Effect.fnUntraced(function*(
+  address: string,
+  options?: Node.Options,
+  storage: Layer.Layer<Storage.Storage> = Storage.layerMemory()
+) {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const live = Node.layer(options).pipe(
-    Layer.provideMerge(Storage.layerMemory()),
+    Layer.provideMerge(storage),
     Layer.provide(Protocol.layer({ timeout: "1 second", gracePeriod: 0 })),
     Layer.provide(Transport.layerSocket()),
     Layer.provide(SimulatedNetwork.socket(address))

@@ -1,5 +1,5 @@
 /** What a node does now and then: joins again, refreshes buckets, renews what it keeps. Knows no interval. */
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import type { NodeContext } from "./context.ts"
 import type { Joining } from "./joining.ts"
 import type { Lookups } from "./lookups.ts"
@@ -19,5 +19,5 @@ export const maintain = (
   Effect.gen(function*() {
     yield* joining.rejoin()
     yield* lookups.refresh(table.buckets.filter(({ lookedUp }) => lookedUp <= now() - refreshAfter))
-    for (const [key, entry] of yield* storage.all) yield* values.renew(key, entry)
+    yield* Stream.runForEach(storage.all, ([key]) => values.renew(key))
   })

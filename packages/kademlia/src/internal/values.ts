@@ -1,5 +1,5 @@
 /** What a node keeps, and has others keep: who takes a pair, for how long, and when it is stored again. */
-import { Effect, Option, Random } from "effect"
+import { Effect, Option, Random, Semaphore, Stream } from "effect"
 import type { Contact } from "../Contact.ts"
 import * as Id from "../Id.ts"
 import type { Value } from "../Messages.ts"
@@ -18,10 +18,20 @@ export interface Search {
   readonly asked: number
 }
 
+// How many newcomers wait to be handed what they are to keep, how many pairs one is handed, and after how many in a row
+// that it did not take it is handed no more.
+const maxWaiting = 32
+
+const maxHanded = 1_000
+
+const maxSilent = 3
+
 export class Values {
   readonly #node: NodeContext
   readonly #contacts: Contacts
   readonly #lookups: Lookups
+  readonly #one = Semaphore.makeUnsafe(1)
+  #waiting = 0
 
   constructor(node: NodeContext, contacts: Contacts, lookups: Lookups) {
     this.#node = node
@@ -91,24 +101,70 @@ export class Values {
     })
   }
 
-  /** Hands the pairs to a new contact that it is to keep, if no other node is closer to them than this (section 2.5). */
+  /**
+   * Hands the pairs to a new contact that it is to keep, if no other node is closer to them than this (section 2.5). To
+   * one contact after the other, and to none that does not answer.
+   */
   handOver(contact: Contact): Effect.Effect<void> {
-    const { now, self, settings, storage, table } = this.#node
-    return Effect.gen({ self: this }, function*() {
-      for (const [key, entry] of yield* storage.all) {
-        if (entry.expiresAt <= now()) continue
-        const closest = table.closest(key, settings.k)
-        if (!closest.includes(contact)) continue
-        const rival = closest.find((other) => other !== contact)
-        if (rival === undefined || Id.isCloser(key, self, rival.id)) yield* this.#storeAt(contact, key, entry.value)
-      }
+    const { inBackground } = this.#node
+    return Effect.suspend(() => {
+      if (this.#waiting >= maxWaiting || !this.#mayBeKeeper(contact)) return Effect.void
+      this.#waiting++
+      return this.#one.withPermit(this.#handAll(contact)).pipe(
+        Effect.ensuring(Effect.sync(() => this.#waiting--)),
+        inBackground,
+        Effect.asVoid
+      )
     })
   }
 
+  #handAll(contact: Contact): Effect.Effect<void> {
+    const { now, self, settings, storage, table } = this.#node
+    return Effect.suspend(() => {
+      let handed = 0
+      let silent = 0
+      return storage.all.pipe(
+        Stream.filter(([key, entry]) => {
+          if (entry.expiresAt <= now()) return false
+          const closest = table.closest(key, settings.k)
+          if (!closest.includes(contact)) return false
+          const rival = closest.find((other) => other !== contact)
+          return rival === undefined || Id.isCloser(key, self, rival.id)
+        }),
+        // It may have changed since it was listed, or be gone.
+        Stream.mapEffect(([key]) => Effect.map(this.kept(key), (kept) => ({ key, kept }))),
+        Stream.mapEffect(({ kept, key }) =>
+          kept === undefined ? Effect.succeed(true) : this.#storeAt(contact, key, kept.value)
+        ),
+        Stream.takeWhile((taken) => {
+          handed++
+          silent = taken ? 0 : silent + 1
+          return handed < maxHanded && silent < maxSilent
+        }),
+        Stream.runDrain
+      )
+    })
+  }
+
+  /**
+   * Whether the contact may be among the k closest to a key that is closer to this node than to all others. It is not if k
+   * others share more bits with this node, and another shares as many as it does, or any number below.
+   */
+  #mayBeKeeper({ id }: Contact): boolean {
+    const { self, settings: { k }, table } = this.#node
+    const shared = Id.sharedBits(self, id)
+    const others = table.contacts.filter((other) => other.id !== id).map((other) => Id.sharedBits(self, other.id))
+    const below = new Set(others.filter((bits) => bits <= shared))
+    return others.filter((bits) => bits > shared).length < k || below.size <= shared
+  }
+
   /** Drops a pair whose time has come, and stores one at the closest nodes again that is due. */
-  renew(key: Id.Id, entry: Entry): Effect.Effect<void> {
+  renew(key: Id.Id): Effect.Effect<void> {
     const { events, now, self, settings: { k, publishAfter, republishAfter }, storage, table } = this.#node
     return Effect.gen({ self: this }, function*() {
+      // It may have changed since it was listed, or be gone.
+      const entry = Option.getOrUndefined(yield* storage.get(key))
+      if (entry === undefined) return
       if (entry.expiresAt <= now()) {
         yield* storage.remove(key)
         events.emit(() => ({ _tag: "Expired", key }))
