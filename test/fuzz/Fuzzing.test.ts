@@ -75,7 +75,7 @@ describe("a fuzzer", () => {
   const settings = (planted: string, heapPerByte = 1e9): Settings => ({
     target: new URL(`../support/planted/${planted}.ts`, import.meta.url).href,
     sources: new URL("../support/planted/", import.meta.url).href,
-    limits: { millis: 30_000, heapPerByte, hungMillis: 2000, heapMiB: 64 }
+    limits: { millis: 30_000, heapPerByte, hungMillis: 8000, heapMiB: 64 }
   })
   const options = { seed: 1, seconds: Infinity, inputs: 300_000, corpus: [] }
 
