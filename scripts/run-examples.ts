@@ -9,9 +9,22 @@ import { fileURLToPath } from "node:url"
 
 interface Example {
   readonly file: string
+  readonly args?: ReadonlyArray<string>
   /** What it prints, line by line. */
   readonly prints: ReadonlyArray<string | RegExp>
 }
+
+const cluster = (...args: ReadonlyArray<string>): Example => ({
+  file: "examples/cluster/main.ts",
+  args,
+  prints: [
+    /^3 fronts serve, over (SQLite|PostgreSQL)$/,
+    ...(args.includes("--rolling") ? [1, 2, 3] : [1]).map(() => /^front \d (was|took) .+$/),
+    /^\d+ orders a second, .+$/,
+    // What must not be is told by how it ends.
+    /^\d+ acknowledged, \d+ lost, \d+ applied twice, \d+ calls failed, longest pause .+ s$/
+  ]
+})
 
 const examples: ReadonlyArray<Example> = [
   {
@@ -53,10 +66,15 @@ const examples: ReadonlyArray<Example> = [
       "list [None, True, {'name': 'Ada'}]",
       /^127\.0\.0\.1:\d+ did not answer "missing" within 300ms$/
     ]
-  }
+  },
+  cluster("--kill", "1"),
+  cluster("--kill", "1", "--postgres"),
+  cluster("--kill", "1", "--unremembered"),
+  cluster("--cut", "1"),
+  cluster("--rolling", "--seconds", "25")
 ]
 
-const timeLimit = "60 seconds"
+const timeLimit = "120 seconds"
 
 type Outcome = "passed" | "failed" | "skipped"
 
@@ -66,9 +84,12 @@ class SomeFailed extends Schema.TaggedError<SomeFailed>()("SomeFailed", { messag
 
 /** Runs an example in a process group of its own, which ends with the scope. Answers why it was skipped, if it was. */
 const run = Effect.fn("run")(
-  function*({ file, prints }: Example) {
+  function*({ args = [], file, prints }: Example) {
     const path = fileURLToPath(new URL(`../${file}`, import.meta.url))
-    const example = yield* ChildProcess.make(process.execPath, [path], { stdin: "ignore", forceKillAfter: "2 seconds" })
+    const example = yield* ChildProcess.make(process.execPath, [path, ...args], {
+      stdin: "ignore",
+      forceKillAfter: "2 seconds"
+    })
     const [exitCode, stdout, stderr] = yield* Effect.all([
       example.exitCode,
       example.stdout.pipe(Stream.decodeText(), Stream.mkString),
@@ -113,7 +134,7 @@ const report = Effect.fn("report")(function*(example: Example) {
     onFailure: (error): readonly [Outcome, string] => ["failed", `: ${error.message}`]
   }))
   const seconds = ((yield* Clock.currentTimeMillis) - start) / 1000
-  yield* Console.log(`${outcome}  ${example.file} (${seconds.toFixed(1)} s)${line}`)
+  yield* Console.log(`${outcome}  ${[example.file, ...example.args ?? []].join(" ")} (${seconds.toFixed(1)} s)${line}`)
   return outcome
 })
 
