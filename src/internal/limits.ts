@@ -84,7 +84,7 @@ export interface Memory {
 /** What a node keeps to. */
 type Numbers = { readonly [Name in keyof Limits]-?: number }
 
-export const defaultLimits = {
+const defaultLimits = {
   calls: 131_072,
   handlers: 16_384,
   handlersPerSender: 1024,

@@ -1,15 +1,16 @@
 /** How long peers take to answer, as RFC 6298 estimates it from round trips. The number of peers is bounded. No clock. */
 import { RecentMap } from "../recentMap.ts"
+import { millisecond, second } from "../time/now.ts"
 
 /** Nanoseconds until a datagram is sent again, for a peer of which nothing is known (RFC 6298, 2.1). */
-const initial = 1_000_000_000
+const initial = second
 
 // RFC 6298, 2.4 rounds up to a second, as a peer may delay its acknowledgements. Here the answer itself comes back, so the least
 // is what the resolution of timers and a busy process may add.
-const min = 50_000_000
+const min = 50 * millisecond
 
 // RFC 6298, 2.5
-const max = 60_000_000_000
+const max = 60 * second
 
 interface Estimate {
   /** SRTT and RTTVAR, in nanoseconds. NaN until there is a measurement. */

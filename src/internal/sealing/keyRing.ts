@@ -55,10 +55,7 @@ export const hold = (ring: KeyRing): HeldKeys => {
 /** The key that a session seals with: the first block of HKDF-Expand (RFC 5869, 2.3). */
 export const subkeyOf = (secret: Secret, session: Uint8Array): Secret =>
   Builtin.crypto().createSecretKey(
-    Builtin.crypto().createHmac("sha256", secret).update("effect-rpcudp sealed 1").update(session).update(
-      Uint8Array.of(1)
-    )
-      .digest()
+    hmac(secret, "effect-rpcudp sealed 1").update(session).update(Uint8Array.of(1)).digest()
   )
 
 /** The name of a session in tables: two that were sealed under different keys have different names. */
@@ -74,10 +71,10 @@ const holdKey = ({ id, secret }: Key): HeldKey => {
     throw new TypeError(`the secret of a key is a Uint8Array of ${secretBytes} bytes`)
   }
   const held = Builtin.crypto().createSecretKey(bytes)
-  const name = Builtin.crypto().createHmac("sha256", held).update("effect-rpcudp name 1").digest().toString(
-    "latin1",
-    0,
-    16
-  )
+  const name = hmac(held, "effect-rpcudp name 1").digest().toString("latin1", 0, 16)
   return { id, secret: held, name }
 }
+
+/** Begins with what it is for, so that no two purposes can have the same result. */
+const hmac = (secret: Secret, purpose: string): Crypto.Hmac =>
+  Builtin.crypto().createHmac("sha256", secret).update(purpose)
