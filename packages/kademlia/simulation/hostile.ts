@@ -7,7 +7,7 @@ import * as Id from "../src/Id.ts"
 import { Kademlia } from "../src/Messages.ts"
 
 /**
- * All answer pings, so all get into tables. A mute one answers no search, too late to count. A lying one names nodes
+ * All answer pings, so all get into tables. A mute one answers searches too late to count. A lying one names nodes
  * near what is looked for that are not there. A hoarding one takes what it is told to store, keeps nothing, and names
  * none but other hostile nodes.
  */

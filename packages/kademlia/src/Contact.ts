@@ -11,7 +11,6 @@ export class Contact {
   readonly name: string
   #wire: readonly [Uint8Array, string, number] | undefined
   #reach: number | undefined
-  #host: string | undefined
 
   constructor(id: Id.Id, address: NetAddress.InetAddress, name: string = NetAddress.formatInet(address)) {
     this.id = id
@@ -29,14 +28,9 @@ export class Contact {
     return this.#reach ??= reachOf(this.address.address)
   }
 
-  /** The machine that it is at: an IPv4 address, or an IPv6 /64. */
-  get host(): string {
-    return this.#host ??= prefixOf(this.address.address, 4)
-  }
-
   /** Whose neighbours it has: an IPv4 /24 or an IPv6 /48. Empty in a private network, where all are neighbours. */
   get network(): string {
-    return this.reach < everywhere ? "" : prefixOf(this.address.address, 3)
+    return this.reach < everywhere ? "" : prefixOf(this.address.address)
   }
 }
 
@@ -143,8 +137,7 @@ const siteLocal = IpNetwork.fromStringUnsafe("fec0::/10")
 const translated = IpNetwork.fromStringUnsafe("64:ff9b::/96")
 const sixToFour = IpNetwork.fromStringUnsafe("2002::/16")
 
-/** The first octets of an IPv4 address, or so many segments of an IPv6 one. */
-const prefixOf = (ip: NetAddress.IpAddress, count: number): string =>
+const prefixOf = (ip: NetAddress.IpAddress): string =>
   NetAddress.isIpv4Address(ip)
-    ? NetAddress.ipv4ToOctets(ip).slice(0, count).join(".")
-    : NetAddress.ipv6ToSegments(ip).slice(0, count).map((segment) => segment.toString(16)).join(":")
+    ? NetAddress.ipv4ToOctets(ip).slice(0, 3).join(".")
+    : NetAddress.ipv6ToSegments(ip).slice(0, 3).map((segment) => segment.toString(16)).join(":")

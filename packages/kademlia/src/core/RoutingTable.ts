@@ -39,10 +39,6 @@ export interface Entry {
   lastSeen: number
   /** Calls in a row that it has not answered. */
   failures: number
-  /** Whether it has answered with its id before it got its place. */
-  proven: boolean
-  /** When it was last asked whether it is there, for the sake of others. */
-  questionedAt: number
 }
 
 export interface Bucket {
@@ -65,9 +61,6 @@ interface Branch {
   readonly depth: number
   readonly children: [Tree, Tree]
 }
-
-// However often strangers give reason to, a contact is not asked whether it is there more often: in milliseconds.
-export const questionEvery = 120_000
 
 type Tree = Bucket | Branch
 
@@ -112,7 +105,7 @@ export class RoutingTable {
   }
 
   /** Who has a place at this address. */
-  at(name: string): Entry | undefined {
+  holderOf(name: string): Entry | undefined {
     return this.#names.get(name)
   }
 
@@ -197,7 +190,7 @@ export class RoutingTable {
       const waiting = cache.findIndex((other) => other.contact.id === contact.id || other.contact.name === contact.name)
       if (waiting !== -1) cache.splice(waiting, 1)
       if (entries.length < this.options.k) {
-        this.#place(bucket, newEntry(contact, now, true))
+        this.#place(bucket, newEntry(contact, now))
         return "added"
       }
       if (this.#maySplit(bucket)) {
@@ -207,10 +200,10 @@ export class RoutingTable {
       const stale = this.#stale(bucket)
       if (stale !== -1) {
         this.#unplace(bucket, stale)
-        this.#place(bucket, newEntry(contact, now, true))
+        this.#place(bucket, newEntry(contact, now))
         return "added"
       }
-      cache.push(newEntry(contact, now, false))
+      cache.push(newEntry(contact, now))
       if (cache.length > this.options.k) cache.shift()
       return "cached"
     }
@@ -249,9 +242,7 @@ export class RoutingTable {
    */
   questionable(id: Id, now: number, silence: number): Contact | undefined {
     const bucket = this.bucketOf(id)
-    const failing = bucket.entries.find(({ failures, questionedAt }) =>
-      failures > 0 && questionedAt <= now - questionEvery
-    )
+    const failing = bucket.entries.find(({ failures }) => failures > 0)
     if (failing !== undefined) return failing.contact
     const oldest = bucket.entries[0]
     if (oldest === undefined || oldest.lastSeen > now - silence || bucket.questioned > now - silence) return undefined
@@ -351,13 +342,7 @@ export class RoutingTable {
   }
 }
 
-const newEntry = (contact: Contact, now: number, proven: boolean): Entry => ({
-  contact,
-  lastSeen: now,
-  failures: 0,
-  proven,
-  questionedAt: -Infinity
-})
+const newEntry = (contact: Contact, now: number): Entry => ({ contact, lastSeen: now, failures: 0 })
 
 const bucketsOf = (tree: Tree): Array<Bucket> =>
   tree._tag === "Bucket" ? [tree] : [...bucketsOf(tree.children[0]), ...bucketsOf(tree.children[1])]

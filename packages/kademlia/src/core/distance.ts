@@ -45,13 +45,6 @@ export const flip = (id: Id, index: number): Id => {
   return idOf(id.slice(0, at) + turned.toString(16) + id.slice(at + 1))
 }
 
-/** An id that chance chooses. `random` returns from 0 to 1, 1 excluded. */
-export const randomId = (random: () => number): Id => {
-  let hex = ""
-  for (let i = 0; i < bits / 32; i++) hex += Math.floor(random() * 2 ** 32).toString(16).padStart(8, "0")
-  return idOf(hex)
-}
-
 // Made of digits of ids alone, so it is one.
 const idOf = (hex: string): Id => hex as Id
 

@@ -41,7 +41,7 @@ export class Contacts {
         else return this.#question(known.contact)
         return Effect.void
       }
-      const holder = table.at(contact.name)
+      const holder = table.holderOf(contact.name)
       if (holder !== undefined) return this.#question(holder.contact)
       if (table.isBarred(contact)) return Effect.void
       if (table.hasRoom(contact.id)) return this.#admit(contact)

@@ -147,8 +147,10 @@ export class Values {
   }
 
   /**
-   * Whether the contact may be among the k closest to a key that is closer to this node than to all others. It is not if k
-   * others share more bits with this node, and another shares as many as it does, or any number below.
+   * Whether there can be a key that this node hands to the contact. This node must be closer to the key than all others are,
+   * and the contact among the k closest. Say that the key shares `n` bits with this node. Then no other node shares exactly `n`
+   * bits with it, as that one would be closer to the key. And if the contact shares fewer than `n`, then less than k others
+   * share more than the contact does.
    */
   #mayBeKeeper({ id }: Contact): boolean {
     const { self, settings: { k }, table } = this.#node
