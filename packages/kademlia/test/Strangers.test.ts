@@ -149,6 +149,24 @@ describe("a list of contacts", () => {
       expect(asked.sort()).toStrictEqual([addressOf(2), at])
     }).pipe(on))
 
+  it.effect("is not even asked who it is where its public network has as many places as it may", () =>
+    Effect.gen(function*() {
+      const [node] = yield* network(1)
+      const asked: Array<number> = []
+      for (const n of [1, 2, 3]) {
+        const id = Id.ofKey(`neighbour ${n}`)
+        const ping = Effect.sync(() => {
+          asked.push(n)
+          return bytes(id)
+        })
+        const { call } = yield* stranger(`8.8.8.${n}:1`, { ping })
+        yield* inTime(call.ping(id))
+        yield* inTime(Effect.sleep("5 seconds"))
+      }
+      expect(asked).toStrictEqual([1, 2])
+      expect(yield* contactsOf(node!)).toHaveLength(2)
+    }).pipe(on))
+
   it("may name what its sender can reach, and no more", () => {
     const at = (host: string) => new Contact(strangerId, inet(`${host}:1`))
     const may = (sender: string, address: string) => mayName(at(sender), at(address))
@@ -180,6 +198,7 @@ describe("a list of contacts", () => {
     // These are no host's, whoever names them.
     for (const address of ["0.0.0.0", "0.1.2.3", "240.0.0.1", "255.255.255.255", "224.0.0.1", "[::]", "[ff02::1]"]) {
       expect([address, may("127.0.0.1", address)]).toStrictEqual([address, false])
+      expect([address, may("240.0.0.2", address)]).toStrictEqual([address, false])
     }
   })
 

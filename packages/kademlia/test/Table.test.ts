@@ -218,4 +218,19 @@ describe("the table", () => {
     // A private network may be all there is.
     expect(placesOf(() => "10.0.0.1")[0]).toBeGreaterThan(100)
   })
+
+  it("gives a free place to nobody whose public network has as many as it may", () => {
+    const table = new RoutingTable.RoutingTable({ self, k: 10, bits: 1, staleAfter: 2 }, 0)
+    const far = (n: number) => Id.Hex.make(Id.flip(self, 0).slice(0, 30) + n.toString(16).padStart(10, "0"))
+    for (let n = 0; n < 10; n++) table.seen(new Contact(far(n), inet(`9.${n}.1.1:1`)), n)
+    // Its bucket is full: the two wait, and so does a third of another network.
+    const [first, second, other] = ["8.8.8.1:1", "8.8.8.2:1", "7.7.7.7:1"].map((name, i) =>
+      new Contact(far(10 + i), inet(name))
+    ) as [Contact, Contact, Contact]
+    for (const waiting of [other, first, second]) expect(table.seen(waiting, 20)).toBe("cached")
+    expect(table.evict(far(0))).toBe(second)
+    expect(table.evict(far(1))).toBe(other)
+    expect(table.evict(far(2))).toBe(undefined)
+    expect(table.size).toBe(9)
+  })
 })

@@ -1,6 +1,6 @@
 /** What looking after the pairs costs, and that it never undoes what has happened meanwhile. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, Option, Stream } from "effect"
+import { Context, Deferred, Effect, Layer, Option, Stream } from "effect"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
 import { Id, Storage } from "../src/index.ts"
@@ -67,6 +67,35 @@ describe("newcomers", () => {
       yield* inTime(node.bootstrap([inet(addressOf(1))]))
       yield* TestClock.adjust("10 minutes")
       expect(stores).toBe(3)
+    }).pipe(on))
+
+  it.effect("are handed a thousand pairs each, and no more", () =>
+    Effect.gen(function*() {
+      const { layer, memory } = yield* watched(() => Effect.void)
+      yield* fill(memory, 1_001)
+      yield* start(addressOf(1), { every: "1 day" }, layer)
+      const { node, storage } = yield* start(addressOf(2), { every: "1 day" })
+      yield* inTime(node.bootstrap([inet(addressOf(1))]))
+      yield* TestClock.adjust("10 minutes")
+      expect(yield* Stream.runCount(storage.all)).toBe(1_000)
+    }).pipe(on))
+
+  it.effect("are 32 at once that are handed anything", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const { count, layer, memory } = yield* watched(() => Deferred.await(gate))
+      yield* fill(memory, 1)
+      const { node: keeper } = yield* start(addressOf(1), { k: 64, every: "1 day" }, layer)
+      for (let i = 2; i < 36; i++) {
+        const { node } = yield* start(addressOf(i), { k: 64, every: "1 day" })
+        yield* inTime(node.bootstrap([inet(addressOf(1))]))
+      }
+      yield* TestClock.adjust("1 minute")
+      const buckets = yield* keeper.buckets
+      expect(buckets.reduce((sum, { entries }) => sum + entries.length, 0)).toBe(34)
+      yield* Deferred.succeed(gate, undefined)
+      yield* inTime(Effect.sleep("5 minutes"))
+      expect(count.reads).toBe(32)
     }).pipe(on))
 })
 
