@@ -34,27 +34,19 @@ const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true, useToJS
  * `Uint8Array`, invalid dates, strings with lone surrogates, integers over 64 bits, nesting over 32, cycles.
  */
 export const pack = (value: unknown, reserve: number): Uint8Array | Unpackable => {
-  // A getter of the value may itself come here.
-  const outer = [wide, unpackable, containers, pairs, arrays] as const
-  wide = false
-  unpackable = undefined
-  containers = 0
-  pairs = 0
-  arrays = 0
+  const walk: Walk = { wide: false, heap: 0, keyPairs: 0, places: 0, refusal: undefined }
   try {
-    const ready = prepare(value, 0)
-    if (unpackable !== undefined) return unpackable
+    const ready = prepare(walk, value, 0)
+    if (walk.refusal !== undefined) return walk.refusal
     const bytes = packr.pack(ready, RESERVE_START_SPACE | reserve)
     // msgpackr writes every bigint under 2^63 as int 64. Python writes positive ones as uint 64, and so do we.
-    if (wide) unsign(bytes, reserve)
-    const rich = containers > (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length || pairs > maxKeyPairs ||
-      8 * arrays > maxIndexHeap
+    if (walk.wide) unsign(bytes, reserve)
+    const rich = walk.heap > (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length || walk.keyPairs > maxKeyPairs ||
+      8 * walk.places > maxIndexHeap
     return rich && bytes.length <= maxDatagramBytes ? readable(bytes, reserve) : bytes
   } catch (cause) {
     // A getter, a proxy or a detached buffer.
     return { path: [], problem: `the value could not be read: ${cause instanceof Error ? cause.message : "it threw"}` }
-  } finally {
-    ;[wide, unpackable, containers, pairs, arrays] = outer
   }
 }
 
@@ -121,70 +113,75 @@ const payloadBytes = (bytes: Uint8Array, offset: number, token: number): number 
 
 export const isUnpackable = (packed: Uint8Array | Unpackable): packed is Unpackable => "problem" in packed
 
-// Set by `prepare`: an integer needs more than 32 bits; what containers and bytes take at most when they are read, and how
-// many pairs of keys are compared and places V8 may make of indices; the value is refused.
-let wide = false
-let containers = 0
-let pairs = 0
-let arrays = 0
-let unpackable: { readonly path: Array<PropertyKey>; readonly problem: string } | undefined
+/** One walk over a value, which checks it and counts what its reader will make of it. */
+interface Walk {
+  /** An integer needs more than 32 bits. */
+  wide: boolean
+  /** What containers and bytes take at most, once they are read. */
+  heap: number
+  /** Keys that a `Map` may compare with each other. */
+  keyPairs: number
+  /** Places of the arrays that V8 may make of keys that are indices. */
+  places: number
+  refusal: { readonly path: Array<PropertyKey>; readonly problem: string } | undefined
+}
 
-const refuse = (problem: string): undefined => {
-  unpackable = { path: [], problem }
+const refuse = (walk: Walk, problem: string): undefined => {
+  walk.refusal = { path: [], problem }
   return undefined
 }
 
-/** The value as msgpackr must be handed it, or a refusal in `unpackable`. Arrays are copied only where they change. */
-const prepare = (value: unknown, depth: number): unknown => {
+/** The value as msgpackr must be handed it, or a refusal in `walk`. Arrays are copied only where they change. */
+const prepare = (walk: Walk, value: unknown, depth: number): unknown => {
   switch (typeof value) {
     case "string":
-      return value.isWellFormed() ? value : refuse("a string with a lone surrogate is not UTF-8")
+      return value.isWellFormed() ? value : refuse(walk, "a string with a lone surrogate is not UTF-8")
     case "boolean":
     case "undefined":
       return value
     case "number":
-      return prepareNumber(value)
+      return prepareNumber(walk, value)
     case "bigint":
-      return prepareBigint(value)
+      return prepareBigint(walk, value)
     case "object":
-      return value === null ? null : prepareObject(value, depth)
+      return value === null ? null : prepareObject(walk, value, depth)
     default:
-      return refuse(`a ${typeof value} has no MessagePack form`)
+      return refuse(walk, `a ${typeof value} has no MessagePack form`)
   }
 }
 
-const prepareNumber = (value: number): unknown => {
+const prepareNumber = (walk: Walk, value: number): unknown => {
   // msgpackr writes integers over 32 bits as floats, which Python would hand on as floats.
   if (value >>> 0 === value || value >> 0 === value || !Number.isInteger(value) || Math.abs(value) > 2 ** 53) {
     return value
   }
-  wide = true
+  walk.wide = true
   return BigInt(value)
 }
 
-const prepareBigint = (value: bigint): unknown => {
+const prepareBigint = (walk: Walk, value: bigint): unknown => {
   if (value >= -0x8000_0000n && value <= 0xffff_ffffn) return Number(value)
   if (value < -0x8000_0000_0000_0000n || value > 0xffff_ffff_ffff_ffffn) {
-    return refuse("an integer over 64 bits has no MessagePack form")
+    return refuse(walk, "an integer over 64 bits has no MessagePack form")
   }
-  wide = true
+  walk.wide = true
   return value
 }
 
-const prepareObject = (value: object, depth: number): unknown => {
+const prepareObject = (walk: Walk, value: object, depth: number): unknown => {
   if (value instanceof Uint8Array) {
-    containers += bytesHeap(value.length)
+    walk.heap += bytesHeap(value.length)
     return value
   }
   if (value instanceof Date) {
-    return Number.isNaN(value.getTime()) ? refuse("an invalid date has no MessagePack form") : value
+    return Number.isNaN(value.getTime()) ? refuse(walk, "an invalid date has no MessagePack form") : value
   }
-  if (depth === maxDepth) return refuse(`values nest deeper than ${maxDepth}`)
-  if (Array.isArray(value)) return prepareArray(value, depth)
-  if (value instanceof Map) return prepareMap(value, depth)
+  if (depth === maxDepth) return refuse(walk, `values nest deeper than ${maxDepth}`)
+  if (Array.isArray(value)) return prepareArray(walk, value, depth)
+  if (value instanceof Map) return prepareMap(walk, value, depth)
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype) {
-    return refuse(`${describe(value)} has no MessagePack form: give it one with a schema`)
+    return refuse(walk, `${describe(value)} has no MessagePack form: give it one with a schema`)
   }
   // As a Map, an object's own "constructor", "toJSON" or "hasOwnProperty" mean nothing to msgpackr.
   const map = new Map<string, unknown>()
@@ -195,23 +192,23 @@ const prepareObject = (value: object, depth: number): unknown => {
       indices = true
       greatest = Math.max(greatest, placesFor(key))
     }
-    if (!key.isWellFormed()) return refuse("a key with a lone surrogate is not UTF-8")
-    map.set(key, prepare(item, depth + 1))
-    if (unpackable !== undefined) return within(key)
+    if (!key.isWellFormed()) return refuse(walk, "a key with a lone surrogate is not UTF-8")
+    map.set(key, prepare(walk, item, depth + 1))
+    if (walk.refusal !== undefined) return within(walk, key)
   }
-  containers += objectHeap(map.size) + (indices ? indicesHeap(map.size) + lateIndicesHeap : 0)
-  arrays += greatest
+  walk.heap += objectHeap(map.size) + (indices ? indicesHeap(map.size) + lateIndicesHeap : 0)
+  walk.places += greatest
   return map
 }
 
-const prepareArray = (value: ReadonlyArray<unknown>, depth: number): unknown => {
-  containers += arrayHeap(value.length)
+const prepareArray = (walk: Walk, value: ReadonlyArray<unknown>, depth: number): unknown => {
+  walk.heap += arrayHeap(value.length)
   let copy: Array<unknown> | undefined
   // By index: holes are nil.
   for (let i = 0; i < value.length; i++) {
     const item = value[i]
-    const ready = prepare(item, depth + 1)
-    if (unpackable !== undefined) return within(i)
+    const ready = prepare(walk, item, depth + 1)
+    if (walk.refusal !== undefined) return within(walk, i)
     if (ready !== item) copy ??= value.slice()
     if (copy !== undefined) copy[i] = ready
   }
@@ -219,39 +216,39 @@ const prepareArray = (value: ReadonlyArray<unknown>, depth: number): unknown => 
   return copy ?? (value.constructor === Array ? value : Array.from(value))
 }
 
-const prepareMap = (value: ReadonlyMap<unknown, unknown>, depth: number): unknown => {
+const prepareMap = (walk: Walk, value: ReadonlyMap<unknown, unknown>, depth: number): unknown => {
   const map = new Map<unknown, unknown>()
   const seen = new Set<string>()
   let named = false
   let others = false
   let greatest = 0
   for (const [key, item] of value) {
-    if (!isHashable(key)) return refuse("a map can't be a key: Python could not hash it")
+    if (!isHashable(key)) return refuse(walk, "a map can't be a key: Python could not hash it")
     const identity = keyIdentity(key)
-    if (seen.has(identity)) return refuse("two keys of a map are equal in Python")
+    if (seen.has(identity)) return refuse(walk, "two keys of a map are equal in Python")
     seen.add(identity)
     if (typeof key !== "string") others = true
     else if (!others) {
       named = true
       if (isIndex(key)) greatest = Math.max(greatest, placesFor(key))
     }
-    const readyKey = prepare(key, depth + 1)
-    if (unpackable !== undefined) return within(String(key))
-    map.set(readyKey, prepare(item, depth + 1))
-    if (unpackable !== undefined) return within(String(key))
+    const readyKey = prepare(walk, key, depth + 1)
+    if (walk.refusal !== undefined) return within(walk, String(key))
+    map.set(readyKey, prepare(walk, item, depth + 1))
+    if (walk.refusal !== undefined) return within(walk, String(key))
   }
-  arrays += greatest
+  walk.places += greatest
   // If its first keys are strings, it is an object for a while.
-  if (named) containers += objectHeap(map.size) + indicesHeap(map.size) + lateIndicesHeap
+  if (named) walk.heap += objectHeap(map.size) + indicesHeap(map.size) + lateIndicesHeap
   if (others) {
-    containers += mapHeap(map.size)
-    pairs += map.size * (map.size - 1) / 2
+    walk.heap += mapHeap(map.size)
+    walk.keyPairs += map.size * (map.size - 1) / 2
   }
   return map
 }
 
-const within = (key: PropertyKey): undefined => {
-  unpackable?.path.unshift(key)
+const within = (walk: Walk, key: PropertyKey): undefined => {
+  walk.refusal?.path.unshift(key)
   return undefined
 }
 
