@@ -6,6 +6,7 @@ import { Bench } from "tinybench"
 import { Codec, Protocol, Transport } from "../dist/index.js"
 import * as CallTable from "../dist/internal/calling/callTable.js"
 import * as Ids from "../dist/internal/wire/ids.js"
+import * as Frame from "../dist/internal/wire/frame.js"
 import * as Metrics from "../dist/internal/watching/metrics.js"
 import * as Now from "../dist/internal/time/now.js"
 import { Forty, FortyLive } from "./contenders/ours.ts"
@@ -62,8 +63,8 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
       .add("arguments through their schema", () => procedure.args.decode(args))
       .add("table: an id, in, found, out", () => {
         const call = new SomeCall(now())
-        table.add(call, request, Ids.idAt, 5e9)
-        table.find(request, Ids.idAt)
+        table.add(call, request, Frame.idOffset, 5e9)
+        table.find(request, Frame.idOffset)
         table.remove(call)
       })
       .add("metrics of a call", () => {
@@ -74,7 +75,7 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
       })
       .add("dispatch: a request in, its handler, a response out", () => {
         // A request that comes again would not be run.
-        ids.write(request, Ids.idAt)
+        ids.write(request, Frame.idOffset)
         transport.receive(request)
       })
     yield* Effect.promise(() => bench.run())

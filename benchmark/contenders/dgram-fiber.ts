@@ -10,11 +10,11 @@ import { argumentBytes } from "./workload.ts"
 // More than are in flight at once. An array, as a `Map` of what is so short-lived costs the collector 5%.
 const slots = 2 ** 16
 
-/** Calls that are fibers. Each is found by the first two bytes of its id, which stands at `idAt` in what is answered. */
+/** Calls that are fibers. Each is found by the first two bytes of its id, which stands at `idOffset` in what is answered. */
 export const fibers = (
   socket: Socket,
   port: number,
-  idAt: number,
+  idOffset: number,
   encode: (id: Buffer) => Uint8Array,
   decode: (reply: Buffer) => unknown
 ): Driver => {
@@ -22,7 +22,7 @@ export const fibers = (
   const nextId = ids()
   let made = 0
   socket.on("message", (reply) => {
-    const slot = reply.readUInt16BE(idAt)
+    const slot = reply.readUInt16BE(idOffset)
     const resume = calls[slot]
     if (resume === undefined) return
     calls[slot] = undefined

@@ -13,7 +13,7 @@ import { NoResponse, TooManyCalls } from "../errors.ts"
 import { durationOf } from "../time/now.ts"
 import type { Metrics } from "../watching/metrics.ts"
 import type { Ids } from "../wire/ids.ts"
-import { idAt } from "../wire/ids.ts"
+import { idOffset } from "../wire/frame.ts"
 import type { Answer, Called } from "./answer.ts"
 import { outcomeOf } from "./answer.ts"
 import { Call, CallTable } from "./callTable.ts"
@@ -85,7 +85,7 @@ export class PendingCalls {
 
   /** Gives the call an id, which is written into `request`, and a deadline: `timeout` nanoseconds after its start. */
   add(call: PendingCall, request: Uint8Array, timeout: number): void {
-    this.#calls.add(call, request, idAt, timeout)
+    this.#calls.add(call, request, idOffset, timeout)
   }
 
   /** Sends the request of a call again while the call waits. The caller's fiber has the services of the schedule. */
@@ -104,7 +104,7 @@ export class PendingCalls {
 
   /** The call that a datagram belongs to. */
   find(datagram: Uint8Array): PendingCall | undefined {
-    return this.#calls.find(datagram, idAt)
+    return this.#calls.find(datagram, idOffset)
   }
 
   /** Ends a call with what its peer has answered at this time. */

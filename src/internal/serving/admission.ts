@@ -4,7 +4,7 @@ import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
 import type { Groups } from "./groups.ts"
 import type { Handling } from "./handling.ts"
-import { idAt } from "../wire/ids.ts"
+import { idOffset } from "../wire/frame.ts"
 import type { KeyedHash } from "./keyedHash.ts"
 import type { Memory } from "./memory.ts"
 import { forgotten } from "./memory.ts"
@@ -50,9 +50,9 @@ export class Admission {
     // could be refused for, since a refusal says that the request was not run.
     const at = wire.now()
     const budget = senders.of(from.host)
-    const hash = ofId(datagram, idAt) ^ originOf(budget, from)
-    if (suspended.isRepeated(hash, datagram, idAt)) return metrics.requestRefused("repeated")
-    const known = memory?.find(hash, datagram, idAt, at)
+    const hash = ofId(datagram, idOffset) ^ originOf(budget, from)
+    if (suspended.isRepeated(hash, datagram, idOffset)) return metrics.requestRefused("repeated")
+    const known = memory?.find(hash, datagram, idOffset, at)
     if (known !== undefined) return this.#repeat(known, datagram, from, budget, at, proven)
 
     // The rate comes before the body is read.

@@ -1,10 +1,13 @@
-/** The lengths of a datagram's parts, in bytes. */
+/** The lengths and offsets of a datagram's parts, in bytes. */
 
 /** Of a call's id. */
 export const idBytes = 20
 
+/** Of a call's id, behind the type. It is read where it stands: a view of it would cost as much as finding the call. */
+export const idOffset = 1
+
 /** Of what precedes the body: the type and the id. */
-export const headerBytes = 1 + idBytes
+export const headerBytes = idOffset + idBytes
 
 /** Of the longest body. */
 export const maxBodyBytes = 8192

@@ -1,9 +1,6 @@
 /** The ids of calls: 160 unpredictable bits each, so that nobody off the path can forge an answer (RFC 5452, 4.3). */
 import type { WebCrypto } from "effect/crypto/WebCrypto"
-import { headerBytes, idBytes } from "./frame.ts"
-
-/** Where a datagram has its id: a view of it would cost as much as finding the call. */
-export const idAt = headerBytes - idBytes
+import { idBytes } from "./frame.ts"
 
 export interface Ids {
   /** Writes an id of 20 bytes into `bytes`, from `start` on. */
