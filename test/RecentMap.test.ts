@@ -6,7 +6,6 @@ const least = 3
 const Name = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 }))
 
 describe("RecentMap", () => {
-  // Broken by: no `this.#older.delete(name)`; `>` for `>=`; no `!this.#newer.has(name)`.
   it.prop(
     "holds what was set last, at least so many and at most twice as many, each once",
     [Schema.Array(Name)],

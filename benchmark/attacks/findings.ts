@@ -104,7 +104,7 @@ export const findings: ReadonlyArray<Finding> = [
       ours: "runs 1 / 1 times, 100 / 1 answers: what runs is not started again"
     },
     tests: [{
-      file: "test/Trust.test.ts",
+      file: "test/serving/Admission.test.ts",
       names: [
         "a request that comes again is answered as it was, and not run again",
         "while its handler runs, it is ignored"
@@ -150,7 +150,7 @@ export const findings: ReadonlyArray<Finding> = [
         "its address"
     },
     tests: [{
-      file: "test/Trust.test.ts",
+      file: "test/serving/Admission.test.ts",
       names: ["requests of one sender: a second's worth at once, then as many as time brings, and others unharmed"]
     }]
   },
@@ -167,7 +167,7 @@ export const findings: ReadonlyArray<Finding> = [
         "768 at once (a quarter of 1,024 is kept for requests that answer a challenge), the others are challenged; RSS 126 -> 175 MiB; 100%"
     },
     tests: [{
-      file: "test/Trust.test.ts",
+      file: "test/serving/Admission.test.ts",
       names: ["handlers of one sender, whatever its port, leave room for those of another"]
     }]
   },
@@ -200,7 +200,7 @@ export const findings: ReadonlyArray<Finding> = [
         "ms): a caller proves its address and has the last quarter"
     },
     tests: [{ file: "test/laws/Hostile.test.ts", names: ["a caller among 50,000 forged senders gets its answers"] }, {
-      file: "test/Trust.test.ts",
+      file: "test/serving/Admission.test.ts",
       names: ["the last quarter of the handlers is for requests that have answered a challenge of their own"]
     }]
   },
@@ -299,7 +299,7 @@ export const findings: ReadonlyArray<Finding> = [
       ours: "nothing, unless debug is on; a handler that dies 400 bytes each, 100 times a second"
     },
     tests: [{
-      file: "test/Trust.test.ts",
+      file: "test/serving/Handling.test.ts",
       names: ["of handlers that die, 100 a second are logged, and all are counted"]
     }, {
       file: "test/watching/Watching.test.ts",
@@ -335,7 +335,10 @@ export const findings: ReadonlyArray<Finding> = [
       "k-rpc-socket": "dropped (`onmessage`)",
       ours: "dropped"
     },
-    tests: [{ file: "test/Trust.test.ts", names: ["a request from port 0 is not run: nothing could be sent there"] }]
+    tests: [{
+      file: "test/serving/Admission.test.ts",
+      names: ["of a request from port 0 nothing is run, and nothing is sent there, whatever came"]
+    }]
   },
   {
     title: "The node's own address as the sender",
@@ -348,9 +351,9 @@ export const findings: ReadonlyArray<Finding> = [
       ours: "the handler runs 100 times, within the limits; no loop"
     },
     tests: [{
-      file: "test/Trust.test.ts",
+      file: "test/serving/Admission.test.ts",
       names: ["a request that claims to come from the node itself is answered once, and the answer goes no further"]
-    }, { file: "test/Limits.test.ts", names: ["a node that is made to answer itself is soon silent"] }]
+    }, { file: "test/serving/Challenges.test.ts", names: ["a node that is made to answer itself is soon silent"] }]
   },
   {
     title: "A handler that throws",
@@ -398,7 +401,7 @@ export const findings: ReadonlyArray<Finding> = [
         "runs; with keys it does not"
     },
     tests: [{
-      file: "test/Trust.test.ts",
+      file: "test/serving/Admission.test.ts",
       names: [
         "it is remembered for a minute, and not longer",
         "the same id of another address, or another port, is another request"

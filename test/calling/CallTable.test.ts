@@ -66,8 +66,6 @@ const make = Effect.gen(function*() {
 })
 
 describe("CallTable", () => {
-  // Each of these breaks it: leaving out one of the words in `hasId` or in `readId`, `before.nextInSlot = thing.nextInSlot`
-  // in `remove` of src/internal/slots.ts, the loop of `find`, the sort in `clear`, or `#size--`.
   it.effect.prop("holds what was added and not removed", [Schema.Array(Step)], ([steps]) =>
     Effect.gen(function*() {
       const { add, calls } = yield* make
@@ -96,7 +94,6 @@ describe("CallTable", () => {
       expect(calls.size).toBe(0)
     }), { arbitrary: { runs: 100, size: 60 } })
 
-  // Broken by leaving out `this.#put(thing)` in `#grow` of src/internal/slots.ts.
   it.effect("grows, and finds each call", () =>
     Effect.gen(function*() {
       const { add, calls } = yield* make
@@ -112,7 +109,6 @@ describe("CallTable", () => {
       for (const { id } of added) expect(calls.find(id, 0)).toBe(undefined)
     }))
 
-  // Broken by a table that does not grow.
   it.effect("looks at few calls to find one, however many there are", () =>
     Effect.gen(function*() {
       const { add, calls } = yield* make
@@ -128,7 +124,6 @@ describe("CallTable", () => {
       expect(Item.looks).toBe(ids.length)
     }))
 
-  // Broken by a deadline for a call that has none.
   it.effect("sleeps for no call that waits until it is removed", () =>
     Effect.gen(function*() {
       const { add, sleeps } = yield* make

@@ -229,7 +229,6 @@ describe("retransmission", () => {
       ])
     }))
 
-  // broken by leaving out `if (retransmission.stopped) return` in `repeat`
   it.effect("of two requests that are due at once, the second is not sent again if the first one's sending ends its call", () =>
     Effect.gen(function*() {
       const context = yield* Effect.context<never>()
@@ -371,7 +370,6 @@ describe("adaptive retransmission (RFC 6298)", () => {
       expect(yield* lost.sent).toStrictEqual([0, 500, 1000, 1100, 1300, 1700, 2500, 4100])
     }))
 
-  // broken by leaving out the port in `keyOf`
   it.effect("what is known of a peer says nothing of another on the same host", () =>
     Effect.gen(function*() {
       const node = yield* silence()

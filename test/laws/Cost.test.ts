@@ -50,7 +50,6 @@ const rooms: ReadonlyArray<number> = [
 const depths = [1, 2, 15, 28, 29, 30, 31, 32, 33]
 
 describe("no datagram costs more than it brings", () => {
-  // broken by `items = JSON.stringify(items + identity)` in `keyIdentity`, at once
   it("however deep the key of a map nests", () => {
     expectLaw(function*() {
       for (let depth = 1; depth <= 33; depth++) {
@@ -373,7 +372,6 @@ describe("what a value takes is estimated", () => {
   })
 })
 
-// Broken by leaving out `hashIndices(object)`, or its two lines: V8 has an array of 12 KB for each then.
 describe("keys that are indices", () => {
   setFlagsFromString("--expose-gc")
   const gc: () => void = runInNewContext("gc")
@@ -433,8 +431,6 @@ describe("what is sent is read", () => {
     expect(sent(new Map(Array.from({ length: 1000 }, (_, i) => [`${i}`, null])))).toBe("read")
   })
 
-  // broken by leaving out `indexHeap > maxIndexHeap` in src/internal/wire/unpack.ts, `+ indexHeapBytes` in src/internal/wire/requestBody.ts, or
-  // `8 * arrays > maxIndexHeap`
   it("maps with indices for keys only as far as what V8 makes of their copies is bounded", () => {
     // A schema copies a record into an ordinary object, where one key is an array of 1,552 places.
     const each = 8 * 1552

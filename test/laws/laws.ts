@@ -41,9 +41,8 @@ const value = (outcome: Outcome, name: string): number => outcome.metrics[name] 
 const equal = (what: string, left: number, right: number): ReadonlyArray<string> =>
   left === right ? [] : [`${what}: ${left} and ${right}`]
 
-/** Each with a change of one line that breaks it, which has been tried. */
+/** The changes of src that break them stand in `test/mutations.ts`. */
 export const laws: Readonly<Record<string, Law>> = {
-  // broken by `nanosOf(options.timeout(fiber)) + 1_000_000` in src/internal/calling/caller.ts
   "every call ends once, at the latest at its deadline": (outcome) =>
     each(outcome, (call) =>
       call.ends !== 1
@@ -52,21 +51,18 @@ export const laws: Readonly<Record<string, Law>> = {
         ? "it ended after its deadline"
         : undefined),
 
-  // broken by `nanosOf(options.timeout(fiber)) - 500_000` in src/internal/calling/caller.ts
   "NoResponse comes at the deadline, not before": (outcome) =>
     each(outcome, (call) =>
       isError(call, "NoResponse") && call.endedAt !== call.startedAt + call.timeout
         ? "it gave up before its deadline"
         : undefined),
 
-  // broken by `? call : this.#calls.values().next().value` in `find` of src/internal/calling/callTable.ts
   "an answer belongs to its call, and what arrives is what was sent": (outcome) =>
     each(
       outcome,
       (call) => call.right === false && outcome.stats.corrupted === 0 ? "it was given another's answer" : undefined
     ),
 
-  // broken by `Option.isSome(error) ||` in `encodeError` of src/internal/serving/server.ts
   "a call ends only as its procedure can, or as the network made it": (outcome) =>
     each(outcome, (call) => {
       if (call.exit === undefined || Exit.isSuccess(call.exit)) return undefined
@@ -96,7 +92,6 @@ export const laws: Readonly<Record<string, Law>> = {
       }
     }),
 
-  // broken by leaving out `this.end(call, Exit.fail(error))` in `close` of src/internal/calling/pendingCall.ts
   "closing a node ends its calls then, and says so": (outcome) =>
     outcome.closings.flatMap(({ at, node }) =>
       each(outcome, (call) => {
@@ -114,7 +109,6 @@ export const laws: Readonly<Record<string, Law>> = {
       )
     ),
 
-  // broken by leaving out `this.#metrics.callEnded("interrupted")` in src/internal/calling/pendingCall.ts
   "once all has ended, nothing is left": (outcome) => [
     ...equal("calls in flight and none", value(outcome, "rpcudp_calls_in_flight"), 0),
     ...equal("requests in flight and none", value(outcome, "rpcudp_requests_in_flight"), 0),
@@ -122,7 +116,6 @@ export const laws: Readonly<Record<string, Law>> = {
     ...equal("datagrams in flight and none", outcome.left.inFlight, 0)
   ],
 
-  // broken by leaving out `metrics.dropped(reason)` in src/internal/endpoint.ts
   "metrics add up": (outcome) => {
     const { stats } = outcome
     const received = value(outcome, "rpcudp_datagrams_received")
@@ -161,7 +154,6 @@ export const laws: Readonly<Record<string, Law>> = {
     ]
   },
 
-  // broken by `if (depth === 1) return "TooDeep"` in `readArray` of src/internal/wire/unpack.ts
   "what is dropped has a reason that the network explains, or an attacker": (outcome) =>
     outcome.stats.corrupted > 0
       ? []

@@ -13,9 +13,8 @@ const eachNode = (
 ): ReadonlyArray<string> =>
   outcome.nodes.flatMap((node) => problems(node).map((problem) => `${node.address}: ${problem}`))
 
-/** Each with changes of one line that break it, which have been tried: over 300 seeds, some break it. */
+/** The changes of src that break them stand in `test/mutations.ts`. */
 export const lawsUnderAttack: Readonly<Record<string, Law>> = {
-  // broken by `take(number - 1)` in `onProof` of src/internal/serving/challenges.ts
   "every run of a handler is explained by a request": (outcome) =>
     eachNode(
       outcome,
@@ -23,14 +22,12 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
         runs.filter(({ request }) => request === undefined).map(({ method, number }) => `${method} ${number} ran`)
     ),
 
-  // broken by `thing.nextInSlot = undefined` in `#put` of src/internal/slots.ts
   "a request runs once at a time": (outcome) =>
     eachNode(outcome, ({ runs }) =>
       repeated(runs)
         .filter(({ again, before }) => again.startedAt < before.endedAt)
         .map(({ again }) => `${say(again)} while it was running`)),
 
-  // broken by `this.#options.window / 2` in `#isOver` of src/internal/serving/memory.ts
   "a request runs once, and again only once it is forgotten": (outcome) => {
     const { memory } = outcome
     if (memory === undefined) return []
@@ -40,8 +37,6 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     })
   },
 
-  // broken by leaving out any line of `take` in `Budget`, or by `return true` in `spendChallenge`, of
-  // src/internal/serving/senders.ts
   "what is sent to those who have proven nothing stays within their budget": (outcome) => {
     const { replyBytesPerSecond, totalReplyBytesPerSecond } = outcome.limits
     const groups: ReadonlyArray<readonly [string, (host: string) => string, number]> = [
@@ -65,8 +60,6 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     )
   },
 
-  // broken by `heapBytes: 0` in `judge` of src/internal/serving/admission.ts, and in src/internal/serving/suspended.ts by
-  // leaving out `this.requests >= requests ||` in `room`, and by `const ofNetwork = "any"` or `this.#fresh` alone in `roomFor`
   "a handler begins only where handlers, and what they hold, leave room": (outcome) => {
     const { limits } = outcome
     const one = () => 1
@@ -89,9 +82,6 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     )
   },
 
-  // broken by `this.#replies` in `spendChallenge` of src/internal/serving/senders.ts, by leaving out `this.#hold` in
-  // `#proveFirst` of src/internal/serving/admission.ts, and by `requests` for `Math.floor(requests * 0.75)` in `room` of
-  // src/internal/serving/suspended.ts
   "who keeps calling is answered": (outcome) =>
     outcome.honestCalls.filter(({ answeredAt }) => answeredAt === undefined)
       .map(({ callee, caller }) => `${caller} was not answered by ${callee}`)

@@ -3,8 +3,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
+import * as Injected from "../support/injected.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
+import { oneHost } from "../support/MemoryNetwork.ts"
 import { caller, metrics, node, raw, withMetrics } from "../support/nodes.ts"
+import { Poked, requestFor } from "../support/poked.ts"
 
 class Slow extends Handlers.Service<Slow>()("test/Slow", {
   /** Takes so many milliseconds. */
@@ -159,5 +162,146 @@ describe("closing", () => {
       // It is over, and nobody has that method now.
       expect(yield* call("ping")).toMatchObject({ _tag: "Failure" })
       expect(yield* metrics).toMatchObject({ "rpcudp_requests.unserved": 1, "rpcudp_requests.unknown_method": 1 })
+    }).pipe(withMetrics))
+
+  it.live("closing waits for handlers that clean up, before what they use is closed", () =>
+    Effect.gen(function*() {
+      class Slow extends Handlers.Service<Slow>()("robust/Slow", { slow: {} }) {}
+      const events: Array<string> = []
+      const running = yield* Deferred.make<void>()
+      const live = Slow.toLayer(Effect.gen(function*() {
+        yield* Effect.addFinalizer(() => Effect.sync(() => events.push("database closed")))
+        return Slow.of({
+          slow: () =>
+            Effect.yieldNow.pipe(
+              Effect.andThen(Deferred.succeed(running, undefined)),
+              Effect.andThen(Effect.never),
+              Effect.onInterrupt(() => Effect.yieldNow.pipe(Effect.map(() => void events.push("rolled back"))))
+            )
+        })
+      }))
+      const transport = oneHost()
+      const scope = yield* Scope.make()
+      const context = yield* Scope.provide(node(Protocol.serve(Slow).pipe(Layer.provide(live)), transport()), scope)
+      const peer = yield* raw(transport())
+      peer.send(
+        Context.get(context, Protocol.Protocol).address,
+        requestFor("slow")
+      )
+      yield* Deferred.await(running)
+      yield* Scope.close(scope, Exit.void)
+      expect(events).toStrictEqual(["rolled back", "database closed"])
+    }))
+
+  it.live("a handler whose first steps close the scope that serves it is interrupted, too", () =>
+    Effect.gen(function*() {
+      class Hasty extends Handlers.Service<Hasty>()("robust/Hasty", { hasty: {} }) {}
+      const scope = yield* Scope.make()
+      const interrupted = yield* Deferred.make<void>()
+      const live = Hasty.toLayer({
+        hasty: () =>
+          Scope.close(scope, Exit.void).pipe(
+            Effect.andThen(Effect.never),
+            Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
+          )
+      })
+      const transport = oneHost()
+      const context = yield* caller(transport())
+      yield* Layer.buildWithScope(Protocol.serve(Hasty).pipe(Layer.provide(live)), scope).pipe(
+        Effect.provideContext(context)
+      )
+      const { address, call } = Context.get(context, Protocol.Protocol)
+      yield* Effect.forkChild(Effect.exit(call(address, "hasty", []).pipe(Protocol.withTimeout("50 millis"))))
+      yield* Deferred.await(interrupted)
+    }))
+})
+
+class Second extends Handlers.Service<Second>()("test/Second", { other: {}, never2: {} }) {}
+
+describe("draining", () => {
+  const two = Effect.fnUntraced(function*(gracePeriod: number) {
+    const injected = Injected.make()
+    const scope = yield* Scope.make()
+    yield* Layer.buildWithScope(
+      Protocol.serve(Poked, Second).pipe(
+        Layer.provide(Poked.toLayer({ poke: () => Effect.void, never: () => Effect.never })),
+        Layer.provide(Second.toLayer({ other: () => Effect.void, never2: () => Effect.never })),
+        Layer.provide(Protocol.layer({ gracePeriod })),
+        Layer.provide(injected.layer)
+      ),
+      scope
+    )
+    return { ...injected, scope }
+  })
+
+  it.effect("of several groups, none takes requests once the scope closes", () =>
+    Effect.gen(function*() {
+      const { receive, scope, sent } = yield* two(5000)
+      for (const method of ["never", "never2"]) receive(requestFor(method), Injected.peerAt("10.0.0.2:2"))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      for (const method of ["poke", "other"]) receive(requestFor(method), Injected.peerAt("10.0.0.2:2"))
+      const answers = sent.splice(0)
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(closing)
+      expect(answers).toStrictEqual([])
+    }))
+
+  it.effect("several groups have one grace period together", () =>
+    Effect.gen(function*() {
+      const { receive, scope } = yield* two(5000)
+      for (const method of ["never", "never2"]) receive(requestFor(method), Injected.peerAt("10.0.0.2:2"))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust(4999)
+      const before = closing.pollUnsafe()
+      yield* TestClock.adjust(1)
+      const after = closing.pollUnsafe()
+      yield* TestClock.adjust("1 minute")
+      expect([before === undefined, after === undefined]).toStrictEqual([true, false])
+    }))
+
+  for (const how of ["itself", "in a fiber of its own", "in a fiber that outlives it"]) {
+    it.effect(`a handler closes the scope that serves it ${how}`, () =>
+      Effect.gen(function*() {
+        const injected = Injected.make()
+        const scope = yield* Scope.make()
+        const closed = yield* Deferred.make<void>()
+        class Quitter extends Handlers.Service<Quitter>()("limits/Quitter", { quit: {} }) {}
+        const close = Effect.ensuring(Scope.close(scope, Exit.void), Deferred.succeed(closed, undefined))
+        const live = Quitter.toLayer({
+          quit: () =>
+            Effect.andThen(
+              Effect.yieldNow,
+              how === "itself"
+                ? close
+                : how === "in a fiber of its own"
+                ? Effect.flatMap(Effect.forkChild(close), Fiber.join)
+                : Effect.andThen(Effect.forkDetach(close), Effect.never)
+            )
+        })
+        yield* Layer.buildWithScope(
+          Protocol.serve(Quitter).pipe(
+            Layer.provide(live),
+            Layer.provide(Protocol.layer({ gracePeriod: 5000 })),
+            Layer.provide(injected.layer)
+          ),
+          scope
+        )
+        injected.receive(requestFor("quit"), Injected.peerAt("10.0.0.2:2"))
+        // It waits for all handlers but itself.
+        yield* TestClock.adjust(0)
+        expect(yield* Deferred.isDone(closed)).toBe(true)
+        expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(undefined)
+      }).pipe(withMetrics))
+  }
+
+  it.effect("whoever closes the scope and is interrupted has closed it nevertheless, after the grace period", () =>
+    Effect.gen(function*() {
+      const { receive, scope } = yield* two(5000)
+      receive(requestFor("never"), Injected.peerAt("10.0.0.2:2"))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      const interruption = yield* Effect.forkChild(Fiber.interrupt(closing), { startImmediately: true })
+      yield* TestClock.adjust(5000)
+      yield* Fiber.join(interruption)
+      expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(undefined)
     }).pipe(withMetrics))
 })

@@ -6,7 +6,6 @@ import { stream } from "../support/stream.ts"
 const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
 
 describe("what waits for a proof", () => {
-  // broken by `>` for `>=` in `add`, by leaving out `this.#bytes += bytes`, either loop of `add`, or `held.sender !== sender`
   it.prop("is the newest, as many and as long as there is room for, and each is taken once", [Seed], ([seed]) => {
     const { below } = stream(seed)
     const maxRequests = 1 + below(below(2) === 0 ? 8 : 64)
@@ -41,7 +40,6 @@ describe("what waits for a proof", () => {
     expect(held.bytes).toBe(0)
   }, { arbitrary: { runs: 100 } })
 
-  // broken by leaving out the first loop of `add`
   it("is not made to give way by another sender, however much that has", () => {
     const held = new HeldRequests({ maxRequests: 4096, maxBytes: 2 ** 20 })
     const victim = held.add({ bytes: 30, resume: () => {} }, 1)

@@ -20,7 +20,6 @@ describe("the keyed hash", () => {
   for (
     const [name, texts] of [
       ["the addresses of one network", numbers.map((n) => `10.0.${n >> 8}.${n & 255}`)],
-      // Broken by `8` rows that are used over and over.
       ["addresses whose halves are alike", octets.flatMap((a) => octets.map((b) => `${a}.${b}.${a}.${b}`))],
       ["networks of IPv6", numbers.map((n) => `2001:db8:${n.toString(16)}:0`)],
       ["those of one subscriber", numbers.map((n) => `2001:db8:1234:${n.toString(16)}`)]
@@ -32,7 +31,6 @@ describe("the keyed hash", () => {
     })
   }
 
-  // broken by `words[bytes[start + i]!]`
   it("spreads ids that differ in two bytes, wherever those are, as Answers hashes them", () => {
     for (let at = 0; at < 19; at++) {
       const bytes = new Uint8Array(24).fill(1)
@@ -45,7 +43,6 @@ describe("the keyed hash", () => {
     }
   })
 
-  // broken by a `random` that is not asked
   it("is another one under other tables", () => {
     const other = KeyedHash.make({ getRandomValues: stream(2).bytes })
     const same = numbers.filter((n) => (hash.ofText(String(n)) & 4095) === (other.ofText(String(n)) & 4095))

@@ -44,9 +44,6 @@ interface Entry {
 }
 
 describe("Memory", () => {
-  // Each of these breaks it: `<` for `<=` in `#isOver`; `>=` for `>` in `#yielding`; `oldest` alone there; leaving out
-  // `#bytesOfSenders` in `#release`, `this.#unchain(entry)` in `#forget`, or the loop of `#nextHeld`; `maxBytes` for a block
-  // more in `hasRoomFor`.
   it.prop("is that of a list, whatever comes and when", [Bounds, Schema.Array(Step)], ([bounds, steps]) => {
     const window = 1 + bounds.window
     const maxEntries = 2 ** bounds.entries
@@ -129,7 +126,6 @@ describe("Memory", () => {
     expect(memory.bytes).toBeLessThanOrEqual(maxBytes * (1 + 4 / blockBytes) + 68 * maxEntries)
   }, { arbitrary: { runs: 200, size: 40 } })
 
-  // broken by `oldest` alone in `#yielding`
   it("who fills it makes itself be forgotten, and nobody who asks less", () => {
     const memory = new Memory({ window: 1e9, maxEntries: 64, maxBytes: 4096, senders: 4096, onEarly: () => {} })
     for (let n = 0; n < 5; n++) memory.add(n, idOf(n), answerOf(n, 200), 1, n)
@@ -139,7 +135,6 @@ describe("Memory", () => {
     expect(memory.find(1900, idOf(1900), 0, 2000)).toBe(undefined)
   })
 
-  // broken by leaving out the comparison of hashes in `find`
   it("an id of one sender says nothing of the same id of another", () => {
     const memory = new Memory({ window: 10, maxEntries: 8, maxBytes: 8192, senders: 1, onEarly: () => {} })
     memory.add(0, idOf(1), answerOf(1, 20), 0, 0)
@@ -148,7 +143,6 @@ describe("Memory", () => {
     expect(memory.find(0, idOf(1), 0, 0)).toStrictEqual(answerOf(1, 20))
   })
 
-  // broken by `2 / before` in either `#grow`, and by another number of bytes for an entry in `bytes`
   it("takes for each of its places, which are 64 at first and double, 68 bytes and a block of 64 with its place", () => {
     const memory = new Memory({ window: 1, maxEntries: 2 ** 20, maxBytes: 2 ** 20, senders: 1, onEarly: () => {} })
     expect(memory.bytes).toBe(0)
@@ -166,7 +160,6 @@ describe("Memory", () => {
     expect(found).toStrictEqual(answerOf(1, 40))
   })
 
-  // broken by `hash & 15` in `#chainOf`, and by `8` instead of `idBytes` in `ofId` of the keyed hash
   it("ids that begin alike are found as fast as others", () => {
     const hash = KeyedHash.make({ getRandomValues: stream(2).bytes })
     const memory = new Memory({ window: 1, maxEntries: 4096, maxBytes: 4096 * 64, senders: 1, onEarly: () => {} })

@@ -56,7 +56,6 @@ const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 
 
 describe("Senders", () => {
   describe("budgets", () => {
-    // broken by leaving out either `this.#takeAt`
     it.prop("no sender, no network and not all together are sent more than their budget", [Seed], ([seed]) => {
       const { below } = stream(seed)
       // So few places that all of these senders collide, in one row or in both.
@@ -107,7 +106,6 @@ describe("Senders", () => {
       }
     }, { arbitrary: { runs: 30 } })
 
-    // broken by `Math.max` for `Math.min` in `fullAt` of src/internal/serving/rates.ts
     it("who finds one of its two buckets emptied by another is still served", () => {
       const senders = make({
         hash: {
@@ -122,7 +120,6 @@ describe("Senders", () => {
       expect(senders.spend(senders.of("10.0.0.1"), 65_000, second)).toBe(true)
     })
 
-    // broken by `this.#fullAt[slot] = fullAt`
     it("what others take from both of one's buckets is no debt", () => {
       const places = new Map([["1.0.0.a", 0x00010001], ["2.0.0.b", 0x00020001], ["3.0.0.c", 0x00010002]])
       const networks = new Map([["1.0.0", 0x00050005], ["2.0.0", 0x00060006], ["3.0.0", 0x00070007]])
@@ -132,7 +129,6 @@ describe("Senders", () => {
       expect(senders.spend(senders.of("1.0.0.a"), 65_000, second)).toBe(true)
     })
 
-    // broken by `slots + firstSlot(hash)` for the second slot
     it("at least 99% of what honest senders ask among 50,000 others is served, 300 of which take all they can", () => {
       let served = 0
       let asked = 0
@@ -157,7 +153,6 @@ describe("Senders", () => {
       expect(served / asked).toBeGreaterThanOrEqual(0.99)
     })
 
-    // broken by leaving out `Math.min` where `proven.fullAt` is set in `admit`
     it("what the proven send while they are alone is not held against them when they are not", () => {
       const senders = make({ requestsPerSecond: 100 })
       senders.prove("10.0.0.1", 0)
@@ -174,7 +169,6 @@ describe("Senders", () => {
       expect(Math.abs(admitted - 100)).toBeLessThanOrEqual(1)
     })
 
-    // broken by `now` for `fullAt` in `prove`
     it("a proof is no second burst", () => {
       const senders = make({ requestsPerSecond: 100 })
       const admitted = () => {
@@ -191,7 +185,6 @@ describe("Senders", () => {
   })
 
   describe("proofs", () => {
-    // broken by `name` left out of `#wordsOf`
     it("a token proves the address that was challenged with it, and no other", () => {
       const senders = make()
       const token = challenged(senders, "10.0.0.1", 0)
@@ -218,14 +211,12 @@ describe("Senders", () => {
       }
     })
 
-    // broken by `new DataView(token.buffer)`
     it("a token may stand in the middle of a datagram", () => {
       const senders = make()
       const datagram = Buffer.concat([Buffer.of(4), challenged(senders, "10.0.0.1", 0), Buffer.of(0xc0)])
       expect(senders.answered("10.0.0.1", datagram.subarray(1, 21), 0)).toBe(0)
     })
 
-    // broken by `age - 2`, and by leaving out `age - 1`
     it("a token is good for 10 seconds, and no longer than 20", () => {
       for (const at of [0, 3.7, 9.999]) {
         for (const [after, good] of [[0, true], [9.99, true], [20, false], [100, false]] as const) {
@@ -236,7 +227,6 @@ describe("Senders", () => {
       }
     })
 
-    // broken by `proven.until >= now`, and by `known.until > now` in `prove`
     it("a proof holds for 10 minutes, and anew once it is a minute old", () => {
       const senders = make()
       exhaust(senders, "10.0.0.1", 0)
@@ -250,7 +240,6 @@ describe("Senders", () => {
       expect(trusted(1300 * second)).toBe(false)
     })
 
-    // broken by a map of tokens, of whatever length
     it("no flood makes a challenge be forgotten", () => {
       const senders = make({ replyBytesPerSecond: 100 })
       const token = challenged(senders, "192.0.2.1", 0)
@@ -268,7 +257,6 @@ describe("Senders", () => {
       expect(times).toStrictEqual([0, second / 4, second / 2, second * 3 / 4])
     })
 
-    // broken by `#replies` for `#challenges` in `spendChallenge`
     it("whoever uses up what may be sent to an address leaves it 6,000 challenges a second", () => {
       const senders = make()
       const victim = senders.of("10.0.0.1")
@@ -287,7 +275,6 @@ describe("Senders", () => {
       expect(senders.of("10.0.0.1")).toBe(sender)
     })
 
-    // broken by `this.#depth / 4` in src/internal/serving/rates.ts
     it("who has had less than half of what it may have is not doubted", () => {
       const senders = make({ replyBytesPerSecond: 1000 })
       const sender = senders.of("10.0.0.1")
@@ -321,7 +308,6 @@ describe("Senders", () => {
       }
     })
 
-    // broken by `this.#older = new Map(this.#older)` in `set` of src/internal/recentMap.ts
     it("of a million proofs the newest are kept, at least 8,192 and at most 16,384", () => {
       const senders = make()
       for (let n = 0; n < 1_000_000; n++) senders.prove(hostOf(n), n)
@@ -345,7 +331,6 @@ describe("Senders", () => {
   })
 
   describe("names", () => {
-    // broken by `slice(0, 3)`, by 0 for the group that dots add, and by leaving out `linkLocal`
     it("an IPv6 sender is its first 64 bits, unless these say nothing of whose it is", () => {
       const senders = make()
       for (
@@ -376,7 +361,6 @@ describe("Senders", () => {
       ) expect(senders.of(host).name).toBe(name)
     })
 
-    // broken by `name = host` for what is put into `#names`
     it("are the same however many others there were", () => {
       const senders = make()
       for (let n = 0; n < 3000; n++) senders.of(`2001:db8:${n.toString(16)}::1`)

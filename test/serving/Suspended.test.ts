@@ -37,8 +37,6 @@ const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 
 const plenty = { requests: 1e6, bytes: 1e9 }
 
 describe("Suspended", () => {
-  // broken by leaving out `/* found by both */ known.hash === hash` or `sameIds`, and in src/internal/slots.ts `this.#put` in
-  // `#grow`, or the `while` in `remove`
   it.prop("holds what was added and not removed, however their hashes collide", [Seed], ([seed]) => {
     const { below } = stream(seed)
     const suspended = new Suspended({ all: plenty, sender: plenty })

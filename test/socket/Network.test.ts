@@ -2,7 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import { networkOf, senderOf } from "../../src/internal/socket/network.ts"
 
 describe("whose an address is", () => {
-  // broken by `slice(0, 4)` in `networkOf`, by `>> 8` left out there
   it("a network is a /24, a /48, or a link", () => {
     for (
       const [host, network] of [

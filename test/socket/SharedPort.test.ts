@@ -35,7 +35,6 @@ const requestOf = (id: number, name: string): Uint8Array => {
 }
 
 describe("a shared port", () => {
-  // Broken by: `memory: false` in `worker`; no `reusePort` in `createSocket` (the second worker finds its address in use).
   it.live("a request that comes again reaches the worker that has run it, and none runs twice", () =>
     Effect.gen(function*() {
       const runs: Array<{ readonly request: string; readonly worker: string }> = []
@@ -63,7 +62,6 @@ describe("a shared port", () => {
       expect(new Set(runs.map((run) => run.worker)).size).toBe(2)
     }))
 
-  // Broken by: `shared` left out in `nodePeer`.
   it.live("what shares its port does not call: an answer may reach another worker", () =>
     Effect.gen(function*() {
       const { address: to } = Context.get(yield* caller(Transport.layer({ address })), Protocol.Protocol)
@@ -77,7 +75,6 @@ describe("a shared port", () => {
       }
     }))
 
-  // Broken by: no check of `keys` in `Protocol.make`.
   it.live("what shares its port takes no keys: each worker would read what another has read already", () =>
     Effect.gen(function*() {
       const keys = { ring: [{ id: 1, secret: Redacted.make(new Uint8Array(32)) }] as const }

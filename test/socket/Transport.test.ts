@@ -79,7 +79,6 @@ describe("Transport", () => {
         }
       }))
 
-    // Broken by: no `socket.close()` in `onOpenError`; another kind for any of these in `openKind`.
     it.live("a socket that can't be bound is closed, and the error says why in one of four words", () =>
       Effect.gen(function*() {
         const cases = [
@@ -116,7 +115,6 @@ describe("Transport", () => {
         expect((yield* server(Transport.layer({ address: "127.0.0.1", port }))).port).toBe(port)
       }))
 
-    // Broken by: `setSendBufferSize` for `setRecvBufferSize`, or the reverse; a default for the send buffer, none for the other.
     it.live("the receive buffer is as large as the system grants 4 MiB, the send buffer as the system has it, or both as asked", () =>
       Effect.gen(function*() {
         const plain = yield* Effect.acquireRelease(
@@ -142,7 +140,6 @@ describe("Transport", () => {
         expect(yield* opened({ sendBufferBytes: 30_000 })).toStrictEqual([largest, smaller])
       }))
 
-    // Broken by: no `try` around the default of the receive buffer in `setBuffers`, or one around all of it.
     it.live("a buffer that was asked for and is refused is an error, the default one is not", () =>
       Effect.gen(function*() {
         const refuse = vi.spyOn(Dgram.Socket.prototype, "setRecvBufferSize").mockImplementation(() => {
@@ -244,7 +241,6 @@ describe("Transport", () => {
         expect(after["rpcudp_calls_in_flight"]).toBe(undefined)
       }).pipe(withMetrics))
 
-    // Broken by: another kind for any of these in `writeKind`.
     it.live("what the system says of a send is told in one of five words, with where it was to go", () =>
       Effect.gen(function*() {
         const { transport } = yield* underneath({ address: "127.0.0.1" })
@@ -278,7 +274,6 @@ describe("Transport", () => {
         expect(failure.reason).toMatchObject({ kind: "MessageTooLarge" })
       }))
 
-    // Broken by: no `lookup` for the socket: Node looks up addresses, too, a tick later.
     it.live("a send is handed to the system at once, and not a tick later", () =>
       Effect.gen(function*() {
         for (const address of ["127.0.0.1", "::1"]) {
@@ -350,6 +345,15 @@ describe("Transport", () => {
         socket.send(new Uint8Array(1), peer, (error) => failures.push(error))
         expect(failures).toHaveLength(2)
       }))
+
+    it.live("writes that a socket never ends are bounded", () =>
+      Effect.gen(function*() {
+        const socket = Context.get(yield* Layer.build(stuck), Transport.Transport)
+        const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("10.0.0.2:2"))
+        const errors: Array<string> = []
+        for (let i = 0; i < 16_385; i++) socket.send(new Uint8Array(1), peer, (error) => errors.push(error.message))
+        expect(errors).toStrictEqual(["The socket refused to send to 10.0.0.2:2: too many writes wait (Unknown)"])
+      }))
   })
 
   describe("its seam", () => {
@@ -363,7 +367,6 @@ describe("Transport", () => {
         }
       }))
 
-    // Broken by: no `removeListener` for "message", or none for "close"; no `#receiving = false`.
     it.live("leaves nothing of a receiver behind, and each datagram reaches the one that is there", () =>
       Effect.gen(function*() {
         const { socket, transport } = yield* underneath({ address: "127.0.0.1" })
@@ -387,7 +390,6 @@ describe("Transport", () => {
         expect(heard).toStrictEqual(["0: 0", "1: 1", "2: 2", "3: 3", "4: 4"])
       }))
 
-    // Broken by: no look at the code in `#writeError`, no look at `#open` in `close`.
     it.live("a socket that something else closes is closed from then on, and closes once", () =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
@@ -407,7 +409,6 @@ describe("Transport", () => {
         expect(yield* Effect.exit(Scope.close(scope, Exit.void))).toStrictEqual(Exit.void)
       }))
 
-    // Broken by: no look at the zones in `addressOf`, `formatIp` for `formatNativeHost` in `hostOf`.
     it.live("a peer on a link is known with its interface, and reached through it; of one unknown, by its address alone", () =>
       Effect.gen(function*() {
         const interfaces = vi.spyOn(Os, "networkInterfaces").mockReturnValue({
@@ -452,7 +453,6 @@ describe("Transport", () => {
         expect(known!.equals(unknown!) || known!.equals(global!)).toBe(false)
       }))
 
-    // Broken by: no listener for "error" in `Socket`.
     it.live("an error that belongs to no send is nobody's, and the next call is answered", () =>
       Effect.gen(function*() {
         const address = yield* server(Transport.layer({ address: "127.0.0.1" }))

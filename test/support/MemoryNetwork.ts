@@ -1,7 +1,11 @@
-/** Datagram sockets that reach each other in memory: no loss, no delay, no order but that of sending. */
+/**
+ * Datagram sockets that reach each other in memory: no loss, no delay, no order but that of sending. `SimulatedNetwork` can't
+ * serve here: it is part of what is tested, and it keeps no datagram that a test could read or change.
+ */
 import { Effect, Layer } from "effect"
 import { NetAddress } from "effect/net"
 import { DatagramSocket } from "effect/socket"
+import { Transport } from "../../src/index.ts"
 
 /** A datagram on its way. */
 export interface Packet {
@@ -102,3 +106,9 @@ export const refusal = (to: string): DatagramSocket.DatagramSocketError =>
 
 const nameOf = (address: DatagramSocket.BackingAddress): string =>
   NetAddress.formatInet(NetAddress.inetAddressFromIpStringUnsafe(address.host, address.port))
+
+/** Transports of one host, on a network of its own: a port is chosen for each. */
+export const oneHost = () => {
+  const network = make()
+  return () => Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.1")))
+}

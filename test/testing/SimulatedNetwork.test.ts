@@ -198,7 +198,6 @@ describe("SimulatedNetwork", () => {
       expect(a.received).toHaveLength(1)
     }).pipe(on({ bandwidth: 1000, queue: 500 })))
 
-  // Broken by: no `Math.max` in `queue`; lines by sockets, not by hosts.
   it.effect("sockets of one host share its bandwidth to another, and what is longer than the queue goes when nothing waits", () =>
     Effect.gen(function*() {
       const [a, b, other] = yield* Effect.all([host("10.0.0.1:1"), host("10.0.0.2:2"), host("10.0.0.1:3")])
@@ -218,7 +217,6 @@ describe("SimulatedNetwork", () => {
       expect(yield* Effect.flatMap(network, ({ stats }) => stats)).toMatchObject({ "queue full": 2 })
     }).pipe(on({ bandwidth: 1000, queue: 100 })))
 
-  // Broken by: no `forged++` for the count of the way.
   it.effect("each forged datagram has its own chances, and the same seed the same", () =>
     Effect.gen(function*() {
       const arrived = (from: string, seed: number) =>
@@ -315,7 +313,6 @@ describe("SimulatedNetwork", () => {
         .toStrictEqual(Exit.die(new Error("there is a socket at 10.0.0.2:2 already")))
     }).pipe(on({ delay: "10 millis" })))
 
-  // Broken by: no `ways.clear()` in `rebind`.
   it.effect("what a rebound socket sends goes the ways of its new address, with their settings and their chances", () =>
     Effect.gen(function*() {
       const lossy = { loss: 0.5 }
@@ -377,7 +374,6 @@ describe("SimulatedNetwork", () => {
       expect(yield* arrives(a, "10.0.0.2:2", b)).toBe(1)
     }).pipe(on({})))
 
-  // Broken by: no new `baseDelay` in `set`, no new `way.delay` in `wayOf`.
   it.effect("a delay that is changed is that of all that is sent from then on, in the network or on a link", () =>
     Effect.gen(function*() {
       const net = yield* network
@@ -398,7 +394,6 @@ describe("SimulatedNetwork", () => {
       expect(yield* delay).toStrictEqual([50])
     }).pipe(on({ delay: "10 millis" })))
 
-  // Broken by: `arrive` at once where there is no delay.
   it.effect("nothing arrives within the send, as on a real network", () =>
     Effect.gen(function*() {
       const net = yield* network
@@ -413,7 +408,6 @@ describe("SimulatedNetwork", () => {
       expect(arrived).toStrictEqual(["x"])
     }).pipe(on({})))
 
-  // Broken by: no `alarm.off()` when the scope closes.
   it.effect("what is on its way when the network goes never arrives, and nothing waits for it", () =>
     Effect.gen(function*() {
       const scope = yield* Scopes.make()
@@ -435,7 +429,6 @@ describe("SimulatedNetwork", () => {
       expect(arrived).toStrictEqual(["x"])
     }))
 
-  // Broken by: no `filter` in `merge`.
   it.effect("a setting that is given as undefined is left out: it stays as it was", () =>
     Effect.gen(function*() {
       const net = yield* network
@@ -448,7 +441,6 @@ describe("SimulatedNetwork", () => {
       expect(yield* net.stats).toMatchObject({ lost: 1 })
     }).pipe(on({ loss: 1 })))
 
-  // Broken by: handing out `trace` or `stats` themselves.
   it.effect("what was told of the network stays as it was told", () =>
     Effect.gen(function*() {
       const net = yield* network
@@ -462,7 +454,6 @@ describe("SimulatedNetwork", () => {
       expect([(yield* net.stats).sent, (yield* net.trace).length]).toStrictEqual([2, 2])
     }).pipe(on({ trace: true })))
 
-  // Broken by: 256 bytes to choose from in `damage`.
   it.effect("what is damaged differs in one byte, always", () =>
     Effect.gen(function*() {
       const [a, b] = yield* pair
@@ -474,7 +465,6 @@ describe("SimulatedNetwork", () => {
       )
     }).pipe(on({ corrupt: 1 })))
 
-  // Broken by: no look at the length in `send`.
   it.effect("where there is no byte none is damaged", () =>
     Effect.gen(function*() {
       const [a, b] = yield* pair
@@ -525,7 +515,6 @@ describe("SimulatedNetwork", () => {
       expect(yield* Effect.flatMap(network, ({ stats }) => stats)).toMatchObject({ nobody: 1 })
     }).pipe(on({})))
 
-  // Broken by: `freePort` that does not wrap around, or does not look whether a port is taken.
   it.effect("a port of the network's choice is a free one of those for it, however often it is asked", () =>
     Effect.gen(function*() {
       const net = yield* network
@@ -542,7 +531,6 @@ describe("SimulatedNetwork", () => {
       expect([Math.min(...ports), Math.max(...ports)]).toStrictEqual([49_154, 65_535])
     }).pipe(on({})))
 
-  // Broken by: `name` for `bound.name` in `close`.
   it.effect("a rebound socket that closes leaves its new address, and not its old one", () =>
     Effect.gen(function*() {
       const net = yield* network

@@ -24,7 +24,6 @@ const Step = Schema.Union([
 ])
 
 describe("Deadlines", () => {
-  // Broken by: no `#queues.delete` in `#queueOf`, or in `#drop`.
   it("of lengths that nobody waits for nothing is kept, however many there were", () => {
     const deadlines = new Deadlines<Item>()
     const waiting = new Item(0)
@@ -32,8 +31,11 @@ describe("Deadlines", () => {
     for (let length = 1; length <= 10_000; length++) {
       const item = new Item(length)
       deadlines.add(item, length, length)
-      if (length % 2 === 0) deadlines.remove(item)
-      else expect(deadlines.expire(2 * length)).toStrictEqual([item])
+      // One is the last length that was added, the other no longer is.
+      if (length % 2 === 0) deadlines.add(new Item(length), 0, 0)
+      if (length % 3 === 0) deadlines.remove(item)
+      else expect(deadlines.expire(2 * length)).toContain(item)
+      deadlines.expire(2 * length)
     }
     expect(deadlines.lengths).toBe(2)
     expect(deadlines.earliest).toBe(1_000_000)

@@ -61,7 +61,6 @@ describe("time", () => {
       expect(yield* Fiber.join(waiting)).toStrictEqual([2000, 300, 1.5, 10_000, 0])
     }))
 
-  // broken by leaving out `timeout < 0` in src/internal/calling/caller.ts, and `< 0` in `durationOf` of src/Protocol.ts
   it.effect("a negative time-out is a defect, and none waits for ever", () =>
     Effect.gen(function*() {
       const { call } = yield* silence()
@@ -162,7 +161,6 @@ describe("time", () => {
       }).pipe(Effect.provideService(Clock.Clock, clock))
     }))
 
-  // Broken by a `disarmIfIdle` of the retransmitter that does nothing.
   it.effect("one more sleeps for all calls that are sent again, and none once no call waits", () =>
     Effect.gen(function*() {
       const { clock, sleeping } = yield* countingSleepers

@@ -74,7 +74,6 @@ describe("watching", () => {
       })
     }).pipe(quiet, withMetrics))
 
-  // broken by another unit in `callEnded` of src/internal/watching/metrics.ts, and by any time but `call.startedAt` in `answer`
   it.effect("a round trip is the milliseconds from a call's first transmission to its answer", () =>
     Effect.gen(function*() {
       const { transport } = network()
@@ -107,7 +106,6 @@ describe("watching", () => {
       for (const { id, state } of counters) expect(state, id).toMatchObject({ incremental: true })
     }).pipe(withMetrics))
 
-  // Broken by no `callEnded` in `end` of src/internal/calling/pendingCall.ts for an answer that is no exit yet.
   it.effect("a call whose answer has an asynchronous schema is counted once that has ended, by how it ended", () =>
     Effect.gen(function*() {
       const Even = Schema.Int.pipe(Schema.decodeTo(
@@ -150,7 +148,6 @@ describe("watching", () => {
       expect(yield* metrics).toMatchObject({ "rpcudp_calls.success": 1, rpcudp_datagrams_sent: 2 })
     }).pipe(withMetrics))
 
-  // broken by leaving out what `letGo` does for a gauge, or `this.#size++`
   it.effect("so does one that was taken out alone, but what is in flight is still in flight", () =>
     Effect.gen(function*() {
       const { greeter, protocol, transport } = yield* pair
@@ -171,7 +168,6 @@ describe("watching", () => {
       })
     }).pipe(withMetrics))
 
-  // broken by leaving out `this.#registry.get(name) ??`
   it.effect("nodes count together, but those whose programs have attributes of their own", () =>
     Effect.gen(function*() {
       const { address, transport } = yield* pair

@@ -1,8 +1,8 @@
 /** Each way in which msgpackr 2.1.3 is not safe on bytes or values from elsewhere, with what triggers it. */
 import { afterEach, describe, expect, it } from "@effect/vitest"
-import { Result } from "effect"
+import { Effect, Result, Schema } from "effect"
 import { addExtension, pack, Unpackr } from "msgpackr/pack"
-import { Codec } from "../../src/index.ts"
+import { Codec, Handlers } from "../../src/index.ts"
 import { unpack, work } from "../../src/internal/wire/unpack.ts"
 
 const id = new Uint8Array(Codec.idBytes)
@@ -85,7 +85,6 @@ describe("msgpackr's dangers", () => {
     expect(decode("91".repeat(8000))).toStrictEqual(Result.fail("TooDeep"))
   })
 
-  // broken by `deepest = depth`
   it("nesting ends at 32, whatever depth is asked for, and before where that is less", () => {
     const arrays = (depth: number) => hex("91".repeat(depth) + "c0")
     for (const depth of [32, 33, 10_000, Infinity, Number.NaN]) {
@@ -335,5 +334,47 @@ describe("msgpackr's dangers", () => {
     datagram.fill(0xff)
     expect(value).toStrictEqual(Uint8Array.from([1, 2]))
     expect(Object.keys(datagram)).toHaveLength(datagram.length)
+  })
+})
+
+describe("what msgpackr would change", () => {
+  const arrives = (value: unknown) =>
+    Result.getOrThrow(Codec.decodeResponse(Result.getOrThrow(Codec.encodeResponse(id, value))))
+
+  it("a byte order mark stays at the beginning of a text, however long", () => {
+    for (const length of [0, 10, 61, 62, 63, 100, 250, 251, 252, 253, 254, 1000, 8000]) {
+      const text = `\ufeff${"a".repeat(length)}`
+      expect(arrives(text)).toBe(text)
+      expect(arrives(`${text.slice(1)}\ufeff`)).toBe(`${text.slice(1)}\ufeff`)
+    }
+    const marked = "\ufeff".repeat(30)
+    const value = [
+      marked,
+      { [marked]: 1, [marked.slice(1)]: [new Uint8Array(300), new Date(5), 2 ** 40, -1.5, marked] },
+      -70_000,
+      300,
+      [null, true, "x", 2n ** 60n, 70_000, -3, -200]
+    ]
+    expect(arrives(value)).toEqual(value)
+  })
+
+  it("keys that Python would not take are dropped", () => {
+    const decode = (hex: string) => Codec.decodeResponse(Uint8Array.from([1, ...id, ...Buffer.from(hex, "hex")]))
+    expect(decode("818001")).toStrictEqual(Result.fail("UnhashableKey"))
+    expect(decode("81918001")).toStrictEqual(Result.fail("UnhashableKey"))
+    expect(decode("820101c302")).toStrictEqual(Result.fail("DuplicateKey"))
+    expect(decode("82c4010101c4010102")).toStrictEqual(Result.fail("DuplicateKey"))
+    expect(decode("81920102" + "01")).toStrictEqual(Result.succeed(new Map([[[1, 2], 1]])))
+    // the last millisecond of any Date, and a nanosecond after it
+    expect(decode("c70cff" + "00000000" + "000007dba8218000")).toStrictEqual(Result.succeed(new Date(8.64e15)))
+    expect(decode("c70cff" + "00000001" + "000007dba8218000")).toStrictEqual(Result.fail("Extension"))
+  })
+
+  it("2^53 is a bigint where the schema says so, as is its negative", () => {
+    class Group extends Handlers.Service<Group>()("robust/BigInt", { it: { success: Schema.BigInt } }) {}
+    const { success } = Group.contract.get("it")!
+    for (const n of [2n ** 53n, -(2n ** 53n), 2n ** 53n + 1n, 2n ** 53n - 1n]) {
+      expect(Effect.runSync(success.decode(arrives(Effect.runSync(success.encode(n)))))).toBe(n)
+    }
   })
 })

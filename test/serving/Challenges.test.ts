@@ -1,0 +1,179 @@
+/** What is sent to who has proven nothing, and how an address is proven. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Result } from "effect"
+import { TestClock } from "effect/testing"
+import { Codec, Protocol } from "../../src/index.ts"
+import { counting, idOf, numbered, settled, value } from "../support/counting.ts"
+import * as Injected from "../support/injected.ts"
+import { caller, metrics, respond, withMetrics } from "../support/nodes.ts"
+import { poked, requestFor, typesSent } from "../support/poked.ts"
+
+describe("no amplifier", () => {
+  const limits = { replyBytesPerSecond: 1000 }
+
+  it.effect("what is sent to an address that has proven nothing stays within its budget", () =>
+    Effect.gen(function*() {
+      const { network, peer, protocol } = yield* counting({ limits })
+      // The victim answers nothing: it never asked.
+      const victim = yield* peer("10.0.0.2")
+      let number = 0
+      const flood = () => {
+        for (let i = 0; i < 40; i++) victim.send(protocol.address, numbered(number++, "bytes", 800))
+        for (let i = 0; i < 40; i++) victim.send(protocol.address, numbered(number++, "who"))
+      }
+      for (let second = 0; second < 30; second++) {
+        flood()
+        yield* settled
+        const toVictim = network.sent.filter(({ to }) => to.startsWith("10.0.0.2:"))
+        const bytesOf = (challenges: boolean) =>
+          toVictim.filter(({ payload }) => (Codec.typeOf(payload) === "Challenge") === challenges)
+            .reduce((sum, { payload }) => sum + payload.length, 0)
+        expect(bytesOf(false)).toBeLessThanOrEqual(4000 + 1000 * second)
+        expect(bytesOf(true)).toBeLessThanOrEqual(4000 + 4000 * second)
+        yield* TestClock.adjust(1000)
+      }
+      const seen = yield* metrics
+      expect(seen["rpcudp_replies_withheld"]).toBeGreaterThan(0)
+      expect(seen["rpcudp_requests.throttled"]).toBeGreaterThan(0)
+    }).pipe(withMetrics))
+
+  it.effect("a caller with this library proves its address when it is asked, and is answered on", () =>
+    Effect.gen(function*() {
+      const { protocol, transport } = yield* counting({ limits })
+      const calling = Context.get(yield* caller(transport("10.0.0.2")), Protocol.Protocol)
+      for (let i = 0; i < 50; i++) {
+        expect(yield* calling.call(protocol.address, "bytes", [800])).toHaveLength(800)
+      }
+      expect(yield* metrics).toMatchObject({ "rpcudp_challenges.answered": 1, "rpcudp_challenges.proven": 1 })
+    }).pipe(withMetrics))
+
+  it.effect("an answer that its budget has no room for is sent once the caller has proven that it asked", () =>
+    Effect.gen(function*() {
+      const { protocol, runs, transport } = yield* counting({ limits: { replyBytesPerSecond: 150 } })
+      const calling = Context.get(yield* caller(transport("10.0.0.2")), Protocol.Protocol)
+      expect(yield* calling.call(protocol.address, "bytes", [800])).toHaveLength(800)
+      expect(runs()).toBe(1)
+      expect(yield* metrics).toMatchObject({ rpcudp_replies_withheld: 1, "rpcudp_challenges.proven": 1 })
+    }).pipe(withMetrics))
+
+  it.effect("nor is a remembered answer kept from who proves that it asks again", () =>
+    Effect.gen(function*() {
+      const { peer, runs } = yield* counting({ limits: { requestsPerSecond: 2 } })
+      const stranger = yield* peer("10.0.0.2")
+      yield* stranger.ask(numbered(1, "count"), numbered(2, "count"))
+      const [challenge] = yield* stranger.ask(numbered(1, "count"))
+      const token = Result.getOrThrow(Codec.decodeChallenge(challenge!))
+      expect(value((yield* stranger.ask(Codec.encodeProof(token)))[0])).toMatchObject({ id: idOf(1), value: 1 })
+      // A proof is good for what it was asked for, once.
+      expect(yield* stranger.ask(Codec.encodeProof(token))).toStrictEqual([])
+      expect(runs()).toBe(2)
+    }))
+
+  it.effect("an answer to a call proves an address, for ten minutes", () =>
+    Effect.gen(function*() {
+      const { peer, protocol } = yield* counting({ limits })
+      const one = yield* peer("10.0.0.2")
+      const called = yield* Effect.forkChild(protocol.call(one.address, "who", []))
+      const { datagram } = yield* one.receive
+      one.send(protocol.address, Result.getOrThrow(Codec.encodeResponse(Codec.idOf(datagram), null)))
+      yield* Fiber.join(called)
+      const flood = (from: number) => Array.from({ length: 20 }, (_, i) => numbered(from + i, "bytes", 800))
+      expect(yield* one.ask(...flood(0))).toHaveLength(20)
+      yield* TestClock.adjust("599 seconds")
+      expect(yield* one.ask(...flood(100))).toHaveLength(20)
+      yield* TestClock.adjust("1 seconds")
+      const answers = (yield* one.ask(...flood(200))).filter((datagram) => Codec.typeOf(datagram) === "Response")
+      expect(answers.length).toBeLessThan(10)
+    }))
+
+  it.effect("a token of another sender proves nothing", () =>
+    Effect.gen(function*() {
+      const { network, peer, protocol } = yield* counting({ limits })
+      const [victim, attacker] = [yield* peer("10.0.0.2"), yield* peer("10.0.0.3")]
+      const flood = (from: number) => Array.from({ length: 4 }, (_, i) => numbered(from + i, "bytes", 800))
+      yield* victim.ask(...flood(0))
+      yield* attacker.ask(...flood(0))
+      const tokens = network.sent
+        .filter(({ payload, to }) => Codec.typeOf(payload) === "Challenge" && to.startsWith("10.0.0.3:"))
+        .map(({ payload }) => Result.getOrThrow(Codec.decodeChallenge(payload)))
+      expect(tokens).toHaveLength(1)
+      // The attacker proves its own address, but not the victim's with its token.
+      victim.send(protocol.address, Codec.encodeProof(tokens[0]!))
+      victim.send(protocol.address, Codec.encodeProof(idOf(1)))
+      attacker.send(protocol.address, Codec.encodeProof(tokens[0]!))
+      yield* settled
+      expect(yield* metrics).toMatchObject({
+        "rpcudp_datagrams_dropped.UnknownId": 2,
+        "rpcudp_challenges.proven": 1
+      })
+    }).pipe(withMetrics))
+
+  it.effect("answers, challenges and proofs that nobody waits for are dropped, whoever sends them", () =>
+    Effect.gen(function*() {
+      const { peer } = yield* counting()
+      const stranger = yield* peer("10.0.0.2")
+      expect(
+        yield* stranger.ask(
+          Result.getOrThrow(Codec.encodeResponse(idOf(1), "count")),
+          Result.getOrThrow(Codec.encodeFailure(idOf(2), { kind: "Overloaded" }, 100)),
+          Codec.encodeChallenge(idOf(3), idOf(4)),
+          Codec.encodeProof(idOf(5))
+        )
+      ).toStrictEqual([])
+      expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.UnknownId": 4 })
+    }).pipe(withMetrics))
+
+  it.effect("who has answered a call has not asked for anything: what is sent to it in its name is budgeted", () =>
+    Effect.gen(function*() {
+      const { protocol, receive, sent } = yield* poked({ limits: { replyBytesPerSecond: 1000 } })
+      const victim = Injected.peerAt("10.0.0.2:2")
+      const call = yield* Effect.forkChild(protocol.call(victim.address, "ping", []), { startImmediately: true })
+      receive(respond(sent[0]!.datagram, "pong"), victim)
+      yield* Fiber.join(call)
+      sent.length = 0
+      for (let second = 0; second < 6; second++) {
+        for (let i = 0; i < 10_000; i++) receive(requestFor("poke"), victim)
+        yield* TestClock.adjust(1000)
+      }
+      const bytesOf = (challenges: boolean) =>
+        sent.filter(({ datagram }) => (Codec.typeOf(datagram) === "Challenge") === challenges)
+          .reduce((sum, { datagram }) => sum + datagram.length, 0)
+      // The credit is for both; each has a budget besides.
+      expect(bytesOf(false) + bytesOf(true)).toBeGreaterThan(2 ** 20)
+      expect(bytesOf(false)).toBeLessThanOrEqual(2 ** 20 + 4000 + 5000)
+      expect(bytesOf(true)).toBeLessThanOrEqual(4000 + 5 * 4000 + 500 * 43)
+    }))
+
+  it.effect("a forged proof proves nothing, and a true one only for where it came from", () =>
+    Effect.gen(function*() {
+      const { receive, sent } = yield* poked({ limits: { replyBytesPerSecond: 1000 } })
+      const peer = Injected.peerAt("10.0.0.2:2")
+      for (let i = 0; i < 200; i++) receive(requestFor("poke"), peer)
+      const challenge = sent.find(({ datagram }) => Codec.typeOf(datagram) === "Challenge")
+      expect(challenge?.to).toBe(peer)
+      const token = Result.getOrThrow(Codec.decodeChallenge(challenge!.datagram))
+      receive(Codec.encodeProof(new Uint8Array(20)), peer)
+      receive(Codec.encodeProof(token), Injected.peerAt("10.0.0.3:2"))
+      expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.UnknownId": 2 })
+      sent.length = 0
+      receive(requestFor("poke"), peer)
+      expect(typesSent(sent)).not.toContain("Response")
+      receive(Codec.encodeProof(token), peer)
+      receive(requestFor("poke"), peer)
+      expect(typesSent(sent).at(-1)).toBe("Response")
+      expect(yield* metrics).toMatchObject({ "rpcudp_challenges.proven": 1 })
+    }).pipe(withMetrics))
+
+  it.effect("a node that is made to answer itself is soon silent", () =>
+    Effect.gen(function*() {
+      const { receive, sent } = yield* poked({ limits: { requestsPerSecond: 4 } })
+      const own = Injected.peerAt("10.0.0.1:1")
+      for (let i = 0; i < 100; i++) receive(requestFor("poke", ["x".repeat(40)]), own)
+      let rounds = 0
+      while (sent.length > 0) {
+        rounds++
+        for (const { datagram } of sent.splice(0)) receive(datagram, own)
+      }
+      expect(rounds).toBe(1)
+    }))
+})

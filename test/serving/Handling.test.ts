@@ -1,0 +1,134 @@
+/** What handlers and transports that misbehave must not do to anybody else. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Layer, Logger, Schema, SchemaTransformation } from "effect"
+import { TestClock } from "effect/testing"
+import { Handlers, Protocol, Transport } from "../../src/index.ts"
+import { counting, numbered } from "../support/counting.ts"
+import * as Injected from "../support/injected.ts"
+import { oneHost } from "../support/MemoryNetwork.ts"
+import { caller, metrics, node, withMetrics } from "../support/nodes.ts"
+import { Poked, requestFor, throwingTransport } from "../support/poked.ts"
+
+const quiet = Effect.provide(Logger.layer([]))
+
+/** A transformation that throws, whichever way. */
+const Throwing = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.String,
+    SchemaTransformation.transform<string, string>({
+      decode: () => {
+        throw new Error("secret")
+      },
+      encode: () => {
+        throw new Error("secret")
+      }
+    })
+  )
+)
+
+class Odd extends Handlers.Service<Odd>()("robust/Odd", {
+  getter: { success: Schema.Unknown },
+  noEffect: {},
+  throwsIn: { args: [Throwing] },
+  throwsOut: { success: Throwing },
+  throwsError: { error: Throwing },
+  fine: { success: Schema.String },
+  optional: { args: [Schema.Int, Schema.optionalKey(Schema.String)], success: Schema.Int }
+}) {}
+
+const OddLive = Odd.toLayer({
+  getter: () =>
+    Effect.succeed({
+      get x() {
+        throw new Error("secret")
+      }
+    }),
+  noEffect: (() => undefined) as unknown as () => Effect.Effect<void>,
+  throwsIn: () => Effect.void,
+  throwsOut: () => Effect.succeed("x"),
+  throwsError: () => Effect.fail("x"),
+  fine: () => Effect.succeed("fine"),
+  optional: (n, text) => Effect.succeed(n + (text?.length ?? 0))
+})
+
+describe("handling", () => {
+  for (
+    const [name, transport] of [
+      ["memory", oneHost()],
+      ["loopback UDP", () => Transport.layer({ address: "127.0.0.1" })]
+    ] as const
+  ) {
+    it.live(`what throws in a schema or in a result, and a handler that answers no Effect, are defects (${name})`, () =>
+      Effect.gen(function*() {
+        const served = yield* node(Protocol.serve(Odd).pipe(Layer.provide(OddLive)), transport())
+        const context = yield* caller(transport())
+        const { address } = Context.get(served, Protocol.Protocol)
+        const odd = (yield* Effect.provideContext(Protocol.client(Odd), context))(address)
+        for (const call of [odd.getter, odd.noEffect, odd.throwsOut, odd.throwsError]) {
+          expect(yield* Effect.flip(call())).toMatchObject({ _tag: "Rejected", reason: "Defect" })
+        }
+        const untyped = Context.get(context, Protocol.Protocol).call(address, "throwsIn", ["x"])
+        expect(yield* Effect.flip(untyped)).toMatchObject({ _tag: "Rejected", reason: "Defect" })
+        expect(yield* odd.fine()).toBe("fine")
+        expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(undefined)
+      }).pipe(quiet, withMetrics))
+  }
+
+  it.live("a node that serves nothing is silent: its callers may try again once it does", () =>
+    Effect.gen(function*() {
+      const transport = oneHost()
+      const context = yield* node(Layer.empty, transport())
+      const { address, call } = Context.get(context, Protocol.Protocol)
+      const asked = call(address, "fine", []).pipe(Protocol.withTimeout("20 millis"))
+      expect(yield* Effect.flip(asked)).toMatchObject({ _tag: "NoResponse" })
+      yield* Layer.build(Protocol.serve(Odd).pipe(Layer.provide(OddLive))).pipe(Effect.provideContext(context))
+      expect(yield* call(address, "fine", [])).toBe("fine")
+      expect(yield* Effect.flip(call(address, "nope", []))).toMatchObject({ reason: "UnknownMethod" })
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.unserved": 1 })
+    }).pipe(withMetrics))
+
+  it.live("an optional argument may be handed on as undefined", () =>
+    Effect.gen(function*() {
+      const transport = oneHost()
+      const context = yield* node(Protocol.serve(Odd).pipe(Layer.provide(OddLive)), transport())
+      const odd = (yield* Effect.provideContext(Protocol.client(Odd), context))(
+        Context.get(context, Protocol.Protocol).address
+      )
+      expect(yield* odd.optional(1, undefined)).toBe(1)
+      expect(yield* odd.optional(1)).toBe(1)
+      expect(yield* odd.optional(1, "abc")).toBe(4)
+    }))
+
+  it.effect("of handlers that die, 100 a second are logged, and all are counted", () =>
+    Effect.gen(function*() {
+      let logged = 0
+      yield* Effect.gen(function*() {
+        const { peer } = yield* counting()
+        const stranger = yield* peer("10.0.0.2")
+        yield* stranger.ask(...Array.from({ length: 150 }, (_, i) => numbered(i, "die")))
+        expect(logged).toBe(100)
+        yield* TestClock.adjust(1000)
+        yield* stranger.ask(numbered(1000, "die"))
+        expect(logged).toBe(101)
+      }).pipe(Effect.provide(Logger.layer([Logger.make(() => void logged++)])))
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.defect": 151 })
+    }).pipe(withMetrics))
+
+  it.effect("whatever a transport throws, no request stays in flight", () =>
+    Effect.gen(function*() {
+      const injected = Injected.make()
+      yield* Layer.build(
+        Protocol.serve(Poked).pipe(
+          Layer.provide(Poked.toLayer({ poke: () => Effect.void, never: () => Effect.never })),
+          Layer.provide(Protocol.layer({ gracePeriod: 0 })),
+          Layer.provide(throwingTransport(injected))
+        )
+      )
+      for (const args of [[], [1], ["x"], [{}]]) {
+        injected.receive(requestFor("poke", args), Injected.peerAt("10.0.0.2:2"))
+      }
+      const seen = yield* metrics
+      expect(seen["rpcudp_requests_in_flight"]).toBe(undefined)
+      expect(seen).toMatchObject({ "rpcudp_requests.invalid_arguments": 2, "rpcudp_requests.success": 2 })
+    }).pipe(withMetrics, Effect.provide(Logger.layer([]))))
+})

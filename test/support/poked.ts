@@ -1,0 +1,51 @@
+/** A node over a transport without a network: what arrives is handed in, what is sent is kept. */
+import { Context, Effect, Layer, Result, Schema } from "effect"
+import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
+import * as Injected from "./injected.ts"
+
+/** May be poked. */
+export class Poked extends Handlers.Service<Poked>()("limits/Service", {
+  poke: { args: [Schema.optionalKey(Schema.String)] },
+  never: { args: [Schema.optionalKey(Schema.String)] }
+}) {}
+
+let serial = 0
+
+/** A request under a new id. */
+export const requestFor = (method: string, args: ReadonlyArray<unknown> = []): Uint8Array => {
+  const id = new Uint8Array(Codec.idBytes)
+  new DataView(id.buffer).setUint32(0, ++serial)
+  return Result.getOrThrow(Codec.encodeRequest(id, method, args))
+}
+
+/** A node that may be poked. */
+export const poked = Effect.fnUntraced(function*(options: Protocol.Options = {}) {
+  const injected = Injected.make()
+  let runs = 0
+  const live = Poked.toLayer({
+    poke: () => Effect.sync(() => void runs++),
+    never: () => Effect.never
+  })
+  const context = yield* Layer.build(
+    Protocol.serve(Poked).pipe(
+      Layer.provide(live),
+      Layer.provideMerge(Protocol.layer({ gracePeriod: 0, ...options })),
+      Layer.provide(injected.layer)
+    )
+  )
+  return { ...injected, protocol: Context.get(context, Protocol.Protocol), runs: () => runs }
+})
+
+/** Throws at each send. */
+export const throwingTransport = (injected: Injected.Injected) =>
+  Layer.effect(
+    Transport.Transport,
+    Effect.map(Transport.Transport, (transport) => ({
+      ...transport,
+      send: () => {
+        throw new Error("as the test says")
+      }
+    }))
+  ).pipe(Layer.provide(injected.layer))
+
+export const typesSent = (sent: Injected.Injected["sent"]) => sent.map(({ datagram }) => Codec.typeOf(datagram))
