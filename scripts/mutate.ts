@@ -1,31 +1,41 @@
 /**
- * Changes src in one place at a time and sees whether a test fails. Each mutant is run against the tests that reach it, the quick ones
+ * Changes src in one place at a time and sees whether a test fails. First come the changes of `test/mutations.ts`, unless rooms or a
+ * sample are asked for. Then a machine makes mutants: each is run against the tests that reach it, the quick ones
  * first. What is known is kept in .build/mutate/state.json: a run that is stopped goes on where it was, and a later one runs again
  * only mutants of files that have changed, survivors whose tests have changed, and those whose catcher has changed.
  *
- *   npm run mutate -- [--room PATH]... [--sample N --seed S] [--quick] [--without PATH]... [--minutes M] [--fresh]
+ *   npm run mutate -- [--room PATH]... [--sample N --seed S] [--within SECONDS] [--without PATH]... [--minutes M] [--jobs N]
+ *                     [--alone] [--fresh]
+ *   npm run mutate -- --named [--jobs N]
  *
  * A room is a file of src, or a folder of such: "internal/wire/ids", "internal/wire". `--sample` draws N mutants from the rooms.
- * `--quick` leaves out tests of over a second, `--without` tests whose file's name begins so: either way the score is a lower bound.
- * It ends with a table, and with exit code 1 if an excuse is stale.
+ * `--within` runs no more tests against a mutant than take so long, the quickest ones, and `--without` leaves out tests whose file's
+ * name begins so: either way the score is a lower bound. `--alone` gives each run a new process, which takes twice as long, and
+ * `--fresh` forgets what is known.
+ * It ends with a table, and with exit code 1 if an excuse is stale or a change of `test/mutations.ts` is not caught.
  */
 import { createHash } from "node:crypto"
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { mutations } from "../test/mutations.ts"
 import { excused } from "./mutate/excused.ts"
 import { instrument, type Mutant } from "./mutate/mutants.ts"
-import { open, type Test, type Verdict } from "./mutate/tests.ts"
+import { tryNamed } from "./mutate/named.ts"
+import { open as openRunner, type Runner, type Test, type Verdict } from "./mutate/tests.ts"
 
 const { values: flags } = parseArgs({
   options: {
     room: { type: "string", multiple: true, default: [] },
     sample: { type: "string" },
     seed: { type: "string", default: "1" },
-    quick: { type: "boolean", default: false },
+    within: { type: "string", default: "Infinity" },
     without: { type: "string", multiple: true, default: [] },
     minutes: { type: "string", default: "Infinity" },
+    jobs: { type: "string", default: "1" },
+    named: { type: "boolean", default: false },
+    alone: { type: "boolean", default: false },
     fresh: { type: "boolean", default: false }
   }
 })
@@ -63,6 +73,9 @@ const hashOf = (...texts: ReadonlyArray<string>): string => {
 
 const read = (file: string): string => readFileSync(join(project, file), "utf8")
 
+/** A file's text without the lines that are comments: to reword them changes nothing that is known. */
+const codeOf = (text: string): string => text.split("\n").filter((line) => !/^\s*(\/\/|\/?\*)/.test(line)).join("\n")
+
 const load = (): State => {
   if (flags.fresh || !existsSync(stateFile)) return { measured: {}, known: {} }
   return JSON.parse(readFileSync(stateFile, "utf8"))
@@ -86,7 +99,7 @@ const shuffled = <A>(all: ReadonlyArray<A>, seed: number): Array<A> => {
 
 const roomOf = ({ file }: Mutant): string => file.slice("src/".length, -".ts".length)
 
-const keyOf = ({ file, number }: Mutant): string => hashOf(file, sources.get(file)!, String(number))
+const keyOf = ({ file, number }: Mutant): string => hashOf(file, codeOf(sources.get(file)!), String(number))
 
 /** One line of a report. */
 const lineOf = (mutant: Mutant): string =>
@@ -95,6 +108,12 @@ const lineOf = (mutant: Mutant): string =>
   }`
 
 mkdirSync(build, { recursive: true })
+const jobs = Array.from({ length: Number(flags.jobs) }, (_, i) => i)
+if (flags.named || (flags.room.length === 0 && flags.sample === undefined)) {
+  const survivors = await tryNamed(project, mutations, jobs.map((i) => join(build, `named${i}`)))
+  process.exitCode = survivors.length > 0 ? 1 : 0
+  if (flags.named) process.exit()
+}
 const state = load()
 const tree = join(build, "tree")
 // As they are now: somebody may edit them while this runs.
@@ -122,29 +141,40 @@ const testFiles = globSync(["test/**/*.test.ts", "examples/**/*.test.ts", "packa
   cwd: project
 })
   .filter((file) => !flags.without.some((start) => file.startsWith(start))).sort()
-const fileHashes = new Map(testFiles.map((file) => [file, hashOf(read(file))]))
+const fileHashes = new Map(testFiles.map((file) => [file, hashOf(codeOf(read(file)))]))
 const shared = hashOf(
   ...globSync([
     "src/**/*.ts",
     "test/**/*.ts",
     "examples/**/*.ts",
     "packages/*/!(dist|node_modules)/**/*.ts",
-    "scripts/mutate/{mutants,setup,tests}.ts",
+    "scripts/mutate/mutants.ts",
     "vitest.config.ts"
   ], { cwd: project })
-    .filter((file) => !file.endsWith(".test.ts")).sort().flatMap((file) => [file, read(file)])
+    .filter((file) => !file.endsWith(".test.ts")).sort().flatMap((file) => [file, codeOf(read(file))])
 )
-const tests = await open(tree)
-for (const file of testFiles) {
+const runners = await Promise.all(
+  jobs.map(() => openRunner(tree, { fresh: flags.alone }))
+)
+
+/** Has each of them taken up by the next runner that is free, in this order. */
+const each = async <A>(all: Iterable<A>, run: (runner: Runner, one: A) => Promise<void>): Promise<void> => {
+  const left = all[Symbol.iterator]()
+  await Promise.all(runners.map(async (runner) => {
+    for (let next = left.next(); next.done !== true; next = left.next()) await run(runner, next.value)
+  }))
+}
+
+await each(testFiles, async (runner, file) => {
   const hash = hashOf(shared, fileHashes.get(file)!)
-  if (state.measured[file]?.hash === hash) continue
-  const { failed, outside, tests: passed } = await tests.measure(file)
+  if (state.measured[file]?.hash === hash) return
+  const { failed, outside, tests: passed } = await runner.measure(file)
   const seconds = passed.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / 1_000
   console.log(`measured: ${file}, ${passed.length} tests, ${seconds.toFixed(1)} s`)
   for (const name of failed) console.log(`left out, for it fails without a mutant: ${name}`)
   state.measured[file] = { hash, tests: passed, outside }
   save()
-}
+})
 
 const measured = testFiles.flatMap((file) => state.measured[file] ?? [])
 const reaching = Map.groupBy(
@@ -154,9 +184,13 @@ const reaching = Map.groupBy(
 const outside = new Set(measured.flatMap(({ outside }) => outside))
 // What a module does as it loads may reach any test.
 const all = measured.flatMap(({ tests }) => tests.filter(({ reaches }) => reaches.length > 0))
-const testsFor = ({ id }: Mutant): ReadonlyArray<Test> =>
-  (outside.has(id) ? all : reaching.get(id)?.map(({ test }) => test) ?? [])
-    .filter(({ milliseconds }) => !flags.quick || milliseconds <= quickest)
+const testsFor = ({ id }: Mutant): ReadonlyArray<Test> => {
+  const reached = outside.has(id) ? all : reaching.get(id)?.map(({ test }) => test) ?? []
+  let left = Number(flags.within) * 1_000
+  return reached.toSorted((a, b) => a.milliseconds - b.milliseconds).filter(({ milliseconds }) =>
+    (left -= milliseconds) >= 0
+  )
+}
 
 /** How many mutants of a room each file has caught: what caught one often catches the next. */
 const catches = new Map<string, number>()
@@ -182,7 +216,9 @@ const stillKnown = (mutant: Mutant, candidates: ReadonlyArray<Test>): Verdict | 
   return file !== undefined && known.hash === fileHashes.get(file) ? known.verdict : undefined
 }
 
-const judge = async (mutant: Mutant, candidates: ReadonlyArray<Test>): Promise<Verdict> => {
+const survived: Verdict = { is: "survived" }
+
+const judge = async (runner: Runner, mutant: Mutant, candidates: ReadonlyArray<Test>): Promise<Verdict> => {
   for (
     const stage of [
       candidates.filter(({ milliseconds }) => milliseconds <= quickest),
@@ -190,38 +226,86 @@ const judge = async (mutant: Mutant, candidates: ReadonlyArray<Test>): Promise<V
     ]
   ) {
     if (stage.length === 0) continue
-    const verdict = await tests.judge(mutant.id, inOrder(mutant, stage))
+    const verdict = await runner.judge(mutant.id, inOrder(mutant, stage))
     if (verdict.is !== "survived") return verdict
   }
-  return { is: "survived" }
+  return survived
 }
 
-const verdicts = new Map<Mutant, Verdict>()
 const began = performance.now()
+const isOver = () => (performance.now() - began) / 60_000 > Number(flags.minutes)
 let ran = 0
-for (const mutant of chosen) {
-  const candidates = testsFor(mutant)
-  let verdict = stillKnown(mutant, candidates)
-  if (verdict === undefined) {
-    if ((performance.now() - began) / 60_000 > Number(flags.minutes)) continue
-    verdict = await judge(mutant, candidates)
-    ran++
-    const file = verdict.is === "survived" ? undefined : fileOf(verdict.by)
-    const hash = verdict.is === "survived" ? hashOfTests(candidates) : (file && fileHashes.get(file)) ?? ""
-    state.known[keyOf(mutant)] = { verdict, hash }
-    save()
-    const by = verdict.is === "survived" ? `${candidates.length} tests` : verdict.by
-    console.log(`${verdict.is}: ${lineOf(mutant)} (${by})`)
-  }
+
+const learn = (mutant: Mutant, verdict: Verdict, candidates: ReadonlyArray<Test>): void => {
+  ran++
+  const file = verdict.is === "survived" ? undefined : fileOf(verdict.by)
+  const hash = verdict.is === "survived" ? hashOfTests(candidates) : (file && fileHashes.get(file)) ?? ""
+  state.known[keyOf(mutant)] = { verdict, hash }
+  save()
   if (verdict.is === "caught") {
-    const key = `${roomOf(mutant)} ${fileOf(verdict.by)}`
+    const key = `${roomOf(mutant)} ${file}`
     catches.set(key, (catches.get(key) ?? 0) + 1)
   }
+  const by = verdict.is === "survived" ? `${candidates.length} tests` : verdict.by
+  console.log(`${verdict.is}: ${lineOf(mutant)} (${by})`)
+}
+
+// First many at once, file by file, the quick tests before the slow ones. What is left is not caught, but for what is reached as
+// a module loads: that is judged one by one.
+const open = new Map<string, { readonly mutant: Mutant; readonly candidates: ReadonlyArray<Test> }>()
+for (const mutant of chosen) {
+  const candidates = testsFor(mutant)
+  if (stillKnown(mutant, candidates) === undefined) open.set(mutant.id, { mutant, candidates })
+}
+console.log(`${open.size} mutants to judge`)
+if (!flags.alone) {
+  for (const [from, to] of [[0, 30], [31, 200], [201, 1_000], [1_001, Infinity]] as const) {
+    const wanted = new Map<string, Map<Test, Set<string>>>()
+    for (const [id, { candidates }] of open) {
+      for (const test of candidates) {
+        if (test.milliseconds < from || test.milliseconds > to) continue
+        const tests = wanted.get(test.file) ?? new Map<Test, Set<string>>()
+        wanted.set(test.file, tests)
+        const mutants = tests.get(test) ?? new Set<string>()
+        tests.set(test, mutants)
+        if (test.reaches.includes(id)) mutants.add(id)
+      }
+    }
+    const costOf = ([, tests]: readonly [string, Map<Test, Set<string>>]) =>
+      [...tests].reduce((sum, [{ milliseconds }, mutants]) => sum + milliseconds * mutants.size, 0)
+    const files = [...wanted].sort((a, b) => costOf(a) - costOf(b))
+    await each(files, async (runner, [file, tests]) => {
+      if (isOver()) return
+      const before = performance.now()
+      for (const mutants of tests.values()) {
+        for (const id of mutants) if (!open.has(id)) mutants.delete(id)
+      }
+      await runner.judgeAll(file, tests, (id, verdict) => {
+        const found = open.get(id)
+        if (found === undefined) return
+        open.delete(id)
+        learn(found.mutant, verdict, found.candidates)
+      })
+      const seconds = ((performance.now() - before) / 1_000).toFixed(0)
+      console.log(`${file}: ${tests.size} tests, ${seconds} s, ${open.size} mutants left`)
+    })
+  }
+}
+await each(open.values(), async (runner, { mutant, candidates }) => {
+  if (isOver()) return
+  const verdict = flags.alone || outside.has(mutant.id) ? await judge(runner, mutant, candidates) : survived
+  learn(mutant, verdict, candidates)
+})
+
+const verdicts = new Map<Mutant, Verdict>()
+for (const mutant of chosen) {
+  const verdict = stillKnown(mutant, testsFor(mutant))
+  if (verdict === undefined) continue
   if (verdict.is !== "survived" && excuses.has(mutant.id)) stale.push(`caught: ${lineOf(mutant)}`)
   verdicts.set(mutant, verdict)
 }
 const minutes = (performance.now() - began) / 60_000
-await tests.close()
+await Promise.all(runners.map((runner) => runner.close()))
 
 console.log("\nSurvivors without an excuse:")
 for (const [mutant, { is }] of verdicts) if (is === "survived" && !excuses.has(mutant.id)) console.log(lineOf(mutant))
@@ -244,4 +328,4 @@ console.log(
   `${judged.length} of ${chosen.length} mutants judged, ${ran} of them now, ` +
     `${(ran / minutes).toFixed(1)} a minute; src has ${mutants.length}`
 )
-process.exitCode = stale.length > 0 ? 1 : 0
+if (stale.length > 0) process.exitCode = 1

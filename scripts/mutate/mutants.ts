@@ -1,8 +1,8 @@
 /** The mutants of src, made by Stryker's instrumenter: all in one copy of the project, each switched on by its number. Runs no test. */
 import { Instrumenter } from "@stryker-mutator/instrumenter"
-import { execFileSync } from "node:child_process"
-import { cpSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { copy } from "./named.ts"
 
 export interface Mutant {
   /** The number that switches it on. */
@@ -52,17 +52,7 @@ const between = (
 
 /** Copies the project into `tree`, with all mutants in its src, and returns them. */
 export const instrument = async (project: string, tree: string): Promise<ReadonlyArray<Mutant>> => {
-  rmSync(tree, { recursive: true, force: true })
-  mkdirSync(tree, { recursive: true })
-  const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-    cwd: project,
-    encoding: "utf8"
-  })
-  for (const file of listed.split("\0")) {
-    if (file !== "") cpSync(join(project, file), join(tree, file), { recursive: true })
-  }
-  symlinkSync(join(project, "node_modules"), join(tree, "node_modules"))
-
+  copy(project, tree)
   const sources = globSync("src/**/*.ts", { cwd: project }).sort()
   const files = sources.map((name) => ({ name, mutate: true, content: readFileSync(join(project, name), "utf8") }))
   const made = await new Instrumenter(silent).instrument(files, { plugins: null, excludedMutations: [], ignorers: [] })

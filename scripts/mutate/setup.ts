@@ -6,6 +6,8 @@ declare module "vitest" {
   interface ProvidedContext {
     /** The file that takes the notes: none are taken without. */
     readonly reached: string | undefined
+    /** The mutant that is switched on. */
+    readonly mutant: string | undefined
   }
 }
 
@@ -17,18 +19,24 @@ export interface Reached {
 }
 
 declare global {
-  /** What the instrumented sources call with the mutants that they reach. */
-  var __stryker__: { readonly cover: (...mutants: ReadonlyArray<string>) => void } | undefined
+  /** What the instrumented sources look into as they load. */
+  var __stryker__: {
+    activeMutant: string | undefined
+    /** Is called with the mutants that are reached. */
+    readonly cover: (...mutants: ReadonlyArray<string>) => void
+  }
 }
 
 const file = inject("reached")
 if (file === undefined) {
-  globalThis.__stryker__ ??= { cover: () => {} }
+  // Anew for each file: what an earlier mutant has left running goes on as that mutant.
+  globalThis.__stryker__ = { activeMutant: inject("mutant"), cover: () => {} }
 } else {
   const outside = new Set<string>()
   const byTest: Record<string, Set<string>> = {}
   let reached = outside
   globalThis.__stryker__ = {
+    activeMutant: undefined,
     cover: (...mutants) => {
       for (const mutant of mutants) reached.add(mutant)
     }

@@ -1,11 +1,13 @@
-/** Runs tests of the copy, with one mutant switched on or with none. One vitest serves all runs; each run has a new process. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+/** Runs tests of the copy, with one mutant switched on or with none. One vitest serves all runs, and so does its process if it can. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, relative } from "node:path"
 import { Writable } from "node:stream"
 import type { TestSpecification } from "vitest/node"
 import { createVitest } from "vitest/node"
+import type { Note, Plan } from "./runner.ts"
 import type { Reached } from "./setup.ts"
+import { Workers } from "./worker.ts"
 
 export interface Test {
   readonly id: string
@@ -31,8 +33,16 @@ class AsAsked {
   }
 }
 
-export const open = async (tree: string) => {
+export interface Options {
+  /** A new process for each run: slower, and sure to know nothing of an earlier mutant. */
+  readonly fresh: boolean
+}
+
+export type Runner = Awaited<ReturnType<typeof open>>
+
+export const open = async (tree: string, { fresh }: Options) => {
   let printed = ""
+  const workers = new Workers()
   const sink = () =>
     new Writable({
       write: (chunk: Buffer, _, done) => {
@@ -48,8 +58,10 @@ export const open = async (tree: string) => {
       config: join(tree, "vitest.config.ts"),
       watch: false,
       reporters: [{}],
-      // One process for all files of a run: they load the library once.
-      isolate: false,
+      // The library is loaded for each file: as it loads, a mutant may change what stays.
+      isolate: true,
+      pool: workers,
+      runner: join(tree, "scripts/mutate/runner.ts"),
       maxWorkers: 1,
       fileParallelism: false,
       coverage: { enabled: false },
@@ -62,13 +74,15 @@ export const open = async (tree: string) => {
   const project = vitest.projects[0]!
   project.config.setupFiles.push(join(tree, "scripts/mutate/setup.ts"))
 
-  const run = async (specifications: ReadonlyArray<TestSpecification>, limit: number) => {
+  const run = async (specifications: ReadonlyArray<TestSpecification>, limit: number, mutant: string | undefined) => {
+    if (fresh) await workers.renew()
     printed = ""
     vitest.state.filesMap.clear()
     vitest.state.errorsSet.clear()
     project.config.testTimeout = limit
     project.config.hookTimeout = limit
     project.provide("limits", { milliseconds: 2 * limit, bytes: 3 * 1024 ** 3 })
+    project.provide("mutant", mutant)
     return vitest.runTestSpecifications([...specifications])
   }
 
@@ -78,8 +92,7 @@ export const open = async (tree: string) => {
     vitest.config.bail = 0
     project.config.bail = 0
     project.provide("reached", notes)
-    delete process.env["__STRYKER_ACTIVE_MUTANT__"]
-    const { testModules } = await run([project.createSpecification(join(tree, file))], 240_000)
+    const { testModules } = await run([project.createSpecification(join(tree, file))], 240_000, undefined)
     project.provide("reached", undefined)
     const reached: Reached = existsSync(notes) ? JSON.parse(readFileSync(notes, "utf8")) : { outside: [], byTest: {} }
     rmSync(dirname(notes), { recursive: true })
@@ -99,17 +112,84 @@ export const open = async (tree: string) => {
     return { tests, failed, outside: reached.outside }
   }
 
+  /**
+   * Runs tests of one file, each with its mutants, in as few processes as it can. Calls `onVerdict` for each mutant that is
+   * caught, or that makes a test take too long. What is reached as a module loads can't be judged so.
+   */
+  const judgeAll = async (
+    file: string,
+    tests: ReadonlyMap<Test, ReadonlySet<string>>,
+    onVerdict: (mutant: string, verdict: Verdict) => void
+  ): Promise<void> => {
+    const folder = mkdtempSync(join(tmpdir(), "mutate-"))
+    const notes = join(folder, "notes.jsonl")
+    const plan = join(folder, "plan.json")
+    const left = new Map([...tests].map(([{ id }, mutants]) => [id, new Set(mutants)]))
+    const name = new Map([...tests.keys()].map(({ id, name }) => [id, name]))
+    const limits = Object.fromEntries([...tests.keys()].map(({ id, milliseconds }) => [id, 3_000 + 5 * milliseconds]))
+    const settle = (mutant: string, verdict: Verdict) => {
+      for (const mutants of left.values()) mutants.delete(mutant)
+      onVerdict(mutant, verdict)
+    }
+    await workers.renew()
+    for (let first: Note | undefined;;) {
+      const planned = [...left].flatMap(([id, mutants]) => {
+        if (mutants.size === 0) return []
+        return [[id, first?.[1] === id ? [first[2], ...mutants] : [...mutants]] as const]
+      })
+      if (planned.length === 0) break
+      writeFileSync(notes, "")
+      const written: Plan = { notes, tests: Object.fromEntries(planned), limits, bytes: 3 * 1024 ** 3 }
+      writeFileSync(plan, JSON.stringify(written))
+      project.provide("plan", plan)
+      vitest.config.bail = 0
+      project.config.bail = 0
+      const testIds = planned.map(([id]) => id)
+      await run([project.createSpecification(join(tree, file), { testIds })], 1_000_000, undefined)
+      project.provide("plan", undefined)
+      await workers.renew()
+      let last: Note | undefined
+      first = undefined
+      for (const line of readFileSync(notes, "utf8").split("\n")) {
+        if (line === "") continue
+        const [what, test, mutant]: Note = JSON.parse(line)
+        last = [what, test, mutant]
+        const by = `${file} > ${name.get(test)}`
+        if (what === "passed") left.get(test)!.delete(mutant)
+        if (what === "caught") settle(mutant, { is: "caught", by })
+        if (what === "late") settle(mutant, { is: "timed out", by })
+        if (what === "failed" || what === "again") first = last
+        else first = undefined
+        if (what === "fails") left.get(test)!.clear()
+      }
+      if (last === undefined) throw new Error(`${file}: nothing ran\n${printed}`)
+      // Its process was ended: it spun, or held too much memory.
+      if (last[0] === "begun") settle(last[2], { is: "timed out", by: `${file} > ${name.get(last[1])}` })
+    }
+    rmSync(folder, { recursive: true })
+  }
+
   /** Runs these tests with a mutant, up to the first that fails. They stand in the order in which their files are run. */
   const judge = async (mutant: string, tests: ReadonlyArray<Test>): Promise<Verdict> => {
+    let verdict = await verdictOf(mutant, tests)
+    if (verdict === "lost") {
+      await workers.renew()
+      verdict = await verdictOf(mutant, tests)
+    }
+    if (verdict === "lost") return { is: "caught", by: "the end of its process" }
+    if (verdict.is === "timed out") await workers.renew()
+    return verdict
+  }
+
+  const verdictOf = async (mutant: string, tests: ReadonlyArray<Test>): Promise<Verdict | "lost"> => {
     vitest.config.bail = 1
     project.config.bail = 1
-    process.env["__STRYKER_ACTIVE_MUTANT__"] = mutant
     const specifications = [...Map.groupBy(tests, ({ file }) => file)].map(([file, tests]) =>
       project.createSpecification(join(tree, file), { testIds: tests.map(({ id }) => id) })
     )
     // Far more than a test takes on a machine that is busy.
     const limit = 5_000 + 4 * Math.max(...tests.map(({ milliseconds }) => milliseconds))
-    const { testModules, unhandledErrors } = await run(specifications, limit)
+    const { testModules, unhandledErrors } = await run(specifications, limit, mutant)
     let passed = 0
     for (const module of testModules) {
       for (const test of module.children.allTests()) {
@@ -129,11 +209,17 @@ export const open = async (tree: string) => {
     }
     const ended = /Ended by the watchdog: (.*)/.exec(printed)
     if (ended !== null) return { is: "timed out", by: ended[1]! }
+    if (unhandledErrors.some((error) => String(error).includes("[vitest-pool]"))) return "lost"
     if (unhandledErrors.length > 0) return { is: "caught", by: String(unhandledErrors[0]) }
     // A test that was not run is no test that passed.
     if (passed !== tests.length) throw new Error(`mutant ${mutant}: ${passed} of ${tests.length} tests ran\n${printed}`)
     return { is: "survived" }
   }
 
-  return { measure, judge, close: () => vitest.close() }
+  const close = async () => {
+    await workers.renew()
+    await vitest.close()
+  }
+
+  return { measure, judge, judgeAll, close }
 }

@@ -1,0 +1,801 @@
+/**
+ * One-line changes of src, each with the test that it must make fail: `npm run mutate -- --named` tries them all, and `npm run
+ * check` sees that each still applies. A law without a change that breaks it may be no law.
+ */
+
+export interface Mutation {
+  /** The file that is changed, from the project's root. */
+  readonly file: string
+  /** What is replaced: it stands in the file once. */
+  readonly find: string
+  readonly replace: string
+  readonly test: {
+    /** From the project's root. */
+    readonly file: string
+    /** What the names of the tests contain that are run: those of all seeds, say. */
+    readonly name: string
+  }
+}
+
+type Change = readonly [find: string, replace: string]
+
+/** For one file of tests: by the name of a test and the file of src that is changed. */
+const breaks = (
+  test: string,
+  laws: Readonly<Record<string, Readonly<Record<string, ReadonlyArray<Change>>>>>
+): ReadonlyArray<Mutation> =>
+  Object.entries(laws).flatMap(([name, files]) =>
+    Object.entries(files).flatMap(([file, changes]) =>
+      changes.map(([find, replace]) => ({
+        file: `src/${file}.ts`,
+        find,
+        replace,
+        test: { file: `test/${test}.test.ts`, name }
+      }))
+    )
+  )
+
+const ofCalling: ReadonlyArray<Mutation> = [
+  ...breaks("calling/RoundTrips", {
+    "estimates as the RFC does": {
+      "internal/calling/roundTrips": [
+        ["estimate.variation = roundTrip / 2", "estimate.variation = roundTrip"],
+        [
+          "estimate.variation = 0.75 * estimate.variation + 0.25 * Math.abs(estimate.smoothed - roundTrip)",
+          "estimate.variation = 0.75 * estimate.variation"
+        ]
+      ]
+    },
+    "waits twice as long once an answer is overdue, until it is measured again": {
+      "internal/calling/roundTrips": [
+        ["clamp(2 * timeout)", "clamp(timeout)"],
+        ["    estimate.timeout = estimate.measured\n", ""]
+      ]
+    },
+    "waits no longer because one call waits long, nor less because another began with less": {
+      "internal/calling/roundTrips": [
+        ["clamp(2 * timeout)", "clamp(2 * (now - sentAt))"],
+        ["estimate.timeout = Math.max(estimate.timeout, clamp(2 * timeout))", "estimate.timeout = clamp(2 * timeout)"]
+      ]
+    },
+    "waits no longer for what a schedule sends again before it is overdue": {
+      "internal/calling/roundTrips": [["now - sentAt >= timeout", "true"]]
+    },
+    "is not made longer by a datagram that was lost before the last measurement": {
+      "internal/calling/roundTrips": [
+        ["if (estimate.measuredAt > sentAt) return", ""],
+        ["if (estimate.measuredAt > sentAt) return", "if (estimate.measuredAt >= sentAt) return"]
+      ]
+    },
+    "doubles what was measured since, where a call began with more than that": {
+      "internal/calling/roundTrips": [["estimate.measuredAt > begunAt ? estimate.measured : begunWith", "begunWith"]]
+    },
+    "within the timeout of the last one says nothing": {
+      "internal/calling/roundTrips": [["now - sentAt <= estimate.measured", "now - begunAt <= estimate.measured"]]
+    },
+    "after that shows that the peer has become slow: it is given as long as the answer can have taken": {
+      "internal/calling/roundTrips": [
+        ["clamp(now - begunAt)", "clamp(now - sentAt)"],
+        [
+          "estimate.timeout = Math.max(estimate.timeout, clamp(now - begunAt))",
+          "estimate.timeout = clamp(now - begunAt)"
+        ]
+      ]
+    },
+    "of a call that began before the last measurement says nothing": {
+      "internal/calling/roundTrips": [["estimate.measuredAt > begunAt || ", ""]]
+    },
+    "of a peer of which nothing is known says nothing": {
+      "internal/calling/roundTrips": [[
+        "const estimate = this.#estimates.get(peer)\n",
+        "const estimate = this.#use(peer)\n"
+      ]]
+    },
+    "never gives less than 50 ms nor more than a minute": {
+      "internal/calling/roundTrips": [
+        ["Math.min(Math.max(Math.round(nanos), min), max)", "Math.max(Math.round(nanos), min)"],
+        ["Math.min(Math.max(Math.round(nanos), min), max)", "Math.min(Math.round(nanos), max)"],
+        ["Math.round(nanos)", "nanos"]
+      ]
+    },
+    "remembers the peers that were used last, and not all of the others": {
+      "internal/calling/roundTrips": [["    this.#estimates.set(peer, estimate)\n", ""]]
+    }
+  }),
+  ...breaks("calling/Retransmission", {
+    "of two requests that are due at once, the second is not sent again if the first one's sending ends its call": {
+      "internal/calling/retransmission": [["    if (retransmission.stopped) return\n    const at", "    const at"]]
+    },
+    "what is known of a peer says nothing of another on the same host": {
+      "internal/calling/retransmission": [["`${peer.host} ${peer.address.port}`", "peer.host"]]
+    }
+  }),
+  ...breaks("calling/CallTable", {
+    "holds what was added and not removed": {
+      "internal/calling/callTable": [
+        ["this.id4 === wordAt(bytes, start + 16)", "true"],
+        ["    this.id4 = wordAt(bytes, start + 16)\n", ""],
+        ["while (call !== undefined && !call.hasId(bytes, start)) call = call.nextInSlot", ""],
+        [".sort((a, b) => a.serial! - b.serial!)", ""]
+      ],
+      "internal/slots": [
+        ["before.nextInSlot = thing.nextInSlot", "before.nextInSlot = undefined"],
+        ["    this.#size--\n", ""]
+      ]
+    },
+    "grows, and finds each call": {
+      "internal/slots": [["for (const thing of things) this.#put(thing)", ""]]
+    },
+    "looks at few calls to find one, however many there are": {
+      "internal/slots": [["if (2 * this.#size === this.#slots.length) this.#grow()", ""]]
+    },
+    "sleeps for no call that waits until it is removed": {
+      "internal/calling/callTable": [["if (timeout !== Infinity) ", ""]]
+    }
+  }),
+  ...breaks("time/Deadlines", {
+    "of lengths that nobody waits for nothing is kept, however many there were": {
+      "internal/time/deadlines": [
+        ["if (recent !== undefined && recent.first === undefined) this.#queues.delete(recent.length)", ""],
+        ["if (queue !== this.#recent) this.#queues.delete(queue.length)", ""]
+      ]
+    }
+  }),
+  ...breaks("time/Time", {
+    "a negative time-out is a defect, and none waits for ever": {
+      "internal/calling/caller": [["if (timeout < 0) return", "if (false) return"]],
+      "internal/limits": [["if (Duration.toMillis(duration) < 0) throw", "if (false) throw"]]
+    },
+    "one more sleeps for all calls that are sent again, and none once no call waits": {
+      "internal/calling/retransmission": [["    this.#timetable.disarmIfIdle()\n", ""]]
+    }
+  })
+]
+
+const ofServing: ReadonlyArray<Mutation> = [
+  ...breaks("serving/Memory", {
+    "is that of a list, whatever comes and when": {
+      "internal/serving/memory": [
+        ["this.#options.window <= now", "this.#options.window < now"],
+        ["amounts[place]! > amounts", "amounts[place]! >= amounts"],
+        ["    this.#bytesOfSenders[place] = this.#bytesOfSenders[place]! - length\n", ""],
+        ["    this.#unchain(entry)\n", ""],
+        ["while (held !== none && this.#lengths[held] === gone) held = list[held]!", ""],
+        ["this.#taken + this.#count(length) <= this.#most", "this.#taken <= this.#most"]
+      ]
+    },
+    "who fills it makes itself be forgotten, and nobody who asks less": {
+      "internal/serving/memory": [["? first[place]! : oldest", "? oldest : oldest"]]
+    },
+    "an id of one sender says nothing of the same id of another": {
+      "internal/serving/memory": [["this.#hashes[entry] === hash && ", ""]]
+    },
+    "takes for each of its places": {
+      "internal/serving/memory": [
+        ["Math.min(Math.max(2 * before, minEntries), this.#options.maxEntries)", "this.#options.maxEntries"],
+        ["Math.min(Math.max(2 * before, minEntries), this.#most)", "this.#most"],
+        ["4 + 8 + 7 * 4", "4 + 8 + 6 * 4"]
+      ]
+    },
+    "ids that begin alike are found as fast as others": {
+      "internal/serving/memory": [["return hash & (this.#heads.length - 1)", "return hash & 15"]],
+      "internal/serving/keyedHash": [["i < idBytes", "i < 8"]]
+    }
+  }),
+  ...breaks("serving/HeldRequests", {
+    "is the newest, as many and as long as there is room for, and each is taken once": {
+      "internal/serving/held": [
+        ["this.#waiting.size >= this.#maxRequests", "this.#waiting.size > this.#maxRequests"],
+        ["    this.#bytes += bytes\n", ""],
+        ["held.sender !== sender", "false"]
+      ]
+    },
+    "is not made to give way by another sender, however much that has": {
+      "internal/serving/held": [["while (this.#isOverShare(sender, bytes)) this.#dropOldest(sender)", ""]]
+    }
+  }),
+  ...breaks("serving/Suspended", {
+    "holds what was added and not removed, however their hashes collide": {
+      "internal/serving/suspended": [
+        ["known.hash === hash && ", ""],
+        [" && sameIds(known.id, 0, datagram, start)", ""]
+      ],
+      "internal/slots": [
+        ["for (const thing of things) this.#put(thing)", ""],
+        ["while (before !== undefined && before.nextInSlot !== thing) before = before.nextInSlot", ""]
+      ]
+    }
+  }),
+  ...breaks("serving/KeyedHash", {
+    "spreads ${name} over both rows of buckets": {
+      "internal/serving/keyedHash": [["words[i << 8 | text", "words[(i & 7) << 8 | text"]]
+    },
+    "spreads ids that differ in two bytes, wherever those are": {
+      "internal/serving/keyedHash": [["words[i << 8 | bytes[start + i]!]", "words[bytes[start + i]!]"]]
+    },
+    "is another one under other tables": {
+      "internal/serving/keyedHash": [["  random.getRandomValues(bytes)\n", ""]]
+    }
+  }),
+  ...breaks("serving/Senders", {
+    "no sender, no network and not all together are sent more than their budget": {
+      "internal/serving/rates": [["    this.#takeAt(this.#second(hash), tokens, now)\n", ""]],
+      "internal/serving/senders": [
+        ["    this.#ofNetworks.take(budget.networkHash, bytes, now)\n", ""],
+        ["    this.#ofAll.take(0, bytes, now)\n", ""]
+      ]
+    },
+    "who finds one of its two buckets emptied by another is still served": {
+      "internal/serving/rates": [["return Math.min(this.#fullAt", "return Math.max(this.#fullAt"]]
+    },
+    "what others take from both of one's buckets is no debt": {
+      "internal/serving/rates": [["Math.min(fullAt, now + this.#depth)", "fullAt"]]
+    },
+    "at least 99% of what honest senders ask among 50,000 others is served": {
+      "internal/serving/rates": [["((hash >>> 16) & this.#mask)", "(hash & this.#mask)"]]
+    },
+    "what the proven send while they are alone is not held against them when they are not": {
+      "internal/serving/senders": [["Math.min(fullAt, now + requestSeconds * second)", "fullAt"]]
+    },
+    "a proof is no second burst": {
+      "internal/serving/senders": [["known?.fullAt ?? this.#requests.fullAt(budget.hash)", "now"]]
+    },
+    "a token proves the address that was challenged with it, and no other": {
+      "internal/serving/senders": [["${serial} ${name}`", "${serial}`"]]
+    },
+    "a token may stand in the middle of a datagram": {
+      "internal/serving/senders": [[
+        "Buffer.from(token.buffer, token.byteOffset, serialBytes)",
+        "Buffer.from(token.buffer, 0, serialBytes)"
+      ]]
+    },
+    "a token is good for 10 seconds, and no longer than 20": {
+      "internal/serving/senders": [
+        ["!isOf(age) && !isOf(age - 1)", "!isOf(age) && !isOf(age - 1) && !isOf(age - 2)"],
+        ["!isOf(age) && !isOf(age - 1)", "!isOf(age)"]
+      ]
+    },
+    "a proof holds for 10 minutes, and anew once it is a minute old": {
+      "internal/serving/senders": [
+        ["proven.until > now", "proven.until >= now"],
+        ["known.until - provenFor + renewAfter > now", "known.until > now"]
+      ]
+    },
+    "whoever uses up what may be sent to an address leaves it 6,000 challenges a second": {
+      "internal/serving/senders": [["this.#challenges.take(", "this.#replies.take("]]
+    },
+    "who has had less than half of what it may have is not doubted": {
+      "internal/serving/rates": [["this.#depth / 2", "this.#depth / 4"]]
+    },
+    "of a million proofs the newest are kept, at least 8,192 and at most 16,384": {
+      "internal/recentMap": [["this.#older = this.#newer", "this.#older = new Map(this.#older)"]]
+    },
+    "an IPv6 sender is its first 64 bits, unless these say nothing of whose it is": {
+      "internal/socket/network": [
+        ["slice(0, 4)", "slice(0, 3)"],
+        ["linkLocal.test(host) || host.startsWith(translated)", "host.startsWith(translated)"],
+        ["(a << 8 | b)", "(0)"]
+      ]
+    },
+    "are the same however many others there were": {
+      "internal/serving/senders": [["const name = senderOf(host)", "const name = host"]]
+    }
+  }),
+  ...breaks("socket/Network", {
+    "a network is a /24, a /48, or a link": {
+      "internal/socket/network": [["groups.slice(0, 3)", "groups.slice(0, 4)"], [" >> 8)", ")"]]
+    }
+  }),
+  ...breaks("RecentMap", {
+    "": {
+      "internal/recentMap": [
+        ["    this.#older.delete(name)\n", ""],
+        ["this.#newer.size >= this.#least", "this.#newer.size > this.#least"],
+        [" && !this.#newer.has(name)", ""]
+      ]
+    }
+  }),
+  ...breaks("serving/Admission", {
+    "while handlers run, too, the same id of another address or port is another request, run once": {
+      "internal/serving/admission": [
+        [" ^ originOf(budget, from)", ""],
+        [" ^ from.address.port", ""]
+      ]
+    },
+    "nobody makes a quieter sender be forgotten": {
+      "internal/serving/memory": [["? first[place]! : oldest", "? oldest : oldest"]]
+    }
+  }),
+  ...breaks("serving/Challenges", {
+    "an answer that its budget has no room for is sent once the caller has proven that it asked": {
+      "internal/serving/replies": [["    this.#challenges.ask(id, from, budget, at, () => {", "    void (() => {"]]
+    },
+    "nor is a remembered answer kept from who proves that it asks again": {
+      "internal/serving/admission": [["    if (!proven) this.#hold(id, datagram, from, budget, at)\n", ""]]
+    }
+  }),
+  ...breaks("serving/Admission", {
+    "a repeated request over its rate is not said to have been refused: it was run": {
+      "internal/serving/admission": [[
+        "if (!proven) this.#hold(id, datagram, from, budget, at)",
+        "replies.refuseOverloaded({ id, bytes: datagram.length, from, budget }, at)"
+      ]]
+    },
+    "who is alone from the start, and proves its address, is not held to its rate in the first second either": {
+      "internal/serving/senders": [["this.#otherAt = this.#lastAt", "this.#otherAt = now"]]
+    },
+    "what waiting handlers hold is bounded in bytes: of one sender, and of all": {
+      "internal/serving/suspended": [[" || this.#bytes >= bytes", ""]]
+    },
+    "one network's senders leave handlers to others, however many they are and whatever they prove": {
+      "internal/serving/suspended": [["this.#networks.get(networkHash)?.room ?? \"any\"", "\"any\""]]
+    },
+    "handlers of a sender are counted on every way to their end": {
+      "internal/serving/suspended": [
+        ["this.requests >= requests ||", "this.requests > requests ||"],
+        ["    this.requests--\n", ""]
+      ]
+    }
+  }),
+  ...breaks("calling/Caller", {
+    "an answer from elsewhere proves no address, not even where it counts": {
+      "internal/calling/caller": [["if (own) options", "options"]]
+    },
+    "a challenge is answered to who was called only, and only while the call waits": {
+      "internal/calling/caller": [["options.matchSender && !call.peer.equals(from)", "false"]]
+    }
+  }),
+  ...breaks("serving/Challenges", {
+    "a forged proof proves nothing, and a true one only for where it came from": {
+      "internal/serving/senders": [["if (!isOf(age) && !isOf(age - 1)) return undefined", ""]]
+    }
+  }),
+  ...breaks("serving/Handling", {
+    "whatever a transport throws, no request stays in flight": {
+      "internal/serving/handling": [[
+        "    } finally {\n      // Even",
+        "    } catch (error) {\n      throw error\n    }\n    {\n      // Even"
+      ]]
+    }
+  }),
+  ...breaks("Protocol", {
+    "of what a transport throws, 100 lines a second are logged": {
+      "Protocol": [["      if (!defects.hasRoom(at)) return\n", ""]]
+    }
+  }),
+  ...breaks("serving/Closing", {
+    "a handler closes the scope that serves it ${how}": {
+      "internal/serving/groups": [
+        ["(closer?.method.served === served ? 1 : 0)", "0"],
+        ["if (request !== closer) others.push(running)", "others.push(running)"]
+      ]
+    }
+  })
+]
+
+const ofKeys: ReadonlyArray<Mutation> = breaks("sealing/Keys", {
+  "the third datagram of a session is, to the bit, what another implementation makes of it": {
+    "internal/sealing/keyRing": [["effect-rpcudp sealed 1", "effect-rpcudp sealed 2"]],
+    "internal/sealing/seal": [[
+      "setAAD(header, { plaintextLength: datagram.length })",
+      "setAAD(header.subarray(0, timeOffset), { plaintextLength: datagram.length })"
+    ]]
+  },
+  "a datagram of each length up to the longest comes back, 42 bytes longer on its way": {
+    "internal/sealing/seal": [
+      ["length < 1 ||", "length < 2 ||"],
+      ["length > maxDatagramBytes", "length >= maxDatagramBytes"]
+    ]
+  },
+  "whichever bit is flipped, the datagram is refused, nothing is kept of it, and the true one is still read": {
+    "internal/sealing/seal": [["    return undefined\n  }\n}\n", "    return opened\n  }\n}\n"]]
+  },
+  "whatever bytes come, and wherever a datagram is cut, there is a reason and no exception": {
+    "internal/sealing/seal": [["length < 1 || ", ""]]
+  },
+  "only a key of the ring opens, and the first one of it seals": {
+    "internal/sealing/seal": [["keys.byId.get(header[1]!)", "keys.first"]]
+  },
+  "a datagram may be as old as the limit, or as far ahead, and no older": {
+    "internal/sealing/seal": [
+      ["Math.abs(age) > maxAge", "Math.abs(age) >= maxAge"],
+      ["Math.abs(age) > maxAge", "age > maxAge"]
+    ]
+  },
+  "what was sealed before the socket opened is not read, what was sealed since is, whatever the clock is set to": {
+    "internal/sealing/seal": [["  if ((age - 1) * Now.millisecond >= now) return \"Stale\"\n", ""]]
+  },
+  "what a socket has sealed itself it does not read, before and after it changes its keys": {
+    "internal/sealing/seal": [["  if (ownSessions.has(name)) return \"Reflected\"\n", ""]]
+  },
+  "no nonce comes twice under one key: at its limit, and with other keys, a new session begins": {
+    "internal/sealing/seal": [
+      [" && current.counter < sessionDatagrams", ""],
+      ["      state.current = undefined\n", ""]
+    ]
+  },
+  "a process that was copied with its counters has other nonces a millisecond later": {
+    "internal/sealing/seal": [[
+      "sealed.writeUIntBE(state.wallMillis(), timeOffset, 6)",
+      "sealed.fill(0, timeOffset, headerBytes)"
+    ]]
+  },
+  "on a simulated network sessions follow its seed, and still no two are the same": {
+    "internal/sealing/seal": [["random: Context.get(context, WebCrypto)", "random: globalThis.crypto"]]
+  },
+  "a counter is read once, those of the window in any order, those behind it never": {
+    "internal/sealing/session": [
+      [">= this.#seen.length) return true", "> this.#seen.length) return true"],
+      ["Math.max(from + 1,", "Math.max(from + 2,"],
+      ["Math.max(from + 1,", "Math.max(from,"],
+      ["word <= to; word++", "word < to; word++"],
+      ["      this.#seen[word % this.#seen.length] = 0\n", ""],
+      ["this.#highest = Math.max(this.#highest, counter)", "this.#highest = counter"],
+      ["Math.floor(counter / 32)", "counter >> 5"]
+    ]
+  },
+  "when no more sessions fit, the one heard longest ago makes room once nothing of it can be read again": {
+    "internal/sealing/session": [
+      [">= now) return false", "< now) return false"],
+      ["    this.#sessions.delete(session)\n    this.#sessions.add(session)", "    this.#sessions.add(session)"]
+    ],
+    "internal/sealing/seal": [["2 * maxAge * Now.millisecond", "maxAge * Now.millisecond"]]
+  },
+  "who opens sessions without end meets a bound of its own, then one of its network, and others are heard": {
+    "internal/sealing/session": [
+      ["this.#bySender.of(senderOf(host)), ", ""],
+      ["this.#byNetwork.of(networkOf(host)), ", ""],
+      ["new Shares(sizes.sessionsPerNetwork)", "new Shares(sizes.sessionsPerSender)"]
+    ]
+  },
+  "who has many IPv6 addresses has the bounds of one sender, and of one network": {
+    "internal/sealing/session": [
+      ["this.#bySender.of(senderOf(host))", "this.#bySender.of(host)"],
+      ["this.#byNetwork.of(networkOf(host))", "this.#byNetwork.of(host)"]
+    ]
+  },
+  "nothing is kept of who was refused, nor of whose last session has made room": {
+    "internal/sealing/session": [["    if (this.#sessions.size === 0) this.#occupied.delete(this.#name)\n", ""]]
+  },
+  "however small the tables are, each bound holds, nothing else is refused, and nothing is read twice": {
+    "internal/sealing/session": [
+      ["this.#sessions.size < this.#most", "this.#sessions.size <= this.#most"],
+      ["for (const share of oldest.shares) share.remove(oldest)", "share.remove(oldest)"],
+      ["    this.#byName.delete(oldest.name)\n", ""]
+    ]
+  },
+  "however few of its own sessions a socket knows, it reads none of them, and others as soon as they seal": {
+    "internal/sealing/session": [
+      ["if (this.#begunAt.size <= this.#most) break", "break"],
+      ["if (this.#begunAt.size <= this.#most) break", "if (this.#begunAt.size < this.#most) break"]
+    ],
+    "internal/sealing/seal": [
+      [" && (age + 1) * Now.millisecond > now - ownSessions.forgottenUntil", " && false"],
+      ["(age + 1) * Now.millisecond", "(age - 1) * Now.millisecond"]
+    ]
+  },
+  "when a session of its own is forgotten, a socket still reads what known ones have sealed before": {
+    "internal/sealing/seal": [["known === undefined && (age + 1)", "(age + 1)"]],
+    "internal/sealing/session": [["this.#begunAt.values().next().value!", "Infinity"]]
+  },
+  "a window of any size knows as many counters, at least, and of those behind it reads none": {
+    "internal/sealing/session": [
+      ["Math.ceil(replayWindow / 32)", "Math.floor(replayWindow / 32)"],
+      [">= this.#seen.length) return true", ">= 32) return true"]
+    ]
+  },
+  "a ring that makes no sense is refused, without a word of its secrets, and the one before it stays": {
+    "internal/sealing/keyRing": [
+      ["  if (first === undefined) throw new TypeError(\"a ring has at least one key\")\n", ""],
+      ["  if (byId.size < held.length) throw new TypeError(\"two keys of a ring have the same id\")\n", ""],
+      ["!Number.isInteger(id) || id < 0 || id > 255", "false"],
+      ["!(bytes instanceof Uint8Array) || ", ""],
+      [" || bytes.length !== secretBytes", ""]
+    ]
+  },
+  "who changes the bytes of a secret later changes no key": {
+    "internal/sealing/keyRing": [["const held = Builtin.crypto().createSecretKey(bytes)", "const held = bytes"]]
+  },
+  "calls are answered, and nothing of them can be read on the way": {
+    "internal/endpoint": [["const sealed = seal(datagram, to)", "const sealed = datagram"]]
+  },
+  "without the key nothing is answered, nothing is run, and each datagram is counted by its reason": {
+    "Protocol": [["? wire.drop(opened, from) : dispatch", "? dispatch(datagram, from) : dispatch"]]
+  },
+  "a node without keys is silent to a sealed datagram": {
+    "Codec": [["types[datagram[0]!]", "types[datagram[0]! & 0xf]"]]
+  },
+  "a recorded datagram runs its handler no second time, from wherever and however often it is played": {
+    "internal/sealing/seal": [["  if (known?.isReplay(counter) === true) return \"Replayed\"\n", ""]]
+  },
+  "nobody makes a node answer its own call by sending it back": {
+    "internal/sealing/seal": [["  if (ownSessions.has(name)) return \"Reflected\"\n", ""]]
+  },
+  "a node that was started again refuses what was recorded before": {
+    "internal/sealing/seal": [["  if ((age - 1) * Now.millisecond >= now) return \"Stale\"\n", ""]]
+  },
+  "keys change in three steps, node by node, with calls in flight, and no call is lost or sent again": {
+    "internal/sealing/seal": [["keys.byId.get(header[1]!)", "keys.first"]]
+  },
+  "changing keys is a defect of a node without any, and so are keys that make no sense": {
+    "Protocol": [[
+      "if (seal === undefined) throw new TypeError(\"a protocol without keys has none to change\")\n        seal.rekey(ring)",
+      "seal?.rekey(ring)"
+    ]]
+  },
+  "on a network that loses and repeats datagrams every call is answered, and no handler runs twice": {
+    "internal/sealing/seal": [["  if (known?.isReplay(counter) === true) return \"Replayed\"\n", ""]]
+  },
+  "a datagram that arrives damaged is refused, and the call is answered nevertheless": {
+    "internal/sealing/seal": [["    return undefined\n  }\n}\n", "    return opened\n  }\n}\n"]]
+  }
+})
+
+const ofTheWire: ReadonlyArray<Mutation> = [
+  ...breaks("Codec", {
+    "round-trip, and are what Python's decoder takes: bytes, and None": {
+      "Codec": [["= 0xc4 // bin 8", "= 0xc5 // bin 8"], ["  datagram[0] = 3\n", "  datagram[0] = 5\n"]]
+    },
+    "with another body are malformed": {
+      "Codec": [[" && token.length === idBytes", ""], ["return body.success === null ?", "return true ?"]]
+    },
+    "an integer over 32 bits is unsigned if it is positive, behind": {
+      "internal/wire/pack": [
+        ["return 2 + ((bytes[offset]!", "return 3 + ((bytes[offset]!"],
+        ["return 2 + bytes[offset]!", "return 1 + bytes[offset]!"],
+        ["return 5\n", "return 4\n"],
+        ["return 9\n", "return 8\n"]
+      ]
+    }
+  }),
+  ...breaks("wire/MsgpackDangers", {
+    "nesting ends at 32, whatever depth is asked for, and before where that is less": {
+      "internal/wire/unpack": [["depth < maxDepth ? depth : maxDepth", "depth"]]
+    }
+  }),
+  ...breaks("laws/Cost", {
+    "however deep the key of a map nests": {
+      "internal/wire/mapKeys": [["items += keyIdentity(item)", "items = JSON.stringify(items + keyIdentity(item))"]]
+    },
+    "maps with indices for keys only as far as what V8 makes of their copies is bounded": {
+      "internal/wire/unpack": [["      if (walk.indexHeap > maxIndexHeap) return fail(walk, \"TooMany\")\n", ""]],
+      "internal/wire/requestBody": [["heapBytes + indexHeapBytes", "heapBytes"]],
+      "internal/wire/pack": [[" ||\n      8 * walk.places > maxIndexHeap", ""]]
+    },
+    "keys that are indices": {
+      "internal/wire/unpack": [["      if (!indices) hashIndices(object)\n", ""]]
+    }
+  }),
+  ...breaks("schema/Schemas", {
+    "wherever in a schema they stand, numbers, bigints, bytes and dates travel as what they are": {
+      "internal/schema/wireSchema": [
+        ["ast.elements.map(native)", "ast.elements"],
+        ["ast.rest.map(native)", "ast.rest"],
+        ["ast.types.map(native)", "ast.types"],
+        ["native(ast.thunk())", "ast.thunk()"]
+      ]
+    },
+    "what a schema forbids is refused on its way in and out, whatever kind of schema it is": {
+      "internal/schema/wireSchema": [["[...ast.encodingChecks ?? [], isMapLike]", "[isMapLike]"]]
+    },
+    "a schema is compiled once, a recursive one, too": {
+      "internal/schema/wireSchema": [["  seen.set(ast, result)\n", ""]]
+    },
+    "of a schema with several transformations, what travels is native, wherever in the row it stands": {
+      "internal/schema/wireSchema": [["encoding.every(", "encoding.some("]]
+    },
+    "as many entries as a datagram has room for arrive, all of them": {
+      "internal/schema/wireSchema": [
+        ["map instanceof Map ? [...map]", "map instanceof Map ? [...map].slice(0, 1024)"],
+        [
+          "encode: (map: ReadonlyMap<unknown, unknown>) => [...map]",
+          "encode: (map: ReadonlyMap<unknown, unknown>) => [...map].slice(0, 1024)"
+        ]
+      ]
+    },
+    "a version of effect that names its own schemas otherwise is refused": {
+      "internal/schema/wireSchema": [[
+        "Schema.Date, Schema.ReadonlyMap(Schema.Unknown, Schema.Unknown)]",
+        "Schema.Date]"
+      ]]
+    }
+  })
+]
+
+const ofSockets: ReadonlyArray<Mutation> = [
+  ...breaks("socket/SharedPort", {
+    "what shares its port does not call: an answer may reach another worker": {
+      "internal/socket/nodePeer": [["    shared: socket.shared,\n", ""]]
+    },
+    "what shares its port takes no keys: each worker would read what another has read already": {
+      "Protocol": [["if (shared && options.keys !== undefined) throw", "if (false) throw"]]
+    }
+  }),
+  ...breaks("socket/Transport", {
+    "a socket that can't be bound is closed, and the error says why in one of four words": {
+      "internal/socket/node": [
+        ["      socket.close()\n      resume(", "      resume("],
+        ["return \"AddressInUse\"", "return \"Unknown\""],
+        ["return \"AddressNotAvailable\"", "return \"Unknown\""]
+      ]
+    },
+    "the receive buffer is as large as the system grants 4 MiB, the send buffer as the system has it, or both as asked":
+      {
+        "internal/socket/node": [
+          ["socket.setSendBufferSize(options.sendBufferBytes)", "socket.setRecvBufferSize(options.sendBufferBytes)"],
+          ["    socket.setRecvBufferSize(defaultReceiveBufferBytes)\n", ""]
+        ]
+      },
+    "a buffer that was asked for and is refused is an error, the default one is not": {
+      "internal/socket/node": [["  } catch {\n    // Nobody", "  } catch (cause) {\n    throw cause\n    // Nobody"]]
+    },
+    "what the system says of a send is told in one of five words, with where it was to go": {
+      "internal/socket/node": [
+        ["return \"MessageTooLarge\"", "return \"Unknown\""],
+        ["return \"Unreachable\"", "return \"Unknown\""],
+        ["return \"ConnectionRefused\"", "return \"Unknown\""]
+      ]
+    },
+    "a send is handed to the system at once, and not a tick later": {
+      "internal/socket/node": [["options.reusePort ?? false,\n        lookup: noLookup", "options.reusePort ?? false"]]
+    },
+    "leaves nothing of a receiver behind, and each datagram reaches the one that is there": {
+      "internal/socket/node": [
+        ["        this.#socket.removeListener(\"message\", onMessage)\n", ""],
+        ["        this.#socket.removeListener(\"close\", onClose)\n", ""],
+        ["        this.#receiving = false\n", ""]
+      ]
+    },
+    "a socket that something else closes is closed from then on, and closes once": {
+      "internal/socket/node": [
+        ["!this.#open || codeOf(cause) === \"ERR_SOCKET_DGRAM_NOT_RUNNING\"", "false"],
+        ["      if (!this.#open) return resume(Effect.void)\n", ""]
+      ]
+    },
+    "an error that belongs to no send is nobody's, and the next call is answered": {
+      "internal/socket/node": [["    socket.on(\"error\", () => {})\n", ""]]
+    }
+  }),
+  ...breaks("watching/Watching", {
+    "a round trip is the milliseconds from a call's first transmission to its answer": {
+      "internal/watching/metrics": [["millisOf(elapsedNanos)", "elapsedNanos"]],
+      "internal/calling/pendingCall": [[
+        "at - call.startedAt)",
+        "at - (call.retransmission?.sentAt ?? call.startedAt))"
+      ]]
+    },
+    "a call whose answer has an asynchronous schema is counted once that has ended, by how it ended": {
+      "internal/calling/pendingCall": [[
+        "Effect.onExit(answer, (exit) => Effect.sync(() => this.#metrics.callEnded(outcomeOf(exit), elapsed)))",
+        "answer"
+      ]]
+    },
+    "so does one that was taken out alone, but what is in flight is still in flight": {
+      "internal/watching/series": [
+        ["if (this.#isGauge) this.#entry.keep(this.#held)", "if (this.#isGauge) this.#held = undefined"],
+        ["    this.#size++\n", ""]
+      ]
+    },
+    "nodes count together, but those whose programs have attributes of their own": {
+      "internal/watching/series": [["this.#registry.get(name) ?? ", ""]]
+    }
+  })
+]
+
+const ofSimulation: ReadonlyArray<Mutation> = breaks("testing/SimulatedNetwork", {
+  "sockets of one host share its bandwidth to another, and what is longer than the queue goes when nothing waits": {
+    "testing/SimulatedNetwork": [
+      ["Math.max(settings.queue ?? defaultQueueBytes, size)", "(settings.queue ?? defaultQueueBytes)"],
+      ["`${hostOf(packet.from)}>${hostOf(packet.to)}`", "`${packet.from}>${packet.to}`"]
+    ]
+  },
+  "each forged datagram has its own chances, and the same seed the same": {
+    "testing/SimulatedNetwork": [[".count = forged++", ".count = forged"]]
+  },
+  "what a rebound socket sends goes the ways of its new address, with their settings and their chances": {
+    "testing/SimulatedNetwork": [["        bound.ways.clear()\n", ""]]
+  },
+  "a delay that is changed is that of all that is sent from then on, in the network or on a link": {
+    "testing/SimulatedNetwork": [
+      ["          baseDelay = drawDelay(base)\n", ""],
+      ["way.delay = way.settings === base ? baseDelay : drawDelay(way.settings)", ""]
+    ]
+  },
+  "nothing arrives within the send, as on a real network": {
+    "testing/SimulatedNetwork": [["return queueMicrotask(() => arrive(flight))", "return arrive(flight)"]]
+  },
+  "what is on its way when the network goes never arrives, and nothing waits for it": {
+    "testing/SimulatedNetwork": [["  yield* Effect.addFinalizer(() => Effect.sync(() => alarm.off()))\n", ""]]
+  },
+  "a setting that is given as undefined is left out: it stays as it was": {
+    "testing/SimulatedNetwork": [[".filter(([, value]) => value !== undefined)", ""]]
+  },
+  "what was told of the network stays as it was told": {
+    "testing/SimulatedNetwork": [["({ ...stats })", "stats"], ["trace.slice()", "trace"]]
+  },
+  "what is damaged differs in one byte, always": {
+    "testing/SimulatedNetwork": [["1 + Math.floor(by * 255)", "Math.floor(by * 256)"]]
+  },
+  "where there is no byte none is damaged": {
+    "testing/SimulatedNetwork": [[" && packet.payload.length > 0", ""]]
+  },
+  "a port of the network's choice is a free one of those for it, however often it is asked": {
+    "testing/SimulatedNetwork": [
+      ["port === 65_535 ? ephemeralPort : port + 1", "port + 1"],
+      ["if (!sockets.has(nameOf({ host, port }))) return port", "return port"]
+    ]
+  },
+  "a rebound socket that closes leaves its new address, and not its old one": {
+    "testing/SimulatedNetwork": [["sockets.delete(bound.name)\n      })", "sockets.delete(name)\n      })"]]
+  }
+})
+
+/** The laws of `test/laws/laws.ts` and `lawsUnderAttack.ts`, over the seeds that `npm test` runs. */
+const ofAllSeeds: ReadonlyArray<Mutation> = [
+  ...breaks("laws/Laws", {
+    "hold for the seeds": {
+      "internal/calling/caller": [
+        ["wholeNanosOf(options.timeout(fiber))", "wholeNanosOf(options.timeout(fiber)) + 1_000_000"],
+        ["wholeNanosOf(options.timeout(fiber))", "wholeNanosOf(options.timeout(fiber)) - 500_000"]
+      ],
+      "internal/calling/pendingCall": [
+        ["for (const call of this.#calls.clear()) this.end(call, Exit.fail(error))", "this.#calls.clear()"],
+        ["    this.#metrics.callEnded(\"interrupted\")\n", ""]
+      ],
+      "internal/endpoint": [["      metrics.dropped(reason)\n", ""]],
+      "internal/serving/handling": [[
+        "Option.isNone(error) || procedure.error",
+        "Option.isSome(error) || procedure.error"
+      ]],
+      "internal/wire/unpack": [["if (depth >= walk.deepest)", "if (depth >= 1)"]],
+      "internal/serving/challenges": [["this.#held.take(number)", "this.#held.take(number - 1)"]],
+      "internal/slots": [["    thing.nextInSlot = this.#slots[slot]\n", "    thing.nextInSlot = undefined\n"]],
+      "internal/serving/memory": [["this.#options.window <= now", "this.#options.window / 2 <= now"]],
+      "internal/serving/senders": [
+        ["this.#challenges.take(", "true || this.#challenges.take("],
+        ["    this.#ofSenders.take(budget.hash, bytes, now)\n", ""]
+      ],
+      "internal/serving/admission": [["heapBytes: request.heapBytes", "heapBytes: 0"]],
+      "internal/serving/suspended": [["this.requests >= requests ||", ""]]
+    }
+  }),
+  ...breaks("laws/Hostile", {
+    "a handler runs at most once per call, under loss, repetition and replay": {
+      "internal/serving/admission": [["if (suspended.isRepeated(hash, datagram, idOffset))", "if (false)"]],
+      "internal/serving/handling": [["        this.#memory?.add(hash, id, answer, budget.hash, at)\n", ""]]
+    },
+    "whoever floods in the name of a caller does not keep it from being answered": {
+      "internal/serving/senders": [["this.#challenges.take(", "this.#replies.take("]]
+    },
+    "slow requests that are forged in the name of a caller leave room for its own": {
+      "internal/serving/admission": [["room === \"proven\" && !proven", "room === \"proven\""]]
+    },
+    "retransmission, 99.9% of calls are answered within 5 s at a loss of 20% each way": {
+      "internal/calling/retransmission": [
+        ["    this.#options.send(datagram, peer)\n", ""],
+        ["times * Duration.toMillis(measuredTimeout)", "times * Duration.toMillis(timeout)"],
+        [
+          "least = Math.min(least, Duration.toMillis(timeout))",
+          "if (least === Infinity) least = Duration.toMillis(timeout)"
+        ]
+      ],
+      "internal/calling/roundTrips": [["clamp(2 * timeout)", "clamp(2 * (now - sentAt))"]]
+    },
+    "what reaches those that prove nothing stays within the budgets of each, its network and all": {
+      "internal/serving/senders": [
+        ["    this.#ofNetworks.take(budget.networkHash, bytes, now)\n", ""],
+        ["    this.#ofAll.take(0, bytes, now)\n", ""]
+      ]
+    }
+  })
+]
+
+export const mutations: ReadonlyArray<Mutation> = [
+  ...ofCalling,
+  ...ofServing,
+  ...ofKeys,
+  ...ofTheWire,
+  ...ofSockets,
+  ...ofSimulation,
+  ...ofAllSeeds
+]
