@@ -178,7 +178,6 @@ const ofServing: ReadonlyArray<Mutation> = [
       ]
     },
     "ids that begin alike are found as fast as others": {
-      "internal/serving/memory": [["return hash & (this.#heads.length - 1)", "return hash & 15"]],
       "internal/serving/keyedHash": [["i < idBytes", "i < 8"]]
     }
   }),
@@ -195,6 +194,9 @@ const ofServing: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaks("serving/Suspended", {
+    "the last quarter of the requests is for the proven, and over it there is no room": {
+      "internal/serving/suspended": [["this.requests >= requests ||", "this.requests > requests ||"]]
+    },
     "holds what was added and not removed, however their hashes collide": {
       "internal/serving/suspended": [
         ["known.hash === hash && ", ""],
@@ -226,13 +228,13 @@ const ofServing: ReadonlyArray<Mutation> = [
       ]
     },
     "who finds one of its two buckets emptied by another is still served": {
-      "internal/serving/rates": [["return Math.min(this.#fullAt", "return Math.max(this.#fullAt"]]
+      "internal/serving/rates": [
+        ["return Math.min(this.#fullAt", "return Math.max(this.#fullAt"],
+        ["((hash >>> 16) & this.#mask)", "(hash & this.#mask)"]
+      ]
     },
     "what others take from both of one's buckets is no debt": {
       "internal/serving/rates": [["Math.min(fullAt, now + this.#depth)", "fullAt"]]
-    },
-    "at least 99% of what honest senders ask among 50,000 others is served": {
-      "internal/serving/rates": [["((hash >>> 16) & this.#mask)", "(hash & this.#mask)"]]
     },
     "what the proven send while they are alone is not held against them when they are not": {
       "internal/serving/senders": [["Math.min(fullAt, now + requestSeconds * second)", "fullAt"]]
@@ -273,8 +275,7 @@ const ofServing: ReadonlyArray<Mutation> = [
     "an IPv6 sender is its first 64 bits, unless these say nothing of whose it is": {
       "internal/socket/network": [
         ["slice(0, 4)", "slice(0, 3)"],
-        ["linkLocal.test(host) || host.startsWith(translated)", "host.startsWith(translated)"],
-        ["(a << 8 | b)", "(0)"]
+        ["linkLocal.test(host) || host.startsWith(translated)", "host.startsWith(translated)"]
       ]
     },
     "are the same however many others there were": {
@@ -283,7 +284,10 @@ const ofServing: ReadonlyArray<Mutation> = [
   }),
   ...breaks("socket/Network", {
     "a network is a /24, a /48, or a link": {
-      "internal/socket/network": [["groups.slice(0, 3)", "groups.slice(0, 4)"], [" >> 8)", ")"]]
+      "internal/socket/network": [["groups.slice(0, 3)", "groups.slice(0, 4)"], [" >> 8)", ")"], [
+        "(a << 8 | b)",
+        "(0)"
+      ]]
     }
   }),
   ...breaks("RecentMap", {
@@ -332,7 +336,6 @@ const ofServing: ReadonlyArray<Mutation> = [
     },
     "handlers of a sender are counted on every way to their end": {
       "internal/serving/suspended": [
-        ["this.requests >= requests ||", "this.requests > requests ||"],
         ["    this.requests--\n", ""]
       ]
     }

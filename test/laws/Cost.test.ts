@@ -56,11 +56,12 @@ describe("no datagram costs more than it brings", () => {
         for (const [name, value] of Object.entries(values)) {
           const key = join([repeat(depth, 0x91), value(0)])
           const pairs = join([repeat(depth, 0x92), ...Array.from({ length: depth + 1 }, () => value(0))])
-          const keys = Array.from({ length: Math.floor(200 / key.length) }, () => [[0x81], key]).flat()
+          // Two keys: a single one is compared with none.
+          const keys = Array.from({ length: Math.floor(200 / key.length) }, () => [[0x82], key, [0x01], [0xc0]]).flat()
           for (const [type, frame] of Object.entries(frames)) {
             const where = `${name}, ${depth} deep, in a ${type}`
-            yield [where, frame([0x81], key, [0xc0])] as const
-            yield [where, frame([0x81], pairs, [0xc0])] as const
+            yield [where, frame([0x82], key, [0x01], [0xc0], [0x02])] as const
+            yield [where, frame([0x82], pairs, [0x01], [0xc0], [0x02])] as const
             yield [where, frame(...keys)] as const
           }
         }

@@ -231,7 +231,7 @@ describe("Senders", () => {
       const senders = make()
       exhaust(senders, "10.0.0.1", 0)
       senders.prove("10.0.0.1", 0)
-      const trusted = (now: number) => senders.spend(senders.of("10.0.0.1"), 1e6, now)
+      const trusted = (now: number) => senders.spend(senders.of("10.0.0.1"), 500_000, now)
       expect(trusted(600 * second - 1)).toBe(true)
       expect(trusted(600 * second)).toBe(false)
       senders.prove("10.0.0.1", 600 * second)
