@@ -20,6 +20,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { mutations } from "../test/mutations.ts"
+import { stream } from "../test/support/stream.ts"
 import { excused } from "./mutate/excused.ts"
 import { instrument, type Mutant } from "./mutate/mutants.ts"
 import { tryNamed } from "./mutate/named.ts"
@@ -86,15 +87,10 @@ const save = (): void => {
   renameSync(`${stateFile}.new`, stateFile)
 }
 
-/** Shuffles by a seed, as mulberry32 draws. */
+/** In an order that follows the seed. */
 const shuffled = <A>(all: ReadonlyArray<A>, seed: number): Array<A> => {
-  const random = () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-  return all.map((value) => ({ value, rank: random() })).sort((a, b) => a.rank - b.rank).map(({ value }) => value)
+  const { below } = stream(seed)
+  return all.map((value) => ({ value, rank: below(2 ** 32) })).sort((a, b) => a.rank - b.rank).map(({ value }) => value)
 }
 
 const roomOf = ({ file }: Mutant): string => file.slice("src/".length, -".ts".length)

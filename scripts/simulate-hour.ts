@@ -13,6 +13,7 @@ import { parseArgs } from "node:util"
 import { Handlers, Protocol, Transport } from "../src/index.ts"
 import { SimulatedNetwork } from "../src/testing/index.ts"
 import { caller, metrics, node, withMetrics } from "../test/support/nodes.ts"
+import { collectedHeap } from "./heap.ts"
 
 const { values: flags } = parseArgs({
   options: {
@@ -44,10 +45,7 @@ const transport = Effect.fnUntraced(function*(address: string) {
   return Transport.layerSocket().pipe(Layer.provide(socket))
 })
 
-const heapMiB = (): number => {
-  globalThis.gc?.()
-  return process.memoryUsage().heapUsed / 1_048_576
-}
+const heapMiB = (): number => collectedHeap() / 1_048_576
 
 const hour = Effect.gen(function*() {
   yield* node(Protocol.serve(Echo).pipe(Layer.provide(EchoLive)), yield* transport("10.0.0.1:1"))

@@ -12,6 +12,7 @@ import { SimulatedNetwork } from "../src/testing/index.ts"
 import { broken } from "../test/laws/laws.ts"
 import type { Outcome } from "../test/laws/scenario.ts"
 import { scenario } from "../test/laws/scenario.ts"
+import { collectedHeap } from "./heap.ts"
 
 /** What a seed adds to the figures. */
 interface Figures {
@@ -57,8 +58,7 @@ const heapEvery = 200
 
 const heapOf = (index: number): number | undefined => {
   if (index === 0 || index % heapEvery > 1 || globalThis.gc === undefined) return undefined
-  globalThis.gc()
-  return process.memoryUsage().heapUsed
+  return collectedHeap()
 }
 
 const run = (seed: number): Promise<Figures> =>

@@ -6,7 +6,8 @@ import { Codec, Handlers, Protocol, Transport } from "./../src/index.ts"
 import { counting } from "./support/counting.ts"
 import * as Injected from "./support/injected.ts"
 import { caller, metrics, withMetrics } from "./support/nodes.ts"
-import { Poked, requestFor, throwingTransport } from "./support/poked.ts"
+import { Poked, throwingTransport } from "./support/poked.ts"
+import { requestFor } from "./support/requests.ts"
 
 describe("a protocol", () => {
   it.effect("a setting that makes no sense is a defect of the build", () =>

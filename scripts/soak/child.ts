@@ -1,5 +1,6 @@
 /** A process of the soak that runs nodes: what it measures, and how it ends. */
 import { Effect, Exit, Logger, Metric, Scope } from "effect"
+import { collectedHeap } from "../heap.ts"
 
 /** What a process measures when it is asked to. */
 export interface Figures {
@@ -93,8 +94,8 @@ export const runChild = async <E>(program: Effect.Effect<Program, E, Scope.Scope
   const { closed, own, ports, stop } = await run(Scope.provide(program, scope))
 
   const measure = (): Figures => {
-    for (let i = 0; i < 2; i++) globalThis.gc?.()
-    const { heapUsed, rss } = process.memoryUsage()
+    const heap = collectedHeap()
+    const rss = process.memoryUsage.rss()
     const { system, user } = process.cpuUsage()
     const handles = process.getActiveResourcesInfo()
     for (const name of before) {
@@ -105,7 +106,7 @@ export const runChild = async <E>(program: Effect.Effect<Program, E, Scope.Scope
       own: own(),
       logged,
       fibers,
-      heapMiB: heapUsed / 1_048_576,
+      heapMiB: heap / 1_048_576,
       rssMiB: rss / 1_048_576,
       cpuSeconds: (system + user) / 1_000_000,
       handles

@@ -4,12 +4,13 @@ import { Context, Effect, Fiber, Layer } from "effect"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Codec, Protocol, Transport } from "../../src/index.ts"
-import { counting, idOf, settled } from "../support/counting.ts"
+import { counting, settled } from "../support/counting.ts"
 import * as Injected from "../support/injected.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
 import { oneHost } from "../support/MemoryNetwork.ts"
 import { caller, metrics, respond, withMetrics } from "../support/nodes.ts"
-import { poked, requestFor } from "../support/poked.ts"
+import { poked } from "../support/poked.ts"
+import { idOf, requestFor } from "../support/requests.ts"
 
 describe("a caller", () => {
   it.effect("calls in flight: one more fails at once, and nothing is sent", () =>

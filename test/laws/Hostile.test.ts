@@ -6,6 +6,7 @@ import { TestClock } from "effect/testing"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 import { SimulatedNetwork } from "../../src/testing/index.ts"
 import { metrics, withMetrics } from "../support/nodes.ts"
+import { numbered } from "../support/requests.ts"
 
 class Peer extends Handlers.Service<Peer>()("hostile/Peer", {
   /** Answers at once. */
@@ -49,12 +50,6 @@ const clientAt = (address: string, options?: Protocol.Options) =>
     )
     return (yield* Effect.provideContext(Protocol.client(Peer), context))(serverAddress)
   })
-
-const request = (number: number, method: string, ...args: ReadonlyArray<unknown>): Uint8Array => {
-  const id = new Uint8Array(Codec.idBytes)
-  new DataView(id.buffer).setUint32(0, number)
-  return Result.getOrThrow(Codec.encodeRequest(id, method, args))
-}
 
 /** A world of its own: network, time, metrics, chance. */
 const world = (settings: SimulatedNetwork.Options) => <A, E>(self: Effect.Effect<A, E, World>) =>
@@ -132,10 +127,10 @@ describe("on a hostile network", () => {
           const from = forged(number % 50_000)
           const method = ["echo", "slow", "bytes", "who"][i % 4]!
           const args = method === "echo" ? [1] : method === "slow" ? [1, 10_000] : [1, 800]
-          yield* network.forge({ from, to: serverAddress, payload: request(number++, method, ...args) })
+          yield* network.forge({ from, to: serverAddress, payload: numbered(number++, method, ...args) })
         }
         for (let i = 0; i < 500; i++) {
-          const flood = request(number++, "slow", 1, 10_000)
+          const flood = numbered(number++, "slow", 1, 10_000)
           yield* network.forge({ from: "10.0.0.66:1000", to: serverAddress, payload: flood })
         }
         yield* TestClock.adjust(10)
@@ -159,7 +154,7 @@ describe("on a hostile network", () => {
       ))
       for (let number = 0; number < 15_000; number += 50) {
         for (let i = 0; i < 50; i++) {
-          const payload = request(number + i, "bytes", 1, 800)
+          const payload = numbered(number + i, "bytes", 1, 800)
           yield* network.forge({ from: "10.0.0.2:1000", to: serverAddress, payload })
         }
         yield* TestClock.adjust(10)
@@ -183,7 +178,7 @@ describe("on a hostile network", () => {
         )
       ).toBe(1)
       for (let number = 0; number < 2000; number++) {
-        const payload = request(number, "slow", 1, 600_000)
+        const payload = numbered(number, "slow", 1, 600_000)
         yield* network.forge({ from: "10.0.0.2:1000", to: serverAddress, payload })
       }
       yield* TestClock.adjust("1 seconds")
@@ -238,7 +233,7 @@ describe("on a hostile network", () => {
               ? ["who", []] as const
               : ["bytes", [1, below(3000)]] as const
             const from = `${victim}:${1000 + below(5)}`
-            yield* network.forge({ from, to: serverAddress, payload: request(number++, method, ...args) })
+            yield* network.forge({ from, to: serverAddress, payload: numbered(number++, method, ...args) })
           }
           yield* TestClock.adjust(50)
         }

@@ -27,6 +27,7 @@ import { SimulatedNetwork } from "../../src/testing/index.ts"
 import { stepping } from "../support/clocks.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
 import { metrics, node, raw, withMetrics } from "../support/nodes.ts"
+import { requestFor } from "../support/requests.ts"
 
 const secretOf = (fill: number): Uint8Array => new Uint8Array(32).fill(fill)
 
@@ -695,12 +696,6 @@ const callOften = Effect.fnUntraced(function*(times: number) {
 const sentBy = (network: MemoryNetwork.MemoryNetwork, address: NetAddress.InetAddress) => () =>
   network.sent.filter(({ from }) => from === NetAddress.formatInet(address)).map(({ payload }) => payload)
 
-const requestOf = (method: string, args: ReadonlyArray<unknown>): Uint8Array => {
-  const request = Codec.encodeRequest(Crypto.randomBytes(Codec.idBytes), method, args)
-  if (request._tag === "Failure") throw request.failure
-  return request.success
-}
-
 describe("a closed network", () => {
   it.effect("calls are answered, and nothing of them can be read on the way", () =>
     Effect.gen(function*() {
@@ -721,7 +716,7 @@ describe("a closed network", () => {
       const { node, raw } = networkOf()
       const server = yield* node("10.0.0.1", keysOf(1))
       const stranger = yield* raw("10.6.6.6")
-      const request = requestOf("count", [666])
+      const request = requestFor("count", [666])
       const strangers = yield* sealOf([keyOf(1, 9)])
       const unknown = yield* sealOf(ringOf(2))
       for (let i = 0; i < 100; i++) {
@@ -756,7 +751,7 @@ describe("a closed network", () => {
       const stranger = yield* raw("10.6.6.6")
       const seal = yield* sealOf(ringOf(1))
       for (let length = 1; length <= 100; length++) stranger.send(server.address, seal.seal(new Uint8Array(length)))
-      stranger.send(server.address, requestOf("count", [1]))
+      stranger.send(server.address, requestFor("count", [1]))
       yield* stranger.receive
       expect(server.ran).toStrictEqual([1])
       expect(server.sent()).toHaveLength(1)
@@ -918,7 +913,7 @@ describe("a closed network", () => {
         const { node, raw } = networkOf()
         const server = yield* node("10.0.0.1", keysOf(65))
         const stranger = yield* raw("10.6.6.6")
-        stranger.send(server.address, (yield* sealOf([keyOf(65, 66)])).seal(requestOf("count", [1])))
+        stranger.send(server.address, (yield* sealOf([keyOf(65, 66)])).seal(requestFor("count", [1])))
         const client = yield* node("10.0.0.2", keysOf(65))
         yield* client.client(server.address).count(1)
         yield* Effect.exit(server.protocol.rekey([{ id: 1, secret: Redacted.make(new Uint8Array(31).fill(65)) }]))

@@ -5,10 +5,11 @@ import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Codec, Handlers, Protocol, type Transport } from "../../src/index.ts"
 import { readRequest } from "../../src/internal/wire/requestBody.ts"
-import { counting, Idempotent, numbered, settled, value } from "../support/counting.ts"
+import { counting, Idempotent, settled, value } from "../support/counting.ts"
 import * as Injected from "../support/injected.ts"
 import { caller, metrics, withMetrics } from "../support/nodes.ts"
-import { poked, requestFor, typesSent } from "../support/poked.ts"
+import { poked, typesSent } from "../support/poked.ts"
+import { numbered, requestFor } from "../support/requests.ts"
 
 const quiet = Effect.provide(Logger.layer([]))
 

@@ -3,10 +3,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { Codec, Protocol } from "../../src/index.ts"
-import { counting, idOf, numbered, settled, value } from "../support/counting.ts"
+import { counting, settled, value } from "../support/counting.ts"
 import * as Injected from "../support/injected.ts"
 import { caller, metrics, respond, withMetrics } from "../support/nodes.ts"
-import { poked, requestFor, typesSent } from "../support/poked.ts"
+import { poked, typesSent } from "../support/poked.ts"
+import { idOf, numbered, requestFor } from "../support/requests.ts"
 
 describe("no amplifier", () => {
   const limits = { replyBytesPerSecond: 1000 }

@@ -7,7 +7,8 @@ import * as Injected from "../support/injected.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
 import { oneHost } from "../support/MemoryNetwork.ts"
 import { caller, metrics, node, raw, withMetrics } from "../support/nodes.ts"
-import { Poked, requestFor } from "../support/poked.ts"
+import { Poked } from "../support/poked.ts"
+import { requestFor } from "../support/requests.ts"
 
 class Slow extends Handlers.Service<Slow>()("test/Slow", {
   /** Takes so many milliseconds. */

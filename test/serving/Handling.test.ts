@@ -3,11 +3,12 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Schema, SchemaTransformation } from "effect"
 import { TestClock } from "effect/testing"
 import { Handlers, Protocol, Transport } from "../../src/index.ts"
-import { counting, numbered } from "../support/counting.ts"
+import { counting } from "../support/counting.ts"
 import * as Injected from "../support/injected.ts"
 import { oneHost } from "../support/MemoryNetwork.ts"
 import { caller, metrics, node, withMetrics } from "../support/nodes.ts"
-import { Poked, requestFor, throwingTransport } from "../support/poked.ts"
+import { Poked, throwingTransport } from "../support/poked.ts"
+import { numbered, requestFor } from "../support/requests.ts"
 
 const quiet = Effect.provide(Logger.layer([]))
 

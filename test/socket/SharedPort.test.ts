@@ -4,6 +4,7 @@ import { Cause, Context, Effect, Exit, Layer, Redacted, Result, Schema } from "e
 import * as Dgram from "node:dgram"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 import { caller, idle, node, raw } from "../support/nodes.ts"
+import { numbered } from "../support/requests.ts"
 
 class Tally extends Handlers.Service<Tally>()("test/Tally", {
   count: { args: [Schema.String], success: Schema.String }
@@ -28,12 +29,6 @@ const worker = (name: string, runs: Array<{ readonly request: string; readonly w
   )
 }
 
-const requestOf = (id: number, name: string): Uint8Array => {
-  const bytes = new Uint8Array(Codec.idBytes)
-  new DataView(bytes.buffer).setUint32(0, id)
-  return Result.getOrThrow(Codec.encodeRequest(bytes, "count", [name]))
-}
-
 describe("a shared port", () => {
   it.live("a request that comes again reaches the worker that has run it, and none runs twice", () =>
     Effect.gen(function*() {
@@ -46,7 +41,7 @@ describe("a shared port", () => {
         const client = yield* raw(Transport.layer({ address }))
         const answered = new Set<string>()
         for (let i = 0; i < requests; i++) {
-          const request = requestOf(port * requests + i, `${port}/${i}`)
+          const request = numbered(port * requests + i, "count", `${port}/${i}`)
           for (let copy = 0; copy < 3; copy++) {
             client.send(to, request)
             const { datagram } = yield* client.receive

@@ -7,6 +7,7 @@ import { vectors } from "../vectors/index.ts"
 import { Greeter, greeterLive, NotFound } from "./Contract.ts"
 import type { TransportLayer } from "./nodes.ts"
 import { caller, metrics, node, raw, respond, withMetrics } from "./nodes.ts"
+import { requestFor } from "./requests.ts"
 
 export interface Environment {
   /** A transport bound to a port of the system's choice, or to this one, which is free. */
@@ -208,7 +209,7 @@ export const conformance = (name: string, environment: () => Environment): void 
           const { datagram, from } = yield* peer.receive
           stranger.send(from, respond(datagram, "forged"))
           // The stranger hears from us only once its forged answer has been dealt with.
-          stranger.send(from, request("nope"))
+          stranger.send(from, requestFor("nope"))
           yield* stranger.receive
           // The right peer with the wrong id, with an id that differs in its last byte, and with damaged bytes.
           peer.send(from, respond(new Uint8Array(21), "wrong id"))
@@ -219,7 +220,7 @@ export const conformance = (name: string, environment: () => Environment): void 
           peer.send(from, respond(datagram, "true"))
           expect(yield* Fiber.join(call)).toBe("true")
           peer.send(from, respond(datagram, "again"))
-          peer.send(from, request("nope"))
+          peer.send(from, requestFor("nope"))
           yield* peer.receive
           expect(yield* metrics).toMatchObject({
             "rpcudp_datagrams_dropped.ForeignSender": 1,
@@ -251,7 +252,7 @@ export const conformance = (name: string, environment: () => Environment): void 
           expect(yield* metrics).toMatchObject({ rpcudp_calls_in_flight: 1 })
           yield* Fiber.interrupt(call)
           peer.send(from, respond(datagram, "late"))
-          peer.send(from, request("nope"))
+          peer.send(from, requestFor("nope"))
           yield* peer.receive
           const after = yield* metrics
           expect(after).toMatchObject({ "rpcudp_calls.interrupted": 1, "rpcudp_datagrams_dropped.UnknownId": 1 })
@@ -266,7 +267,7 @@ export const conformance = (name: string, environment: () => Environment): void 
           for (const { hex, name } of vectors.ignored_by_python) {
             const peer = yield* raw(transport())
             peer.send(address, hex)
-            peer.send(address, request("poke"))
+            peer.send(address, requestFor("poke"))
             const first = yield* peer.receive
             expect(Codec.typeOf(first.datagram), name).toBe(answered.has(name) ? "Failure" : "Response")
           }
@@ -279,7 +280,7 @@ export const conformance = (name: string, environment: () => Environment): void 
           const peer = yield* raw(transport())
           for (const length of [0, 1, 21, 22, 8213, 8214, 65_507]) {
             for (const type of [0, 1, 2, 3, 255]) peer.send(address, new Uint8Array(length).fill(type))
-            peer.send(address, request("poke"))
+            peer.send(address, requestFor("poke"))
             expect(Codec.typeOf((yield* peer.receive).datagram)).toBe("Response")
           }
         }))
@@ -300,7 +301,7 @@ export const conformance = (name: string, environment: () => Environment): void 
               ["longError", []]
             ] as const
           ) {
-            const sent = request(method, args)
+            const sent = requestFor(method, args)
             peer.send(address, sent)
             const { datagram } = yield* peer.receive
             expect(Codec.typeOf(datagram)).toBe("Failure")
@@ -317,7 +318,7 @@ export const conformance = (name: string, environment: () => Environment): void 
           const peer = yield* raw(transport())
           // One after the other, so that all three are in the hands of their handlers.
           for (let i = 0; i < 3; i++) {
-            peer.send(address, request("never"))
+            peer.send(address, requestFor("never"))
             if (i === 2) {
               // The last one is for a request that has answered a challenge of its own.
               const { datagram } = yield* peer.receive
@@ -346,11 +347,11 @@ export const conformance = (name: string, environment: () => Environment): void 
           const peer = yield* raw(transport())
 
           // A handler of it hangs, and a call of it waits.
-          peer.send(closing.address, request("never"))
+          peer.send(closing.address, requestFor("never"))
           const call = yield* Effect.forkChild(Effect.flip(closing.call(peer.address, "who", [])))
           yield* peer.receive
           // What it is asked later, it answers later: `never` is running by now.
-          peer.send(closing.address, request("poke"))
+          peer.send(closing.address, requestFor("poke"))
           yield* peer.receive
 
           yield* Scope.close(scope, Exit.void)
@@ -415,14 +416,3 @@ export const conformance = (name: string, environment: () => Environment): void 
 class Poker extends Handlers.Service<Poker>()("test/Poker", { poke: {}, other: {} }) {}
 
 const PokerLive = Poker.toLayer({ poke: () => Effect.void, other: () => Effect.void })
-
-let requests = 0
-
-/** A request as a raw peer would send it, each with an id of its own. */
-const request = (method: string, args: ReadonlyArray<unknown> = []): Uint8Array => {
-  const id = new Uint8Array(20)
-  new DataView(id.buffer).setUint32(0, ++requests)
-  const encoded = Codec.encodeRequest(id, method, args)
-  if (encoded._tag === "Failure") throw encoded.failure
-  return encoded.success
-}

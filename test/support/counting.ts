@@ -23,16 +23,6 @@ export class Counter extends Handlers.Service<Counter>()("test/Counter", procedu
 
 export class Idempotent extends Handlers.Service<Idempotent>()("test/Idempotent", procedures, { idempotent: true }) {}
 
-export const idOf = (number: number): Uint8Array => {
-  const id = new Uint8Array(Codec.idBytes).fill(7)
-  new DataView(id.buffer).setUint32(0, number)
-  return id
-}
-
-/** A request under the id of this number. */
-export const numbered = (number: number, method: string, ...args: ReadonlyArray<unknown>): Uint8Array =>
-  Result.getOrThrow(Codec.encodeRequest(idOf(number), method, args))
-
 /** A node that counts, on a network in memory, and peers that speak bytes to it. */
 export const counting = Effect.fnUntraced(function*(
   options?: Protocol.Options,

@@ -1,5 +1,5 @@
 /** A node over a transport without a network: what arrives is handed in, what is sent is kept. */
-import { Context, Effect, Layer, Result, Schema } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 import * as Injected from "./injected.ts"
 
@@ -8,15 +8,6 @@ export class Poked extends Handlers.Service<Poked>()("limits/Service", {
   poke: { args: [Schema.optionalKey(Schema.String)] },
   never: { args: [Schema.optionalKey(Schema.String)] }
 }) {}
-
-let serial = 0
-
-/** A request under a new id. */
-export const requestFor = (method: string, args: ReadonlyArray<unknown> = []): Uint8Array => {
-  const id = new Uint8Array(Codec.idBytes)
-  new DataView(id.buffer).setUint32(0, ++serial)
-  return Result.getOrThrow(Codec.encodeRequest(id, method, args))
-}
 
 /** A node that may be poked. */
 export const poked = Effect.fnUntraced(function*(options: Protocol.Options = {}) {

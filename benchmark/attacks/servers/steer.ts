@@ -1,6 +1,7 @@
 /** How a node under attack is steered: lines of JSON on its standard input, answers on descriptor 3. The rest is its log. */
 import { readFileSync, writeSync } from "node:fs"
 import { createInterface } from "node:readline"
+import { collectedHeap } from "../../../scripts/heap.ts"
 
 /** What a node is told to do. */
 export type Command =
@@ -69,9 +70,8 @@ export const versionOf = (name: string): string =>
 const obey = async (node: Node, command: Command): Promise<object> => {
   switch (command.do) {
     case "stats": {
-      globalThis.gc?.()
       const timers = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
-      const heapMiB = process.memoryUsage().heapUsed / 1_048_576
+      const heapMiB = collectedHeap() / 1_048_576
       return { runs, running, most, kept: { ...node.kept(), timers }, counted: node.counted?.(), heapMiB }
     }
     case "call":

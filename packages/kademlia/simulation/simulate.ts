@@ -8,6 +8,7 @@ import * as Id from "../src/Id.ts"
 import * as Node from "../src/Node.ts"
 import * as Storage from "../src/Storage.ts"
 import * as Hostile from "./hostile.ts"
+import { collectedHeap } from "../../../scripts/heap.ts"
 
 export interface Options {
   readonly nodes: number
@@ -235,7 +236,6 @@ const run = Effect.fnUntraced(function*(options: Options) {
   hops.sort((a, b) => a - b)
   const at = (sorted: ReadonlyArray<number>, share: number) =>
     sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
-  globalThis.gc?.()
   return {
     nodes: options.nodes,
     hours: options.hours,
@@ -258,6 +258,6 @@ const run = Effect.fnUntraced(function*(options: Options) {
       dead: contacts.filter(({ contact }) => !live.has(contact.id)).length / contacts.length
     },
     realSeconds: (performance.now() - started) / 1000,
-    heapMiB: process.memoryUsage().heapUsed / 1_048_576
+    heapMiB: collectedHeap() / 1_048_576
   } satisfies Figures
 })
