@@ -14,6 +14,10 @@ import * as Node from "./internal/socket/node.ts"
 import * as NodePeer from "./internal/socket/nodePeer.ts"
 
 export type { Options, Peer, Socket } from "./internal/socket/contract.ts"
+// For whoever writes a transport: the same errors and the same addresses as here.
+export { closedError, openErrorOf, writeErrorOf } from "./internal/socket/errors.ts"
+export { reachable, toBind } from "./internal/socket/family.ts"
+export { defaultReceiveBufferBytes } from "./internal/socket/node.ts"
 
 /**
  * One UDP socket, open for as long as its layer.

@@ -24,6 +24,32 @@ class ClosedError extends DatagramSocket.DatagramSocketClosedError {
 const reasonOf = (kind: string, cause: unknown): string =>
   cause instanceof Error && cause.message !== "" ? `${cause.message} (${kind})` : kind
 
+/**
+ * A socket that can't be opened, by what the system says: `cause` is its error, whose `code` is the name of an errno.
+ *
+ * @category implementing
+ * @since 0.1.0
+ */
+export const openErrorOf = (cause: unknown): DatagramSocket.DatagramSocketError => openError(openKind(cause), cause)
+
+/**
+ * A datagram that the system refused, by what it says: `cause` is its error, whose `code` is the name of an errno.
+ *
+ * @category implementing
+ * @since 0.1.0
+ */
+export const writeErrorOf = (cause: unknown, to: NetAddress.InetAddress): DatagramSocket.DatagramSocketError =>
+  writeError(writeKind(cause), to, cause)
+
+/**
+ * A socket that has closed.
+ *
+ * @category implementing
+ * @since 0.1.0
+ */
+export const closedError = (): DatagramSocket.DatagramSocketError =>
+  new DatagramSocket.DatagramSocketError({ reason: new ClosedError() })
+
 export const openError = (
   kind: DatagramSocket.DatagramSocketOpenError["kind"],
   cause: unknown
@@ -37,5 +63,37 @@ export const writeError = (
 ): DatagramSocket.DatagramSocketError =>
   new DatagramSocket.DatagramSocketError({ reason: new WriteError({ kind, address, cause }) })
 
-export const closedError = (): DatagramSocket.DatagramSocketError =>
-  new DatagramSocket.DatagramSocketError({ reason: new ClosedError() })
+export const codeOf = (cause: unknown): unknown => cause instanceof Error && "code" in cause ? cause.code : undefined
+
+const openKind = (cause: unknown): DatagramSocket.DatagramSocketOpenError["kind"] => {
+  switch (codeOf(cause)) {
+    case "EADDRINUSE":
+      return "AddressInUse"
+    case "EADDRNOTAVAIL":
+      return "AddressNotAvailable"
+    case "EACCES":
+    case "EPERM":
+      return "PermissionDenied"
+    default:
+      return "Unknown"
+  }
+}
+
+const writeKind = (cause: unknown): DatagramSocket.IoErrorKind => {
+  switch (codeOf(cause)) {
+    case "EMSGSIZE":
+      return "MessageTooLarge"
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+    case "EHOSTDOWN":
+    case "ENETDOWN":
+      return "Unreachable"
+    case "ECONNREFUSED":
+      return "ConnectionRefused"
+    case "EACCES":
+    case "EPERM":
+      return "PermissionDenied"
+    default:
+      return "Unknown"
+  }
+}

@@ -6,19 +6,22 @@ import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import type * as Dgram from "node:dgram"
 import * as Builtin from "../builtin.ts"
 import type { Options } from "./contract.ts"
-import { closedError, openError, writeError } from "./errors.ts"
+import { closedError, codeOf, openError, openErrorOf, writeErrorOf } from "./errors.ts"
+import { toBind } from "./family.ts"
 
-const defaultReceiveBufferBytes = 4 * 1024 * 1024
+/**
+ * The size in bytes of the receive buffer that a transport asks for unless told otherwise, and goes without if it is refused.
+ *
+ * @category implementing
+ * @since 0.1.0
+ */
+export const defaultReceiveBufferBytes = 4 * 1024 * 1024
 
 /** To be acquired uninterruptibly: binding is over at once, and a bound socket must not be left behind. */
 export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.DatagramSocketError> =>
   Effect.callback((resume) => {
-    // Node would bind port 70,000 as 4,464.
-    const local = Result.flatMap(
-      NetAddress.ipFromInput(options.address ?? "0.0.0.0"),
-      (address) => NetAddress.inetAddress(address, options.port ?? 0)
-    )
-    if (Result.isFailure(local)) return resume(Effect.fail(openError("AddressNotAvailable", local.failure)))
+    const local = toBind(options)
+    if (Result.isFailure(local)) return resume(Effect.fail(local.failure))
     const { address, port } = local.success
     const ipv6 = NetAddress.isIpv6Address(address)
     let socket: Dgram.Socket
@@ -35,7 +38,7 @@ export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.Dat
     }
     const onOpenError = (cause: unknown) => {
       socket.close()
-      resume(Effect.fail(openError(openKind(cause), cause)))
+      resume(Effect.fail(openErrorOf(cause)))
     }
     socket.once("error", onOpenError)
     try {
@@ -147,7 +150,7 @@ export class Socket {
 
   #writeError(cause: unknown, host: string, port: number): DatagramSocket.DatagramSocketError {
     if (!this.#open || codeOf(cause) === "ERR_SOCKET_DGRAM_NOT_RUNNING") return closedError()
-    return writeError(writeKind(cause), this.addressOf(host, port), cause)
+    return writeErrorOf(cause, this.addressOf(host, port))
   }
 }
 
@@ -157,38 +160,3 @@ const noLookup = (
   _options: unknown,
   callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void
 ): void => callback(null, host, host.includes(":") ? 6 : 4)
-
-const codeOf = (cause: unknown): unknown => cause instanceof Error && "code" in cause ? cause.code : undefined
-
-const openKind = (cause: unknown): DatagramSocket.DatagramSocketOpenError["kind"] => {
-  switch (codeOf(cause)) {
-    case "EADDRINUSE":
-      return "AddressInUse"
-    case "EADDRNOTAVAIL":
-      return "AddressNotAvailable"
-    case "EACCES":
-    case "EPERM":
-      return "PermissionDenied"
-    default:
-      return "Unknown"
-  }
-}
-
-const writeKind = (cause: unknown): DatagramSocket.IoErrorKind => {
-  switch (codeOf(cause)) {
-    case "EMSGSIZE":
-      return "MessageTooLarge"
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-    case "EHOSTDOWN":
-    case "ENETDOWN":
-      return "Unreachable"
-    case "ECONNREFUSED":
-      return "ConnectionRefused"
-    case "EACCES":
-    case "EPERM":
-      return "PermissionDenied"
-    default:
-      return "Unknown"
-  }
-}
