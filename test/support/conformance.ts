@@ -324,6 +324,10 @@ export const conformance = (name: string, environment: () => Environment): void 
               const { datagram } = yield* peer.receive
               peer.send(address, Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(datagram))))
             }
+            // What two sockets send arrives in any order.
+            yield* Effect.repeat(Effect.andThen(Effect.yieldNow, metrics), {
+              until: (now) => now["rpcudp_requests_in_flight"] === i + 1
+            })
             const sayhi = greeter.sayhi("who")
             if (i < 2) expect(yield* sayhi).toMatch(/^Hello/)
             else expect(yield* Effect.flip(sayhi)).toMatchObject({ _tag: "Rejected", reason: "Overloaded" })
