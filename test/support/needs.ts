@@ -15,3 +15,4 @@ export const uMsgpack = "u-msgpack for Python 3 (Debian: python3-u-msgpack; pip:
 export const chromium = "Chromium (Debian: chromium)"
 export const link = "root, network namespaces, ip (Debian: iproute2) and nft (Debian: nftables)"
 export const addon = "the addon of packages/native (npm run build:native; Debian: g++, make, python3)"
+export const compiler = "a C compiler (Debian: gcc)"

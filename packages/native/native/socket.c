@@ -70,6 +70,7 @@ typedef struct {
   napi_async_cleanup_hook_handle cleanup;
   uint32_t dropped; /* by the kernel, since the socket was opened; it wraps */
   uint32_t sent;    /* of the records that wait, how many are done with */
+  uint32_t untold;  /* how many of those were refused, and JavaScript does not know it yet */
   bool polls;
   bool blocked; /* the kernel takes no more until it says so */
   bool closing;
@@ -283,6 +284,20 @@ static int to_message(Socket* socket, const int32_t* record, char* bytes, unsign
   return 0;
 }
 
+/* Makes room for new records once all are done with. Those that were refused must be told before they are overwritten. */
+static void make_room(Socket* socket, int32_t* words, uint32_t count) {
+  if (socket->sent >= count) {
+    socket->sent = 0;
+    words[out_count] = 0;
+  }
+  words[out_sent] = (int32_t) socket->sent;
+}
+
+/* How many records wait, sent or not. */
+static uint32_t count_of(const int32_t* words) {
+  return words[out_count] < 0 || words[out_count] > outbound_size ? 0 : (uint32_t) words[out_count];
+}
+
 /*
  * Sends what waits, in the order it was written. What the system refuses stands in `refused`, each with its own error:
  * returns how many. What the system has no room for waits until the socket is writable.
@@ -294,7 +309,7 @@ static uint32_t flush(Socket* socket) {
       !memory_of(socket->env, socket->refused, refused_words, &refusals)) return 0;
   int32_t* words = head;
   int32_t* refused = refusals;
-  uint32_t count = words[out_count] < 0 || words[out_count] > outbound_size ? 0 : (uint32_t) words[out_count];
+  uint32_t count = count_of(words);
   uint32_t refused_count = 0;
   while (socket->sent < count) {
     int error = 0;
@@ -319,20 +334,19 @@ static uint32_t flush(Socket* socket) {
     refused[2 * refused_count] = (int32_t) socket->sent++;
     refused[2 * refused_count++ + 1] = uv_translate_sys_error(error);
   }
-  if (socket->sent >= count) {
-    socket->sent = 0;
-    words[out_count] = 0;
-  }
-  words[out_sent] = (int32_t) socket->sent;
+  if (refused_count == 0) make_room(socket, words, count);
   return refused_count;
 }
 
-static void flush_and_tell(Socket* socket) {
-  napi_value argument;
-  uint32_t refused = flush(socket);
-  if (refused > 0 && napi_create_uint32(socket->env, refused, &argument) == napi_ok) {
-    call(socket, socket->on_refused, argument);
+/* As `flush`, for who tells JavaScript at once: those that were refused and are not told yet come first. */
+static uint32_t flush_to_tell(Socket* socket) {
+  void* words;
+  uint32_t refused = socket->untold > 0 ? socket->untold : flush(socket);
+  socket->untold = 0;
+  if (refused > 0 && memory_of(socket->env, socket->outbound, outbound_words, &words)) {
+    make_room(socket, words, count_of(words));
   }
+  return refused;
 }
 
 /* --------------------------------------------------------------------------------------------------------------------
@@ -341,8 +355,10 @@ static void flush_and_tell(Socket* socket) {
 
 static void on_ready(uv_poll_t* poll, int status, int events) {
   Socket* socket = poll->data;
+  napi_env env = socket->env;
   napi_handle_scope scope;
-  if (napi_open_handle_scope(socket->env, &scope) != napi_ok) return;
+  napi_value argument;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   if (status < 0) {
     /* The socket has an error that is of no send: reading it clears it. libuv has stopped polling. */
     int error;
@@ -352,15 +368,21 @@ static void on_ready(uv_poll_t* poll, int status, int events) {
   }
   if (events & UV_WRITABLE) poll_for(socket, false);
   if (events & UV_READABLE) receive(socket);
-  flush_and_tell(socket);
-  napi_close_handle_scope(socket->env, scope);
+  uint32_t refused = socket->closing ? 0 : flush_to_tell(socket);
+  if (refused > 0 && napi_create_uint32(env, refused, &argument) == napi_ok) call(socket, socket->on_refused, argument);
+  napi_close_handle_scope(env, scope);
 }
 
+/*
+ * The loop is about to wait. No JavaScript is called here: it might send over another socket, whose turn has passed. So
+ * what is refused is told once the socket is writable, which it is unless the kernel has no room.
+ */
 static void on_prepare(uv_prepare_t* prepare) {
   Socket* socket = prepare->data;
   napi_handle_scope scope;
-  if (napi_open_handle_scope(socket->env, &scope) != napi_ok) return;
-  flush_and_tell(socket);
+  if (socket->untold > 0 || napi_open_handle_scope(socket->env, &scope) != napi_ok) return;
+  socket->untold = flush(socket);
+  if (socket->untold > 0) poll_for(socket, true);
   napi_close_handle_scope(socket->env, scope);
 }
 
@@ -555,14 +577,14 @@ static napi_value js_open(napi_env env, napi_callback_info info) {
   return object;
 }
 
-/* flush(socket): sends what waits. Returns how many were refused. */
+/* flush(socket): sends what waits. Returns how many were refused, which are not told again. */
 static napi_value js_flush(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value argument, result;
   if (napi_get_cb_info(env, info, &argc, &argument, NULL, NULL) != napi_ok) return NULL;
   Socket* socket = socket_of(env, argument);
   if (socket == NULL) return NULL;
-  return napi_create_uint32(env, flush(socket), &result) == napi_ok ? result : NULL;
+  return napi_create_uint32(env, socket->closing ? 0 : flush_to_tell(socket), &result) == napi_ok ? result : NULL;
 }
 
 /* bufferSize(socket, which, bytes): asks for a buffer of that size; 0 changes nothing. Returns what the system grants. */

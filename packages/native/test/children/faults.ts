@@ -1,0 +1,48 @@
+/** Sends what the system refuses at first, and tells what has become of it. Run with faults.c before the system. */
+import { constants } from "node:os"
+import { addon, loopback, open, outboundHead } from "../raw.ts"
+
+const { EAGAIN, EINTR, ENOBUFS, EPERM } = constants.errno
+
+const told: Array<unknown> = []
+const heard: Array<string> = []
+const { promise, resolve } = Promise.withResolvers<void>()
+
+const receiver = open((bytes) => {
+  heard.push(bytes[0] === 0x46 ? "F" : String.fromCharCode(...bytes))
+  if (heard.at(-1) === "end") resolve()
+})
+const sender = open(() => {}, (refused) => told.push(...refused.map(([index, errno]) => [index, -errno])))
+
+const to = loopback(receiver.handle.port)
+const text = (text: string) => sender.write(new TextEncoder().encode(text), to)
+const fault = (errno: number, times: number) => sender.write(Uint8Array.of(0x46, errno, times), to)
+
+text("a")
+text("Partial") // the call takes no more
+fault(EINTR, 3) // again, at once
+text("b")
+fault(EPERM, 1) // refused, and no other
+text("c")
+fault(EPERM, 1)
+fault(EPERM, 1)
+text("d")
+fault(EAGAIN, 3) // waits, and is sent after all
+text("e")
+
+// What is refused at once is told to who has asked; then the socket is blocked, and asks no more until it is writable.
+const now = addon.flush(sender.handle)
+const { outbound, refused } = sender.handle
+const first = Array.from({ length: now }, (_, i) => [refused[2 * i], -refused[2 * i + 1]!])
+const waiting = [outbound[outboundHead.sent], outbound[outboundHead.count]]
+const again = [addon.flush(sender.handle), outbound[outboundHead.sent]]
+// While it waits, more may be written.
+fault(ENOBUFS, 2)
+fault(EPERM, 1) // is told by a call of `onRefused`
+text("end")
+
+await promise
+const left = outbound[outboundHead.count]
+addon.close(sender.handle)
+addon.close(receiver.handle)
+console.log(JSON.stringify({ first, waiting, again, told, heard, left }))
