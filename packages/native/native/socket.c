@@ -41,8 +41,11 @@ enum { out_count, out_sent };
 enum { flag_ipv6 = 1, flag_ipv6_only = 2, flag_reuse_address = 4, flag_reuse_port = 8 };
 
 #if defined(__linux__) && !defined(ONE_BY_ONE)
+enum { send_size = batch_size };
 typedef struct mmsghdr Message;
 #else
+/* One at a time, so that what is refused says why, as sendmmsg does for the first. */
+enum { send_size = 1 };
 typedef struct { struct msghdr msg_hdr; unsigned int msg_len; } Message;
 #endif
 
@@ -162,9 +165,8 @@ static int send_many(int fd, Message* messages, unsigned int count) {
 #if defined(__linux__) && !defined(ONE_BY_ONE)
   return sendmmsg(fd, messages, count, MSG_DONTWAIT);
 #else
-  unsigned int n = 0;
-  while (n < count && sendmsg(fd, &messages[n].msg_hdr, MSG_DONTWAIT) >= 0) n++;
-  return n > 0 ? (int) n : -1;
+  (void) count;
+  return sendmsg(fd, &messages->msg_hdr, MSG_DONTWAIT) < 0 ? -1 : 1;
 #endif
 }
 
@@ -314,7 +316,7 @@ static uint32_t flush(Socket* socket) {
   while (socket->sent < count) {
     int error = 0;
     unsigned int n = 0;
-    for (; n < batch_size && socket->sent + n < count; n++) {
+    for (; n < send_size && socket->sent + n < count; n++) {
       error = to_message(socket, words + record_size * (socket->sent + n + 1), bytes, n);
       if (error != 0) break;
     }
@@ -484,8 +486,10 @@ static bool is_function(napi_env env, napi_value value) {
 /* The socket of an object that `open` has made; NULL, and an exception, for anything else. */
 static Socket* socket_of(napi_env env, napi_value value) {
   bool ours = false;
+  napi_valuetype type;
   void* data;
-  if (napi_check_object_type_tag(env, value, &socket_tag, &ours) == napi_ok && ours &&
+  if (napi_typeof(env, value, &type) == napi_ok && type == napi_object &&
+      napi_check_object_type_tag(env, value, &socket_tag, &ours) == napi_ok && ours &&
       napi_unwrap(env, value, &data) == napi_ok) return data;
   refuse_argument(env, "not a socket");
   return NULL;
