@@ -72,7 +72,9 @@ const rename = (version: string): number => {
     "--no-git-tag-version",
     "--allow-same-version"
   )
-  run("npm", "pkg", "set", `peerDependencies.effect-rpcudp=^${version}`, "--workspace", "effect-kademlia")
+  for (const name of ["effect-kademlia", "effect-rpcudp-native"]) {
+    run("npm", "pkg", "set", `peerDependencies.effect-rpcudp=^${version}`, "--workspace", name)
+  }
   run("npm", "install", "--package-lock-only", "--ignore-scripts")
   const today = new Date().toISOString().slice(0, 10)
   writeFileSync("CHANGELOG.md", text.replace(heading, `${heading}\n## [${version}] - ${today}\n`))

@@ -25,7 +25,7 @@ enum {
   batch_size = 64,          /* datagrams that one system call takes or gives */
   outbound_size = 256,      /* datagrams that may wait to be sent */
   outbound_bytes = 1 << 17, /* and their bytes, all together: more than the longest datagram has */
-  pool_bytes = 1 << 16,     /* what a datagram that is kept may keep with it */
+  pool_bytes = 1 << 14,     /* what a datagram that is kept may keep with it */
   /* No datagram is longer than 65,527 bytes, so none is cut. 192 more keep slots from sharing lines of a cache. */
   slot_bytes = 65536 + 192
 };
@@ -446,8 +446,6 @@ static int bind_socket(Socket* socket, const struct sockaddr_storage* address, u
   count_drops(socket->fd);
   poll_for(socket, false);
   uv_prepare_start(&socket->prepare, on_prepare);
-  /* It is the poll that keeps a process alive. */
-  uv_unref((uv_handle_t*) &socket->prepare);
   return 0;
 }
 

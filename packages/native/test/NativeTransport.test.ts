@@ -362,6 +362,27 @@ suite("NativeTransport", available, addon)(() => {
         expect(told).toBe(1022)
       }))
 
+    // Broken by: in C, `make_room` at the end of `flush` whatever was refused.
+    it.live("what is sent before a refusal is told does not take its place", () =>
+      Effect.gen(function*() {
+        const [from, to] = yield* Effect.all([opened(), opened()])
+        const told: Array<string> = []
+        const end = yield* Deferred.make<void>()
+        // It hears in the turn in which the first datagram was refused, before that is told.
+        yield* Effect.forkScoped(
+          to.run(([number]) => {
+            if (number === 1) from.send(Uint8Array.of(2), from.peer(to.address), () => told.push("the second"))
+            else Deferred.doneUnsafe(end, Effect.void)
+          }),
+          { startImmediately: true }
+        )
+        const nowhere = from.peer(NetAddress.inetAddressFromStringUnsafe("127.0.0.1:0"))
+        from.send(Uint8Array.of(0), nowhere, () => told.push("the first"))
+        from.send(Uint8Array.of(1), from.peer(to.address))
+        yield* Deferred.await(end)
+        expect(told).toStrictEqual(["the first"])
+      }))
+
     // Broken by: no second look at `#hasRoom` in `send`.
     it.live("while the system takes none, 256 datagrams wait and more are refused; on closing those that wait are told", () =>
       Effect.gen(function*() {

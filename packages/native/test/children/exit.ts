@@ -18,7 +18,7 @@ if (way === "in the callback of a refusal" || way === "closed after refusals") {
   const onRefused = (mine: 0 | 1) => () => {
     if (way === "in the callback of a refusal") process.exit(7)
     told++
-    if (told === 5) { for (const { handle } of sockets) addon.close(handle) }
+    if (told === 1000) { for (const { handle } of sockets) addon.close(handle) }
     else sockets[1 - mine]!.write(new Uint8Array(1), loopback(0))
   }
   const sockets = [open(() => {}, onRefused(0)), open(() => {}, onRefused(1))]

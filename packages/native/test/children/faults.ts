@@ -1,6 +1,6 @@
 /** Sends what the system refuses at first, and tells what has become of it. Run with faults.c before the system. */
 import { constants } from "node:os"
-import { addon, loopback, open, outboundHead } from "../raw.ts"
+import { addon, loopback, open, outboundHead, record, recordSize } from "../raw.ts"
 
 const { EAGAIN, EINTR, ENOBUFS, EPERM } = constants.errno
 
@@ -36,6 +36,8 @@ const { outbound, refused } = sender.handle
 const first = Array.from({ length: now }, (_, i) => [refused[2 * i], -refused[2 * i + 1]!])
 const waiting = [outbound[outboundHead.sent], outbound[outboundHead.count]]
 const again = [addon.flush(sender.handle), outbound[outboundHead.sent]]
+// It counts down where it stands, so this is how often the system was asked.
+const asked = 3 - sender.handle.bytes[outbound[recordSize * 10 + record.offset]! + 2]!
 // While it waits, more may be written.
 fault(ENOBUFS, 2)
 fault(EPERM, 1) // is told by a call of `onRefused`
@@ -45,4 +47,4 @@ await promise
 const left = outbound[outboundHead.count]
 addon.close(sender.handle)
 addon.close(receiver.handle)
-console.log(JSON.stringify({ first, waiting, again, told, heard, left }))
+console.log(JSON.stringify({ first, waiting, again, asked, told, heard, left }))
