@@ -617,7 +617,9 @@ const ofSockets: ReadonlyArray<Mutation> = [
   ...breaks("socket/Transport", {
     "a socket that can't be bound is closed, and the error says why in one of four words": {
       "internal/socket/node": [
-        ["      socket.close()\n      resume(", "      resume("],
+        ["      socket.close()\n      resume(", "      resume("]
+      ],
+      "internal/socket/errors": [
         ["return \"AddressInUse\"", "return \"Unknown\""],
         ["return \"AddressNotAvailable\"", "return \"Unknown\""]
       ]
@@ -633,7 +635,7 @@ const ofSockets: ReadonlyArray<Mutation> = [
       "internal/socket/node": [["  } catch {\n    // Nobody", "  } catch (cause) {\n    throw cause\n    // Nobody"]]
     },
     "what the system says of a send is told in one of five words, with where it was to go": {
-      "internal/socket/node": [
+      "internal/socket/errors": [
         ["return \"MessageTooLarge\"", "return \"Unknown\""],
         ["return \"Unreachable\"", "return \"Unknown\""],
         ["return \"ConnectionRefused\"", "return \"Unknown\""]
