@@ -31,6 +31,8 @@ export class Values {
   readonly #contacts: Contacts
   readonly #lookups: Lookups
   readonly #one = Semaphore.makeUnsafe(1)
+  /** Whoever writes what depends on what was there reads and writes in one step. */
+  readonly #writing = Semaphore.makeUnsafe(1)
   #waiting = 0
 
   constructor(node: NodeContext, contacts: Contacts, lookups: Lookups) {
@@ -44,13 +46,13 @@ export class Values {
     const { now, self, settings, storage } = this.#node
     return Effect.gen({ self: this }, function*() {
       const id = Id.ofKey(key)
-      yield* storage.put(id, {
+      yield* this.#writing.withPermit(storage.put(id, {
         value,
         own: true,
         from: self,
         expiresAt: Infinity,
         republishAt: now() + settings.publishAfter
-      })
+      }))
       return yield* this.#spread(id, value)
     })
   }
@@ -80,15 +82,16 @@ export class Values {
 
   /**
    * Takes a pair from a peer. The wire does not say how old it is, nor whether its publisher sends it or one that keeps
-   * it, too: the same value from another node near the key counts as a mere copy, and does not live longer for it.
+   * it, too: the same value from another node near the key counts as a mere copy, and does not live longer for it. What
+   * this node published stays as it is.
    */
   keep(key: Id.Id, value: Value, from: Id.Id): Effect.Effect<boolean> {
     const { events, now, settings, storage, table } = this.#node
-    return Effect.gen({ self: this }, function*() {
+    return this.#writing.withPermit(Effect.gen({ self: this }, function*() {
       const kept = yield* this.kept(key)
-      const isCopy = kept !== undefined && sameValue(kept.value, value) && from !== kept.from &&
-        table.countCloser(key, from) < settings.k
-      if (kept?.own === true && sameValue(kept.value, value)) return true
+      const isSame = kept !== undefined && sameValue(kept.value, value)
+      if (kept?.own === true) return isSame
+      const isCopy = isSame && from !== kept.from && table.countCloser(key, from) < settings.k
       const taken = yield* storage.put(key, {
         value,
         own: false,
@@ -98,7 +101,7 @@ export class Values {
       })
       if (taken) events.emit(() => ({ _tag: "Kept", key, from }))
       return taken
-    })
+    }))
   }
 
   /**
@@ -162,32 +165,45 @@ export class Values {
 
   /** Drops a pair whose time has come, and stores one at the closest nodes again that is due. */
   renew(key: Id.Id): Effect.Effect<void> {
+    return Effect.flatMap(
+      this.#writing.withPermit(this.#claim(key)),
+      (isDue) => isDue ? Effect.asVoid(this.#spread(key)) : Effect.void
+    )
+  }
+
+  /** Whether a pair is to be stored at others now; the next time is noted. */
+  #claim(key: Id.Id): Effect.Effect<boolean> {
     const { events, now, self, settings: { k, publishAfter, republishAfter }, storage, table } = this.#node
     return Effect.gen({ self: this }, function*() {
       // It may have changed since it was listed, or be gone.
       const entry = Option.getOrUndefined(yield* storage.get(key))
-      if (entry === undefined) return
+      if (entry === undefined) return false
       if (entry.expiresAt <= now()) {
         yield* storage.remove(key)
         events.emit(() => ({ _tag: "Expired", key }))
-        return
+        return false
       }
-      if (entry.republishAt > now()) return
+      if (entry.republishAt > now()) return false
       yield* storage.put(key, {
         ...entry,
         republishAt: now() + (entry.own ? publishAfter : yield* jittered(republishAfter))
       })
       // A copy far from its key just ages, and one that is about to go does not start another life elsewhere.
-      const isHolder = table.countCloser(key, self) < k && entry.expiresAt - now() > republishAfter
-      if (entry.own || isHolder) yield* this.#spread(key, entry.value)
+      return entry.own || (table.countCloser(key, self) < k && entry.expiresAt - now() > republishAfter)
     })
   }
 
-  /** Stores a pair at the k nodes closest to its key, this one apart. Returns how many took it. */
-  #spread(key: Id.Id, value: Value): Effect.Effect<number> {
+  /**
+   * Stores what is kept for a key at the k nodes closest to it, this one apart; `otherwise`, if this node does not keep it.
+   * Returns how many took it.
+   */
+  #spread(key: Id.Id, otherwise?: Value): Effect.Effect<number> {
     const { self, settings: { k } } = this.#node
     return Effect.gen({ self: this }, function*() {
       const { closest } = yield* this.#lookups.run("node", key)
+      // Meanwhile a newer one may have been set, and have reached them before.
+      const value = (yield* this.kept(key))?.value ?? otherwise
+      if (value === undefined) return 0
       const closer = closest.length < k
         ? closest
         : closest.filter(({ id }, i) => i < k - 1 || Id.isCloser(key, id, self))
