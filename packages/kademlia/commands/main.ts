@@ -131,14 +131,16 @@ const print = Effect.fnUntraced(function*(value: Value) {
 })
 
 /** Joins the network for as long as it takes, as one who asks only: nobody is to miss it afterwards. */
-const visit = Effect.fnUntraced(function*<A>(gate: string, visitor: (node: Node.Node["Service"]) => Effect.Effect<A>) {
-  const gates = yield* resolve([gate])
-  return yield* Effect.gen(function*() {
-    const node = yield* Node.Node
-    if ((yield* node.bootstrap(gates)) === 0) return yield* new Failed({ message: `${gate} does not answer` })
-    return yield* visitor(node)
-  }).pipe(Effect.provide(nodeOn({ address: bindFor(gates), port: 0 }, Storage.layerMemory(), { serve: false })))
-})
+const visit = Effect.fnUntraced(
+  function*<A, E>(gate: string, visitor: (node: Node.Node["Service"]) => Effect.Effect<A, E>) {
+    const gates = yield* resolve([gate])
+    return yield* Effect.gen(function*() {
+      const node = yield* Node.Node
+      if ((yield* node.bootstrap(gates)) === 0) return yield* new Failed({ message: `${gate} does not answer` })
+      return yield* visitor(node)
+    }).pipe(Effect.provide(nodeOn({ address: bindFor(gates), port: 0 }, Storage.layerMemory(), { serve: false })))
+  }
+)
 
 // Who speaks to this machine alone need not be heard by others.
 const bindFor = (gates: ReadonlyArray<NetAddress.InetAddress>): string => {

@@ -148,7 +148,9 @@ const make = Effect.fnUntraced(function*(options: Options) {
     doing: "set" | "get",
     { by, key }: typeof Message.Get.Type,
     { node }: Member,
-    run: (node: Node.Node["Service"]) => Effect.Effect<Pick<Message.Searched, "value" | "hops" | "asked" | "taken">>
+    run: (
+      node: Node.Node["Service"]
+    ) => Effect.Effect<Pick<Message.Searched, "value" | "hops" | "asked" | "taken">, Refused>
   ) {
     const common = { search: ++searches, by, doing, key, target: Id.ofKey(key), node: node.id }
     yield* PubSub.publish(happenings, { _tag: "Searching", ...common })
@@ -175,7 +177,11 @@ const make = Effect.fnUntraced(function*(options: Options) {
       "set",
       asked,
       setter,
-      (node) => Effect.map(node.set(asked.key, asked.value), (taken) => ({ value: asked.value, taken }))
+      (node) =>
+        node.set(asked.key, asked.value).pipe(
+          Effect.map((taken) => ({ value: asked.value, taken })),
+          Effect.mapError(({ message }) => new Refused({ message }))
+        )
     )
   })
 

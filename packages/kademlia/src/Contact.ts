@@ -28,6 +28,12 @@ export class Contact {
     return this.#reach ??= reachOf(this.address.address)
   }
 
+  /** Whom limits take it for: an IPv4 address or an IPv6 /64. */
+  get sender(): string {
+    const ip = this.address.address
+    return NetAddress.isIpv4Address(ip) ? NetAddress.formatIp(ip) : segmentsOf(ip, 4)
+  }
+
   /** Whose neighbours it has: an IPv4 /24 or an IPv6 /48. Empty in a private network, where all are neighbours. */
   get network(): string {
     return this.reach < everywhere ? "" : prefixOf(this.address.address)
@@ -140,4 +146,7 @@ const sixToFour = IpNetwork.fromStringUnsafe("2002::/16")
 const prefixOf = (ip: NetAddress.IpAddress): string =>
   NetAddress.isIpv4Address(ip)
     ? NetAddress.ipv4ToOctets(ip).slice(0, 3).join(".")
-    : NetAddress.ipv6ToSegments(ip).slice(0, 3).map((segment) => segment.toString(16)).join(":")
+    : segmentsOf(ip, 3)
+
+const segmentsOf = (ip: NetAddress.Ipv6Address, count: number): string =>
+  NetAddress.ipv6ToSegments(ip).slice(0, count).map((segment) => segment.toString(16)).join(":")

@@ -17,6 +17,7 @@ import { Values } from "./internal/values.ts"
 import type * as Lookup from "./Lookup.ts"
 import type { Value } from "./Messages.ts"
 import { Kademlia } from "./Messages.ts"
+import { NotStored } from "./NotStored.ts"
 import type { Bucket } from "./core/RoutingTable.ts"
 import { RoutingTable } from "./core/RoutingTable.ts"
 import { Storage } from "./Storage.ts"
@@ -35,8 +36,11 @@ export class Node extends Context.Service<Node, {
    */
   readonly bootstrap: (addresses: ReadonlyArray<NetAddress.InetAddress>) => Effect.Effect<number>
 
-  /** Stores a value at the nodes closest to its key, and here. Returns how many of those nodes took it. */
-  readonly set: (key: string, value: Value) => Effect.Effect<number>
+  /**
+   * Stores a value at the nodes closest to its key, and here, from where it is published again each day. Returns how many of
+   * those nodes took it.
+   */
+  readonly set: (key: string, value: Value) => Effect.Effect<number, NotStored>
 
   /** The value of a key, if it can be found. */
   readonly get: (key: string) => Effect.Effect<Option.Option<Value>>
@@ -54,6 +58,7 @@ export class Node extends Context.Service<Node, {
   readonly events: Stream.Stream<Event>
 }>()("effect-kademlia/Node") {}
 
+export { NotStored }
 export type { Search }
 
 export interface Options {
@@ -113,9 +118,14 @@ const make = Effect.fnUntraced(function*(options: Options) {
     const live = Kademlia.toLayer(handlers(node, { contacts, values }))
     yield* Layer.build(Protocol.serve(Kademlia).pipe(Layer.provide(live)))
   }
-  yield* maintain(node, { joining, lookups, values }).pipe(
-    Effect.catchCause((cause) => Effect.logError("kademlia: what is due could not be done", cause)),
-    Effect.schedule(Schedule.spaced(options.every ?? "1 minute")),
+  yield* values.load.pipe(
+    Effect.catchCause((cause) => Effect.logError("kademlia: what is kept could not be read", cause)),
+    Effect.andThen(
+      maintain(node, { joining, lookups, values }).pipe(
+        Effect.catchCause((cause) => Effect.logError("kademlia: what is due could not be done", cause)),
+        Effect.schedule(Schedule.spaced(options.every ?? "1 minute"))
+      )
+    ),
     Effect.forkIn(node.scope)
   )
 

@@ -10,6 +10,9 @@ export const Entry = Schema.Struct({
   own: Schema.Boolean,
   /** Who stored it here first: the node's id, in hexadecimal digits. */
   from: Schema.String,
+  /** Where that came from: an address, and its network, as limits count them. Empty for this node. */
+  sender: Schema.String,
+  network: Schema.String,
   expiresAt: Schema.Number,
   /** When this node is to store it at the closest nodes again. */
   republishAt: Schema.Number
@@ -20,7 +23,7 @@ export type Entry = typeof Entry.Type
 /** Whatever fails in a storage is a defect: the peer is told so, and may store elsewhere. */
 export class Storage extends Context.Service<Storage, {
   readonly get: (key: Id) => Effect.Effect<Option.Option<Entry>>
-  /** Returns false where there is no room. */
+  /** Returns false where there is no room for another key. */
   readonly put: (key: Id, entry: Entry) => Effect.Effect<boolean>
   readonly remove: (key: Id) => Effect.Effect<void>
   /** Whatever is there, read a few at a time: there may be gigabytes. What changes meanwhile may be missed. */

@@ -1,12 +1,10 @@
 /** What is kept, whoever writes it at the same time: publishers, peers, the clock and the node's own upkeep. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Random } from "effect"
-import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
 import { Id, Storage } from "../src/index.ts"
-import { Kademlia } from "../src/Messages.ts"
-import { addressOf, inet, inTime, network, start } from "./nodes.ts"
+import { addressOf, caller, inTime, network, start } from "./nodes.ts"
 
 const keys = ["a", "b", "c"]
 
@@ -41,16 +39,6 @@ const slow = Effect.fnUntraced(function*(below: (n: number) => number) {
   return { memory, wrongs, layer: Layer.succeed(Storage.Storage, storage) }
 })
 
-/** A peer that stores as it likes. */
-const peer = Effect.fnUntraced(function*(address: string) {
-  const live = Protocol.layer({ timeout: "1 second", gracePeriod: 0 }).pipe(
-    Layer.provide(Transport.layerSocket()),
-    Layer.provide(SimulatedNetwork.socket(address))
-  )
-  const context = yield* Layer.buildWithMemoMap(live, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
-  return (yield* Effect.provideContext(Protocol.client(Kademlia), context))(inet(addressOf(1)))
-})
-
 /** An hour of sets, stores, expiry and upkeep, in an order that the seed decides. */
 const play = Effect.gen(function*() {
   const random = yield* Random.Random
@@ -66,7 +54,7 @@ const play = Effect.gen(function*() {
   } as const
   const { node } = yield* start(addressOf(1), options, layer)
   yield* inTime(node.bootstrap(others.map(({ node }) => node.address)))
-  const callers = yield* Effect.forEach([1, 2], (i) => peer(`10.1.0.${i}:1`))
+  const callers = yield* Effect.forEach([1, 2], (i) => caller(`10.1.0.${i}:1`))
   const net = yield* SimulatedNetwork.SimulatedNetwork
   yield* net.set({ loss: 0.1, duplicate: 0.1, delay: { median: "20 millis", p99: "400 millis" } })
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
-import { Id } from "../src/index.ts"
+import { Id, Storage } from "../src/index.ts"
 import type { Member } from "./nodes.ts"
 import { addressOf, contactsOf, inet, inTime, network, start } from "./nodes.ts"
 
@@ -61,6 +61,46 @@ describe("a lookup", () => {
       expect(most).toBeLessThanOrEqual(8)
       expect(answers).toBeGreaterThan(7)
     }).pipe(on({ delay: "20 millis", seed: 3 })))
+})
+
+describe("a value that cannot be published", () => {
+  it.effect("is refused, with the reason, before it is kept or sent", () =>
+    Effect.gen(function*() {
+      const [node, other] = yield* network(2)
+      yield* node!.events
+      const cases = [
+        ["x".repeat(9_000), "TooLarge", "9055 bytes"],
+        [new Uint8Array(8_138), "TooLarge", "8193 bytes"],
+        [2n ** 64n, "Unencodable", "64 bits"],
+        ["\ud800", "Unencodable", "surrogate"]
+      ] as const
+      for (const [value, reason, message] of cases) {
+        const error = yield* inTime(Effect.flip(node!.node.set("key", value)))
+        expect(error).toMatchObject({ _tag: "NotStored", reason })
+        console.log(error.message)
+        expect(error.message).toContain(message)
+      }
+      expect(yield* node!.events).toStrictEqual([])
+      for (const { storage } of [node!, other!]) {
+        expect(yield* storage.get(Id.ofKey("key"))).toStrictEqual(Option.none())
+      }
+      // One byte less than too large.
+      expect(yield* inTime(node!.node.set("key", new Uint8Array(8_137)))).toBe(1)
+    }).pipe(on({ delay: "20 millis", seed: 1 })))
+
+  it.effect("for want of room, neither", () =>
+    Effect.gen(function*() {
+      const other = yield* start(addressOf(2))
+      const { events, node } = yield* start(addressOf(1), {}, Storage.layerMemory({ maxKeys: 1 }))
+      yield* inTime(node.bootstrap([inet(addressOf(2))]))
+      expect(yield* inTime(node.set("first", 1))).toBe(1)
+      yield* events
+      expect(yield* inTime(Effect.flip(node.set("second", 2)))).toMatchObject({ _tag: "NotStored", reason: "NoRoom" })
+      expect(yield* events).toStrictEqual([])
+      expect(yield* other.storage.get(Id.ofKey("second"))).toStrictEqual(Option.none())
+      // What is there may change.
+      expect(yield* inTime(node.set("first", 3))).toBe(1)
+    }).pipe(on({ delay: "20 millis", seed: 1 })))
 })
 
 describe("a value", () => {

@@ -13,6 +13,8 @@ const entry = (value: Messages.Value): Storage.Entry => ({
   value,
   own: false,
   from: Id.ofKey("from"),
+  sender: "10.9.9.9",
+  network: "10.9.9.9",
   expiresAt: Infinity,
   republishAt: 5
 })

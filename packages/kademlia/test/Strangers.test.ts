@@ -5,7 +5,7 @@ import { Handlers, Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
 import { Contact, mayName } from "../src/Contact.ts"
-import { Id } from "../src/index.ts"
+import { Id, Storage } from "../src/index.ts"
 import { Kademlia } from "../src/Messages.ts"
 import { addressOf, contactsOf, inet, inTime, join, network, start } from "./nodes.ts"
 
@@ -24,6 +24,8 @@ interface Answers {
 }
 
 const strangerId = Id.ofKey("stranger")
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 
 const bytes = (id: string) => Buffer.from(id, "hex")
 
@@ -325,5 +327,27 @@ describe("what strangers make a node do", () => {
       expect(sent).toBe(500)
       // An answer to each, and the pings.
       expect(after - sent).toBeLessThanOrEqual(500 + 64)
+    }).pipe(on))
+
+  it.effect("does not keep others out: who stores without end gives its places to those that have less", () =>
+    Effect.gen(function*() {
+      const { node, storage } = yield* start(addressOf(1), {}, Storage.layerMemory({ maxKeys: 50 }))
+      const flood = yield* stranger(at, {})
+      const others = yield* Effect.forEach([1, 2, 3, 4], (i) => stranger(`10.2.0.${i}:1`, {}))
+      const keyOf = (name: string, i: number) => Id.ofKey(`${name} ${i}`)
+      const floods = (name: string) =>
+        Effect.forEach(range(200), (i) => inTime(flood.call.store(keyOf(name, i), keyOf(name, i), "x")))
+      expect((yield* floods("first")).filter(Boolean).length).toBeGreaterThanOrEqual(50)
+      for (const [n, { call }] of others.entries()) {
+        for (const i of range(5)) {
+          expect(yield* inTime(call.store(keyOf("other", n), keyOf(`other ${n}`, i), "y"))).toBe(true)
+        }
+      }
+      expect(yield* inTime(node.set("own", "z"))).toBe(0)
+      yield* floods("second")
+      const values = (yield* Stream.runCollect(storage.all)).map(([, { value }]) => value)
+      expect(values.length).toBe(50)
+      expect(values.filter((value) => value === "y").length).toBe(20)
+      expect(values).toContain("z")
     }).pipe(on))
 })

@@ -6,6 +6,7 @@ import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import type { Event } from "../src/index.ts"
 import { Node, Storage } from "../src/index.ts"
+import { Kademlia } from "../src/Messages.ts"
 
 export interface Member {
   readonly node: Node.Node["Service"]
@@ -44,6 +45,16 @@ export const start = Effect.fnUntraced(function*(
     close: Scope.close(scope, Exit.void)
   }
   return member
+})
+
+/** Whoever calls the first node from this address, and answers nothing. */
+export const caller = Effect.fnUntraced(function*(address: string) {
+  const live = Protocol.layer({ timeout: "1 second", gracePeriod: 0 }).pipe(
+    Layer.provide(Transport.layerSocket()),
+    Layer.provide(SimulatedNetwork.socket(address))
+  )
+  const context = yield* Layer.buildWithMemoMap(live, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
+  return (yield* Effect.provideContext(Protocol.client(Kademlia), context))(inet(addressOf(1)))
 })
 
 /** Lets time pass until it is done, a second at a time and ten minutes at most. */

@@ -22,8 +22,9 @@ export const handlers = (node: NodeContext, { contacts, values }: Parts) =>
     }),
     stun: () => Effect.map(Handlers.Sender, ({ address, port }) => [NetAddress.formatIp(address), port] as const),
     store: Effect.fnUntraced(function*(id, key, value) {
-      yield* contacts.heard(yield* caller(id))
-      return yield* values.keep(key, value, id)
+      const contact = yield* caller(id)
+      yield* contacts.heard(contact)
+      return yield* values.keep(key, value, contact)
     }),
     find_node: Effect.fnUntraced(function*(id, target) {
       const contact = yield* caller(id)

@@ -1,5 +1,5 @@
 /** What a node does now and then: joins again, refreshes buckets, renews what it keeps. Knows no interval. */
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import type { NodeContext } from "./context.ts"
 import type { Joining } from "./joining.ts"
 import type { Lookups } from "./lookups.ts"
@@ -13,11 +13,11 @@ export interface Parts {
 
 /** Does what is due. */
 export const maintain = (
-  { now, settings: { refreshAfter }, storage, table }: NodeContext,
+  { now, settings: { refreshAfter }, table }: NodeContext,
   { joining, lookups, values }: Parts
 ): Effect.Effect<void> =>
   Effect.gen(function*() {
     yield* joining.rejoin()
     yield* lookups.refresh(table.buckets.filter(({ lookedUp }) => lookedUp <= now() - refreshAfter))
-    yield* Stream.runForEach(storage.all, ([key]) => values.renew(key))
+    yield* values.renew()
   })
