@@ -1,11 +1,12 @@
 /** Bad neighbours: what they say and do harms neither the node nor, beyond what the paper allows, its table. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Option, Schema, Stream } from "effect"
+import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
 import { Handlers, Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
 import { Contact, mayName } from "../src/Contact.ts"
-import { Id, Storage } from "../src/index.ts"
+import type { Event } from "../src/index.ts"
+import { Id, Node, Storage } from "../src/index.ts"
 import { Kademlia } from "../src/Messages.ts"
 import { addressOf, contactsOf, inet, inTime, join, network, start } from "./nodes.ts"
 
@@ -20,6 +21,7 @@ class Anything extends Handlers.Service<Anything>()("effect-kademlia/Kademlia", 
 
 interface Answers {
   readonly ping?: Effect.Effect<unknown, never, Handlers.Sender>
+  readonly stun?: unknown
   readonly find?: (target: unknown) => Effect.Effect<unknown>
 }
 
@@ -30,7 +32,8 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 const bytes = (id: string) => Buffer.from(id, "hex")
 
 /** A stranger at an address, who answers as told, and counts what it is asked to find. */
-const stranger = Effect.fnUntraced(function*(address: string, { find = () => Effect.succeed([]), ping }: Answers) {
+const stranger = Effect.fnUntraced(function*(address: string, answers: Answers) {
+  const { find = () => Effect.succeed([]), ping, stun = ["127.0.0.1", 1] } = answers
   const asked: Array<unknown> = []
   const look = (_id: unknown, target: unknown) => {
     asked.push(target)
@@ -40,7 +43,7 @@ const stranger = Effect.fnUntraced(function*(address: string, { find = () => Eff
     Layer.provide(
       Anything.toLayer({
         ping: () => ping ?? Effect.succeed(bytes(strangerId)),
-        stun: () => Effect.succeed(["127.0.0.1", 1]),
+        stun: () => Effect.succeed(stun),
         store: () => Effect.succeed(true),
         find_node: look,
         find_value: look
@@ -83,14 +86,47 @@ describe("a stranger", () => {
       expect(found?.name).toBe(addressOf(2))
     }).pipe(on))
 
+  it.effect("cannot have a node lost by calling with its id, though pings are lost", () =>
+    Effect.gen(function*() {
+      const [node, other] = yield* network(3)
+      const net = yield* SimulatedNetwork.SimulatedNetwork
+      let pings = 0
+      yield* net.set({
+        rule: ({ from, payload, to }) => {
+          const isQuestion = from === addressOf(1) && to === addressOf(2) && Buffer.from(payload).includes("ping")
+          return isQuestion && ++pings <= 2 ? [] : ["20 millis"]
+        }
+      })
+      const { call } = yield* stranger(at, { ping: Effect.never })
+      for (let i = 0; i < 50; i++) {
+        yield* inTime(call.ping(other!.node.id))
+        yield* inTime(Effect.sleep("5 seconds"))
+      }
+      expect(pings).toBe(2)
+      expect((yield* contactsOf(node!)).map(({ id }) => id)).toContain(other!.node.id)
+    }).pipe(on))
+
+  it.effect("that is a gate does not have an honest node left out by what it says of addresses", () =>
+    Effect.gen(function*() {
+      const [node] = yield* network(1)
+      const honest = yield* start(addressOf(2))
+      const gate = yield* stranger(at, {
+        stun: ["10.0.0.2", 8468],
+        find: () => Effect.succeed([[bytes(honest.node.id), "10.0.0.2", 8468]])
+      })
+      yield* inTime(node!.node.bootstrap([gate.address]))
+      expect((yield* contactsOf(node!)).map(({ id }) => id)).toContain(honest.node.id)
+    }).pipe(on))
+
   it.effect("that has moved is found again once its old place is silent", () =>
     Effect.gen(function*() {
       const [node, other] = yield* network(3)
       yield* other!.close
       const { call } = yield* stranger(at, { ping: Effect.succeed(bytes(other!.node.id)) })
-      for (let i = 0; i < 2; i++) {
+      // Three questions, each once in five minutes, are five calls in a row; then it is its turn.
+      for (let i = 0; i < 4; i++) {
         yield* inTime(call.ping(other!.node.id))
-        yield* inTime(Effect.sleep("5 seconds"))
+        yield* TestClock.adjust("6 minutes")
       }
       const found = (yield* contactsOf(node!)).find(({ id }) => id === other!.node.id)
       expect(found?.name).toBe(at)
@@ -116,6 +152,41 @@ describe("a stranger", () => {
       }
       expect(yield* Stream.runCollect(node!.storage.all)).toStrictEqual([])
     }).pipe(on))
+})
+
+describe("a node on all addresses of its machine", () => {
+  it.live("learns by its own answer where others see it, and calls itself no more", () =>
+    Effect.gen(function*() {
+      const live = Node.layer().pipe(
+        Layer.provide(Storage.layerMemory()),
+        Layer.provide(Protocol.layer({ timeout: "1 second", gracePeriod: 0 })),
+        Layer.provide(Transport.layer({ address: "0.0.0.0" }))
+      )
+      const node = Context.get(yield* Layer.build(live), Node.Node)
+      const own = `127.0.0.1:${node.address.port}`
+      const liar = Protocol.serve(Anything).pipe(
+        Layer.provide(Anything.toLayer({
+          ping: () => Effect.succeed(bytes(strangerId)),
+          stun: () => Effect.succeed(["127.0.0.1", 1]),
+          store: () => Effect.succeed(true),
+          find_node: () => Effect.succeed([[bytes(Id.ofKey("another")), "127.0.0.1", node.address.port]]),
+          find_value: () => Effect.succeed([])
+        })),
+        Layer.provideMerge(Protocol.layer({ timeout: "1 second", gracePeriod: 0 })),
+        Layer.provide(Transport.layer({ address: "127.0.0.1" }))
+      )
+      const { address } = Context.get(yield* Layer.build(liar), Protocol.Protocol)
+      const events: Array<Event.Event> = []
+      yield* node.events.pipe(
+        Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      expect(yield* node.bootstrap([inet(own)])).toBe(0)
+      expect(yield* node.bootstrap([address])).toBe(1)
+      const asked = events.filter((event) => event._tag === "Asked").map(({ address }) => address)
+      expect(asked.length).toBeGreaterThan(0)
+      expect(asked).not.toContain(own)
+    }))
 })
 
 describe("a list of contacts", () => {
@@ -306,27 +377,49 @@ describe("a node that answers", () => {
 })
 
 describe("what strangers make a node do", () => {
+  /** Requests to the first node, each from another port of the stranger, under another id. */
+  const calls = Effect.fnUntraced(function*(count: number) {
+    const { raw } = yield* stranger(at, { ping: Effect.never })
+    const net = yield* SimulatedNetwork.SimulatedNetwork
+    let from = at
+    let port = 1000
+    return (pause: number) =>
+      Effect.gen(function*() {
+        for (let i = 1; i <= count; i++) {
+          const to = `10.1.0.1:${++port}`
+          yield* net.rebind(from, to)
+          from = to
+          yield* Effect.forkChild(Effect.exit(raw.find_node(bytes(Id.ofKey(`${port}`)), bytes(strangerId))), {
+            startImmediately: true
+          })
+          if (pause > 0) yield* TestClock.adjust(pause)
+        }
+      })
+  })
+
   it.effect("has a bound: pings to those who want a place", () =>
     Effect.gen(function*() {
-      const { node } = yield* start(addressOf(1))
-      const { raw } = yield* stranger(at, { ping: Effect.never })
+      yield* start(addressOf(1))
       const net = yield* SimulatedNetwork.SimulatedNetwork
-      // Each request from another port, under another id.
-      let from = at
-      for (let i = 1; i <= 500; i++) {
-        const to = `10.1.0.1:${1000 + i}`
-        yield* net.rebind(from, to)
-        from = to
-        yield* Effect.forkChild(Effect.exit(raw.find_node(bytes(Id.ofKey(`${i}`)), bytes(node.id))), {
-          startImmediately: true
-        })
-      }
+      yield* (yield* calls(500))(0)
       const { sent } = yield* net.stats
       yield* inTime(Effect.sleep("100 millis"))
       const { sent: after } = yield* net.stats
       expect(sent).toBe(500)
-      // An answer to each, and the pings.
-      expect(after - sent).toBeLessThanOrEqual(500 + 64)
+      // An answer to each, and the pings: they are all of one address.
+      expect(after - sent).toBeLessThanOrEqual(500 + 16)
+    }).pipe(on))
+
+  it.effect("leaves newcomers their chance, though others want to be pinged all the time", () =>
+    Effect.gen(function*() {
+      const { node } = yield* start(addressOf(1))
+      const flood = yield* calls(70)
+      yield* flood(1000 / 70)
+      const newcomer = yield* stranger("10.2.0.1:1", {})
+      yield* Effect.forkChild(newcomer.call.ping(strangerId), { startImmediately: true })
+      yield* flood(1000 / 70)
+      const buckets = yield* node.buckets
+      expect(buckets.flatMap(({ entries }) => entries).map(({ contact }) => contact.name)).toStrictEqual(["10.2.0.1:1"])
     }).pipe(on))
 
   it.effect("does not keep others out: who stores without end gives its places to those that have less", () =>

@@ -118,18 +118,29 @@ describe("a value", () => {
 })
 
 describe("the table", () => {
-  it.effect("is refreshed: a bucket that nobody looked in for an hour is looked in", () =>
+  it.effect("is refreshed after an hour without lookups: the own bucket by one, and three contacts of any other are asked", () =>
     Effect.gen(function*() {
       const members = yield* network(20, { k: 4 })
       const member = members[5]!
       yield* inTime(Effect.sleep("1 minute"))
       yield* member.events
-      const { length } = yield* member.node.buckets
+      const before = yield* member.node.buckets
       yield* TestClock.adjust("50 minutes")
       const lookups = Effect.map(member.events, (events) => events.filter(({ _tag }) => _tag === "LookupStarted"))
       expect(yield* lookups).toStrictEqual([])
       yield* TestClock.adjust("20 minutes")
-      expect((yield* lookups).length).toBeGreaterThanOrEqual(length)
+      expect(yield* lookups).toHaveLength(1)
+      const after = yield* member.node.buckets
+      expect(after.length).toBe(before.length)
+      const far = after.filter(({ prefix }) => prefix !== member.node.id)
+      expect(far.length).toBeGreaterThan(1)
+      for (const { entries, lookedUp } of far) {
+        expect(lookedUp).toBeGreaterThan(3_600_000)
+        // The three that were seen longest ago are those that were seen last.
+        expect(entries.filter(({ lastSeen }) => lastSeen >= lookedUp).length).toBeGreaterThanOrEqual(
+          Math.min(3, entries.length)
+        )
+      }
     }).pipe(on))
 
   it.effect("loses those that have gone to those that are there", () =>

@@ -39,6 +39,8 @@ export interface Entry {
   lastSeen: number
   /** Calls in a row that it has not answered. */
   failures: number
+  /** When it was last asked whether it is there, since somebody else wants its place, id or address. */
+  questioned: number
 }
 
 export interface Bucket {
@@ -214,7 +216,7 @@ export class RoutingTable {
    * that was seen last, which is returned; where none waits it stays, so that a node that loses its own network for a
    * while does not lose its table.
    */
-  failed(id: Id): Contact | undefined {
+  failed(id: Id, calls = 1): Contact | undefined {
     const bucket = this.bucketOf(id)
     const index = indexOf(bucket.entries, id)
     if (index === -1) {
@@ -223,8 +225,21 @@ export class RoutingTable {
       return undefined
     }
     const entry = bucket.entries[index]!
-    entry.failures++
-    return entry.failures >= this.options.staleAfter && bucket.cache.length > 0 ? this.evict(id) : undefined
+    entry.failures += calls
+    return this.isStale(entry) && bucket.cache.length > 0 ? this.evict(id) : undefined
+  }
+
+  /** Whether a contact has failed so often that another may have its place, or its id. */
+  isStale({ failures }: Entry): boolean {
+    return failures >= this.options.staleAfter
+  }
+
+  /** Whether a contact may be asked if it is there. Then it may not be again for `pause`: others make a node ask. */
+  mayQuestion(id: Id, now: number, pause: number): boolean {
+    const entry = this.find(id)
+    if (entry === undefined || entry.questioned > now - pause) return false
+    entry.questioned = now
+    return true
   }
 
   /** Takes a contact out. The one of its bucket's cache that was seen last takes its place, and is returned. */
@@ -338,11 +353,16 @@ export class RoutingTable {
   }
 
   #stale({ entries }: Bucket): number {
-    return entries.findIndex(({ failures }) => failures >= this.options.staleAfter)
+    return entries.findIndex((entry) => this.isStale(entry))
   }
 }
 
-const newEntry = (contact: Contact, now: number): Entry => ({ contact, lastSeen: now, failures: 0 })
+const newEntry = (contact: Contact, now: number): Entry => ({
+  contact,
+  lastSeen: now,
+  failures: 0,
+  questioned: -Infinity
+})
 
 const bucketsOf = (tree: Tree): Array<Bucket> =>
   tree._tag === "Bucket" ? [tree] : [...bucketsOf(tree.children[0]), ...bucketsOf(tree.children[1])]

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { NetAddress } from "effect/net"
 import type { Contact } from "../Contact.ts"
 import { mayName } from "../Contact.ts"
+import { Slots } from "../core/Slots.ts"
 import type { Id } from "../Id.ts"
 import type { NodeContext } from "./context.ts"
 import { peerOf } from "./events.ts"
@@ -14,14 +15,25 @@ export interface Options {
   readonly onPlaced: (contact: Contact) => Effect.Effect<void>
 }
 
-// Pings that are under way to contacts which want a place: what strangers can make a node do has a bound.
-const maxPings = 64
+// For how many milliseconds a contact that was asked whether it is there is not asked again, whoever else goes by its id.
+const questionPause = 300_000
+
+// A ping that is lost is sent once more.
+const tries = 2
+
+// How many addresses a node may have. Whoever answers as this node is not worth a call.
+const maxOwn = 16
+
+interface Ping {
+  readonly contact: Contact
+  readonly onAnswer: (answer: Id | undefined) => Effect.Effect<void>
+}
 
 export class Contacts {
   readonly #node: NodeContext
   readonly #onPlaced: Options["onPlaced"]
   readonly #ownAddresses: Set<string>
-  readonly #pinging = new Set<string>()
+  readonly #slots = new Slots<Ping>()
 
   constructor(node: NodeContext, { address, onPlaced }: Options) {
     this.#node = node
@@ -36,10 +48,12 @@ export class Contacts {
       if (contact.id === self) return Effect.void
       const known = table.find(contact.id)
       if (known !== undefined) {
-        if (known.contact.name === contact.name) table.seen(contact, now())
-        // Somebody else goes by its id, or it has moved: it shall tell itself.
-        else return this.#question(known.contact)
-        return Effect.void
+        if (known.contact.name === contact.name) {
+          table.seen(contact, now())
+          return Effect.void
+        }
+        // Somebody else goes by its id, or it has moved: it shall tell itself, if it still can.
+        return table.isStale(known) ? this.#replace(known.contact, contact) : this.#question(known.contact)
       }
       const holder = table.holderOf(contact.name)
       if (holder !== undefined) return this.#question(holder.contact)
@@ -56,8 +70,7 @@ export class Contacts {
     const { events, table } = this.#node
     return Effect.suspend(() => {
       events.emit(() => ({ _tag: "CallLost", method, address: contact.name }))
-      const next = table.failed(contact.id)
-      return next === undefined ? Effect.void : this.#remove(contact, next)
+      return this.#removeIfReplaced(contact, table.failed(contact.id))
     })
   }
 
@@ -80,9 +93,18 @@ export class Contacts {
     )
   }
 
-  /** Takes note of an address, `host:port`, at which others see this node. */
-  seenAt(address: string): void {
-    this.#ownAddresses.add(address)
+  /** Gives a contact that was named a place, if there is one and it answers with its id. */
+  named(contact: Contact): Effect.Effect<void> {
+    const { table } = this.#node
+    return Effect.suspend(() => {
+      const isWanted = table.find(contact.id) === undefined && table.hasRoom(contact.id) && !table.isBarred(contact)
+      return isWanted ? this.#admit(contact) : Effect.void
+    })
+  }
+
+  /** Takes note of an address, `host:port`, that answers with this node's id. */
+  isOwn(address: string): void {
+    if (this.#ownAddresses.size < maxOwn) this.#ownAddresses.add(address)
   }
 
   /** Gives a contact a place if it answers at its address with its id. */
@@ -90,15 +112,33 @@ export class Contacts {
     return this.#ping(contact, (answer) => answer === contact.id ? this.place(contact) : Effect.void)
   }
 
-  /** Takes a contact's place away unless it answers with its id. */
+  /** Gives the place of a contact that is not there to one of its id, if that answers with it. */
+  #replace(old: Contact, contact: Contact): Effect.Effect<void> {
+    const { table } = this.#node
+    return this.#ping(contact, (answer) => {
+      const entry = table.find(old.id)
+      if (answer !== contact.id || entry?.contact !== old || !table.isStale(entry)) return Effect.void
+      return Effect.andThen(this.#remove(old, table.evict(old.id)), this.place(contact))
+    })
+  }
+
+  /** Takes a contact's place away if another id answers at its address. Silence counts as that of any call. */
   #question(contact: Contact): Effect.Effect<void> {
     const { now, table } = this.#node
-    return this.#ping(contact, (answer) =>
-      Effect.suspend(() => {
-        if (answer !== contact.id) return this.#remove(contact, table.evict(contact.id))
-        table.seen(contact, now())
-        return Effect.void
-      }))
+    return Effect.suspend(() => {
+      if (!table.mayQuestion(contact.id, now(), questionPause)) return Effect.void
+      return this.#ping(contact, (answer) =>
+        Effect.suspend(() => {
+          if (answer === undefined) return this.#removeIfReplaced(contact, table.failed(contact.id, tries))
+          if (answer !== contact.id) return this.#remove(contact, table.evict(contact.id))
+          table.seen(contact, now())
+          return Effect.void
+        }))
+    })
+  }
+
+  #removeIfReplaced(contact: Contact, next: Contact | undefined): Effect.Effect<void> {
+    return next === undefined ? Effect.void : this.#remove(contact, next)
   }
 
   /** One that waited takes the place, and has to show that it is there. */
@@ -112,23 +152,31 @@ export class Contacts {
     })
   }
 
-  /** Pings in the background, each address once at a time, and once more if the first is lost. */
-  #ping(contact: Contact, then: (answer: Id | undefined) => Effect.Effect<void>): Effect.Effect<void> {
-    const { client, events, inBackground, self } = this.#node
-    const address = contact.name
+  /** Pings in the background, as far as there are slots. */
+  #ping(contact: Contact, onAnswer: Ping["onAnswer"]): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.#pinging.has(address) || this.#pinging.size >= maxPings) return Effect.void
-      this.#pinging.add(address)
-      const lost = Effect.sync(() => events.emit(() => ({ _tag: "CallLost", method: "ping", address })))
-      return client(contact.address).ping(self).pipe(
-        Effect.tapError(() => lost),
-        Effect.retry({ times: 1, while: ({ _tag }) => _tag === "NoResponse" }),
-        Effect.orElseSucceed(() => undefined),
-        Effect.ensuring(Effect.sync(() => this.#pinging.delete(address))),
-        Effect.flatMap(then),
-        inBackground,
-        Effect.asVoid
-      )
+      const ping = { contact, onAnswer }
+      return this.#slots.enter(ping) ? this.#run(ping) : Effect.void
     })
+  }
+
+  #run(ping: Ping): Effect.Effect<void> {
+    const { client, events, inBackground, self } = this.#node
+    const { address, name } = ping.contact
+    const lost = Effect.sync(() => events.emit(() => ({ _tag: "CallLost", method: "ping", address: name })))
+    const leave = Effect.suspend(() => {
+      const next = this.#slots.leave(ping)
+      return next === undefined ? Effect.void : this.#run(next)
+    })
+    return client(address).ping(self).pipe(
+      Effect.tapError(() => lost),
+      Effect.retry({ times: tries - 1, while: ({ _tag }) => _tag === "NoResponse" }),
+      Effect.tap((answer) => Effect.sync(() => answer === self && this.isOwn(name))),
+      Effect.orElseSucceed(() => undefined),
+      Effect.ensuring(leave),
+      Effect.flatMap(ping.onAnswer),
+      inBackground,
+      Effect.asVoid
+    )
   }
 }

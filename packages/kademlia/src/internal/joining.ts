@@ -1,6 +1,6 @@
 /** How a node comes into a network: by way of nodes that it is told of, and again when it knows too few that answer. */
-import { Effect, Option } from "effect"
-import type { NetAddress } from "effect/net"
+import { Effect } from "effect"
+import { NetAddress } from "effect/net"
 import { Contact } from "../Contact.ts"
 import type { Contacts } from "./contacts.ts"
 import type { NodeContext } from "./context.ts"
@@ -78,18 +78,14 @@ export class Joining {
   #meet(address: NetAddress.InetAddress): Effect.Effect<boolean> {
     const { client, self } = this.#node
     return Effect.gen({ self: this }, function*() {
-      const peer = client(address)
-      const id = yield* peer.ping(self).pipe(
+      const id = yield* client(address).ping(self).pipe(
         Effect.retry({ times: tries - 1, while: (error) => error._tag === "NoResponse" })
       )
-      if (id === self) return false
-      yield* this.#contacts.place(new Contact(id, address))
-      // Behind a NAT, and on a socket for all addresses, only others know where they see this node.
-      const seenAt = yield* Effect.option(peer.stun())
-      if (Option.isSome(seenAt)) {
-        const [ip, port] = seenAt.value
-        this.#contacts.seenAt(ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`)
+      if (id === self) {
+        this.#contacts.isOwn(NetAddress.formatInet(address))
+        return false
       }
+      yield* this.#contacts.place(new Contact(id, address))
       return true
     }).pipe(Effect.orElseSucceed(() => false))
   }

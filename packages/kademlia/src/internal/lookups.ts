@@ -65,6 +65,36 @@ export class Lookups {
     )
   }
 
+  /**
+   * Asks the three contacts of a bucket that were seen longest ago, once each, for a random id of it: that shows whether they
+   * are there, and whom they know.
+   */
+  freshen({ depth, entries, prefix }: Bucket): Effect.Effect<void> {
+    const { client, now, self, settings: { k }, table } = this.#node
+    return Effect.gen({ self: this }, function*() {
+      const target = Id.withPrefix(prefix, depth, yield* Id.random)
+      table.lookedUp(target, now())
+      const oldest = entries.slice(0, 3).map(({ contact }) => contact)
+      yield* Effect.forEach(oldest, (contact) =>
+        client(contact.address).find_node(self, target).pipe(
+          Effect.matchEffect({
+            onSuccess: (answer) =>
+              Effect.andThen(
+                this.#contacts.heard(contact),
+                Effect.forEach(
+                  this.#contacts.callable(contact, answer).slice(0, k),
+                  (named) => this.#contacts.named(named),
+                  {
+                    discard: true
+                  }
+                )
+              ),
+            onFailure: () => this.#contacts.lost(contact, "find_node")
+          })
+        ), { concurrency: "unbounded", discard: true })
+    })
+  }
+
   #ask(
     { kind, number, target, times }: Search,
     { contact, hop }: Candidate

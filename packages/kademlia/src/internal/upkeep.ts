@@ -13,11 +13,17 @@ export interface Parts {
 
 /** Does what is due. */
 export const maintain = (
-  { now, settings: { refreshAfter }, table }: NodeContext,
+  { now, self, settings: { refreshAfter }, table }: NodeContext,
   { joining, lookups, values }: Parts
 ): Effect.Effect<void> =>
   Effect.gen(function*() {
     yield* joining.rejoin()
-    yield* lookups.refresh(table.buckets.filter(({ lookedUp }) => lookedUp <= now() - refreshAfter))
+    const quiet = table.buckets.filter(({ lookedUp }) => lookedUp <= now() - refreshAfter)
+    // Neighbours have to know each other. Of those that are far away some will do.
+    const own = table.bucketOf(self)
+    yield* lookups.refresh(quiet.filter((bucket) => bucket === own))
+    yield* Effect.forEach(quiet.filter((bucket) => bucket !== own), (bucket) => lookups.freshen(bucket), {
+      discard: true
+    })
     yield* values.renew()
   })
