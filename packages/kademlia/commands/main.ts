@@ -4,7 +4,20 @@ import * as NodeAddressResolver from "@effect/platform-node/NodeAddressResolver"
 import * as NodeDns from "@effect/platform-node/NodeDns"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Console, Effect, Layer, Option, References, Schedule, Schema, Stdio, Stream } from "effect"
+import {
+  Cause,
+  Console,
+  Effect,
+  Exit,
+  Layer,
+  Option,
+  References,
+  Runtime,
+  Schedule,
+  Schema,
+  Stdio,
+  Stream
+} from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { AddressResolver, NetAddress } from "effect/net"
@@ -58,6 +71,8 @@ const node = Command.make(
     )
   },
   Effect.fn(function*({ address, bootstrap, data, port, state }) {
+    // To be told to stop is how a node ends: that is no failure.
+    process.exitCode = 0
     const saved = Option.isSome(state) ? yield* State.load(state.value) : Option.none()
     const gates = [
       ...yield* resolve(bootstrap),
@@ -127,8 +142,14 @@ const get = Command.make(
 /** Text in a line of its own; bytes as they are. */
 const print = Effect.fnUntraced(function*(value: Value) {
   const { stdout } = yield* Stdio.Stdio
-  yield* Stream.make(value instanceof Uint8Array ? value : `${value}\n`).pipe(Stream.run(stdout()))
+  yield* Stream.make(value instanceof Uint8Array ? value : `${value}\n`).pipe(
+    Stream.run(stdout()),
+    Effect.catchIf(isClosedPipe, () => Effect.void)
+  )
 })
+
+// Whoever reads has had enough.
+const isClosedPipe = ({ cause }: Error): boolean => cause instanceof Error && "code" in cause && cause.code === "EPIPE"
 
 /** Joins the network for as long as it takes, as one who asks only: nobody is to miss it afterwards. */
 const visit = Effect.fnUntraced(
@@ -164,7 +185,7 @@ const nodeOn = <E>(
 ) =>
   Node.layer(settings).pipe(
     Layer.provide(storage),
-    Layer.provide(Protocol.layer({ timeout: "2 seconds" })),
+    Layer.provide(Protocol.layer({ timeout: "2 seconds", gracePeriod: "1 second" })),
     Layer.provide(Transport.layer(options))
   )
 
@@ -185,6 +206,12 @@ Command.make("kademlia").pipe(
   Effect.tapDefect((defect) => Effect.logError(defect)),
   Effect.provide([NodeServices.layer, Layer.provide(NodeAddressResolver.layer, NodeDns.layer)]),
   Effect.provideService(References.LogToStderr, true),
-  // It would report on stdout, and everything has been reported by now.
-  NodeRuntime.runMain({ disableErrorReporting: true })
+  NodeRuntime.runMain({
+    // It would report on stdout, and everything has been reported by now.
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => {
+      const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+      Runtime.defaultTeardown(exit, (code) => onExit(isInterrupted ? Number(process.exitCode ?? code) : code))
+    }
+  })
 )

@@ -33,10 +33,10 @@ export const load = Effect.fn("load")(function*(file: string) {
 export const addressesOf = (state: State): ReadonlyArray<NetAddress.InetAddress> =>
   state.contacts.flatMap((contact) => Option.toArray(Option.getSuccess(Address.inetAddressFromString(contact))))
 
-/** Saves the state of the node every ten minutes, and when the layer closes. */
+/** Saves the state of the node at once, each minute, and when the layer closes. */
 export const layer = (
   file: string,
-  every: Duration.Input = "10 minutes"
+  every: Duration.Input = "1 minute"
 ): Layer.Layer<never, never, Node | FileSystem.FileSystem> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const saving = save(file).pipe(
@@ -44,6 +44,8 @@ export const layer = (
       Effect.provideContext(yield* Effect.context<Node | FileSystem.FileSystem>())
     )
     yield* Effect.addFinalizer(() => saving)
+    // Whatever it keeps belongs to its id, and it may be killed at any time.
+    yield* saving
     yield* Effect.forkScoped(Effect.schedule(saving, Schedule.spaced(every)))
   }))
 
@@ -54,7 +56,7 @@ const save = Effect.fn("save")(function*(file: string) {
     .flatMap(({ entries }) => entries.filter(({ failures }) => failures === 0).map(({ contact }) => contact))
     .toSorted((a, b) => Id.byDistance(node.id)(a.id, b.id))
   // A node that knows nobody would forget whom it can ask.
-  if (contacts.length === 0) return
+  if (contacts.length === 0 && Option.isSome(yield* load(file))) return
   const json = yield* Schema.encodeEffect(Json)({ id: node.id, contacts: contacts.map(({ name }) => name) })
   // Whole or not at all, whenever the process ends.
   yield* fs.writeFileString(`${file}.new`, json)

@@ -11,7 +11,10 @@ export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `nothing can be kept in ${this.directory}: is another node using it?`
+    const reason = this.cause instanceof Error ? this.cause.cause : undefined
+    const isLocked = reason instanceof Error && "code" in reason && reason.code === "LEVEL_LOCKED"
+    const why = isLocked ? "is another node using it?" : reason instanceof Error ? reason.message : String(this.cause)
+    return `nothing can be kept in ${this.directory}: ${why}`
   }
 }
 
@@ -84,6 +87,8 @@ const isId = Schema.is(Hex)
 
 const decode = Schema.decodeUnknownOption(Entry)
 
-// JSON would not tell a bigint or bytes from a string.
+// JSON would not tell a bigint or bytes from a string. What is damaged is as none: others keep it, too.
 const entryOf = (bytes: Uint8Array | undefined): Entry | undefined =>
-  bytes === undefined ? undefined : Option.getOrUndefined(decode(deserialize(bytes)))
+  bytes === undefined
+    ? undefined
+    : Option.getOrUndefined(Option.flatMap(Option.liftThrowable(() => deserialize(bytes))(), decode))

@@ -1,10 +1,16 @@
 /** The commands, each a process, over UDP on loopback. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, layer } from "@effect/vitest"
-import { Effect, FileSystem, Stream } from "effect"
+import { Deferred, Effect, Exit, FileSystem, Layer, Stream } from "effect"
+import { Protocol, Transport } from "effect-rpcudp"
 import { ChildProcess } from "effect/process"
+import type { ChildProcessSpawner } from "effect/process"
 import { spawnSync } from "node:child_process"
+import { createSocket } from "node:dgram"
 import { fileURLToPath } from "node:url"
+import { Id } from "../src/index.ts"
+import { Kademlia } from "../src/Messages.ts"
+import { inet } from "./nodes.ts"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 
@@ -17,9 +23,11 @@ const built = spawnSync(process.execPath, [`${root}node_modules/typescript/bin/t
 })
 
 /** Runs a command to its end. */
-const kademlia = Effect.fnUntraced(
-  function*(args: ReadonlyArray<string>) {
-    const child = yield* ChildProcess.make(process.execPath, [main, ...args], { stdin: "ignore", detached: false })
+const kademlia = (args: ReadonlyArray<string>) => run(process.execPath, [main, ...args])
+
+const run = Effect.fnUntraced(
+  function*(command: string, args: ReadonlyArray<string>) {
+    const child = yield* ChildProcess.make(command, args, { stdin: "ignore", detached: false })
     const [exitCode, stdout, stderr] = yield* Effect.all([
       child.exitCode,
       child.stdout.pipe(Stream.decodeText(), Stream.mkString),
@@ -40,6 +48,41 @@ const startNode = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
   const lines = yield* child.stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.take(2), Stream.runCollect)
   const [, id, address] = /^node ([0-9a-f]{40}) on (127\.0\.0\.1:\d+)$/.exec(lines[0] ?? "") ?? []
   return { child, id, address: address ?? "nowhere", table: lines[1] }
+})
+
+const stop = (child: ChildProcessSpawner.ChildProcessHandle) =>
+  child.kill({ killSignal: "SIGTERM", forceKillAfter: "5 seconds" })
+
+/** A socket that says nothing, and when it has heard something. */
+const mute = Effect.gen(function*() {
+  const socket = createSocket("udp4")
+  yield* Effect.addFinalizer(() => Effect.sync(() => socket.close()))
+  const heard = new Promise((resolve) => socket.once("message", resolve))
+  yield* Effect.promise(() => new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve)))
+  return { name: `127.0.0.1:${socket.address().port}`, heard: Effect.promise(() => heard) }
+})
+
+const peer = Effect.gen(function*() {
+  const live = Protocol.layer({ timeout: "1 second" }).pipe(Layer.provide(Transport.layer({ address: "127.0.0.1" })))
+  return yield* Effect.provideContext(Protocol.client(Kademlia), yield* Layer.build(live))
+})
+
+/** Stores without end, until its scope closes: what was taken, and when that is some. */
+const storing = Effect.fnUntraced(function*(address: string, round: number) {
+  const client = (yield* peer)(inet(address))
+  const acknowledged = new Set<Id.Id>()
+  const some = yield* Deferred.make<void>()
+  const store = (i: number) => {
+    const key = Id.ofKey(`${round} ${i}`)
+    return Effect.ignore(Effect.map(client.store(Id.ofKey("peer"), key, new Uint8Array(7_000)), (taken) => {
+      if (taken) acknowledged.add(key)
+      if (acknowledged.size === 100) Deferred.doneUnsafe(some, Exit.void)
+    }))
+  }
+  yield* Effect.forkScoped(
+    Effect.forEach(Array.from({ length: 2_000 }, (_, i) => i), store, { concurrency: 20, discard: true })
+  )
+  return { acknowledged, some: Deferred.await(some) }
 })
 
 describe("kademlia", () => {
@@ -84,6 +127,65 @@ describe("kademlia", () => {
           // Usage may go there, but no value.
           if (args[0] === "get" && args.length === 4) expect(stdout).toBe("")
         }
+      }))
+
+    it.effect("set says why nothing was stored, and get says nothing to a pipe that is closed", () =>
+      Effect.gen(function*() {
+        const first = yield* startNode()
+        const at = ["--bootstrap", first.address]
+        const tooLarge = yield* kademlia(["set", "key", "x".repeat(9_000), ...at])
+        expect(tooLarge).toMatchObject({ exitCode: 1, stdout: "" })
+        expect(tooLarge.stderr).toContain(
+          "too large: with its key it takes 9055 bytes, and a datagram has room for 8192"
+        )
+        yield* kademlia(["set", "key", "value", ...at])
+        const script = `{ "$0" "$@"; echo "exits with $?" >&2; } | :`
+        const piped = yield* run("sh", ["-c", script, process.execPath, main, "get", "key", ...at])
+        expect(piped.stderr).toBe("exits with 0\n")
+      }))
+
+    it.effect("a node that is told to stop exits with 0, though its gate is silent or others are storing", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const directory = yield* fs.makeTempDirectoryScoped()
+        const silent = yield* mute
+        const waiting = yield* ChildProcess.make(
+          process.execPath,
+          [main, "node", "--port", "0", "--address", "127.0.0.1", "--bootstrap", silent.name],
+          { stdin: "ignore", stderr: "inherit", detached: false }
+        )
+        // It waits for the answer to this.
+        yield* silent.heard
+        yield* stop(waiting)
+        expect(yield* waiting.exitCode).toBe(0)
+
+        const busy = yield* startNode("--data", `${directory}/data`)
+        const { acknowledged, some } = yield* storing(busy.address, 0)
+        yield* some
+        yield* stop(busy.child)
+        expect(yield* busy.child.exitCode).toBe(0)
+        expect(acknowledged.size).toBeGreaterThan(0)
+      }))
+
+    it.effect("a node that is killed amid writes comes back as itself, with all that it said it keeps", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const directory = yield* fs.makeTempDirectoryScoped()
+        const options = ["--state", `${directory}/state.json`, "--data", `${directory}/data`]
+        let node = yield* startNode(...options)
+        const { id } = node
+        const all = new Set<Id.Id>()
+        for (let round = 0; round < 2; round++) {
+          const { acknowledged, some } = yield* storing(node.address, round)
+          yield* some
+          yield* node.child.kill({ killSignal: "SIGKILL" })
+          for (const key of acknowledged) all.add(key)
+          node = yield* startNode(...options)
+          expect(node.id).toBe(id)
+        }
+        const client = (yield* peer)(inet(node.address))
+        const found = yield* Effect.forEach(all, (key) => client.find_value(Id.ofKey("peer"), key))
+        expect(found.filter((answer) => "value" in answer).length).toBe(all.size)
       }))
 
     it.effect("a node that is told to stop comes back as itself, with what it kept", () =>

@@ -1,8 +1,10 @@
 /** What both storages do, and what the one in a directory does more; the file of a node's state. */
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
+import { ClassicLevel } from "classic-level"
 import { Effect, FileSystem, Layer, Option, Stream } from "effect"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
+import { serialize } from "node:v8"
 import type { Messages } from "../src/index.ts"
 import { Id, Node, Storage } from "../src/index.ts"
 import * as State from "../src/State.ts"
@@ -86,6 +88,40 @@ describe("a storage in a directory", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
 })
 
+describe("a directory that is damaged", () => {
+  it.effect("has what can be read of it, and takes the rest anew", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary
+      const [whole, damaged, foreign] = ["whole", "damaged", "foreign"].map(Id.ofKey) as [Id.Id, Id.Id, Id.Id]
+      yield* Effect.promise(async () => {
+        const level = new ClassicLevel<string, Uint8Array>(directory, { valueEncoding: "view" })
+        await level.put(whole, serialize(entry("value")))
+        await level.put(damaged, serialize(entry("value")).subarray(0, 40))
+        await level.put(foreign, serialize({ value: "value" }))
+        await level.put("no key", serialize(entry("value")))
+        await level.close()
+      })
+      yield* Effect.gen(function*() {
+        const { all, get, put } = yield* Storage.Storage
+        expect((yield* Stream.runCollect(all)).map(([key]) => key)).toStrictEqual([whole])
+        for (const key of [damaged, foreign]) expect(yield* get(key)).toStrictEqual(Option.none())
+        yield* put(damaged, entry("again"))
+        expect(yield* get(damaged)).toStrictEqual(Option.some(entry("again")))
+      }).pipe(Effect.provide(StorageLevel.layer(directory)))
+    }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
+
+  it.effect("and cannot be opened says why", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* temporary
+      const open = Layer.build(StorageLevel.layer(directory)).pipe(Effect.scoped)
+      yield* open
+      yield* fs.writeFileString(`${directory}/CURRENT`, "garbage")
+      const error = yield* Effect.flip(open)
+      expect(error.message).toContain("Corruption: CURRENT file does not end with newline")
+    }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
+})
+
 describe("the state of a node", () => {
   it.effect("is its id and whom it knows, the closest first; what is damaged is none", () =>
     Effect.gen(function*() {
@@ -110,15 +146,32 @@ describe("the state of a node", () => {
       Effect.scoped
     ))
 
-  it.effect("is not overwritten by that of a node that knows nobody", () =>
+  it.effect("is saved at once: a node that is killed comes back with its id", () =>
+    Effect.gen(function*() {
+      const file = `${yield* temporary}/state.json`
+      const [alone] = yield* network(1)
+      yield* Layer.build(State.layer(file).pipe(Layer.provide(Layer.succeed(Node.Node, alone!.node))))
+      expect(yield* State.load(file)).toStrictEqual(Option.some({ id: alone!.node.id, contacts: [] }))
+    }).pipe(
+      Effect.provide([NodeFileSystem.layer, SimulatedNetwork.layer()]),
+      Effect.scoped
+    ))
+
+  it.effect("is not overwritten by that of a node that knows nobody, unless it is damaged", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const file = `${yield* temporary}/state.json`
       const [alone] = yield* network(1)
-      yield* Layer.build(State.layer(file).pipe(Layer.provide(Layer.succeed(Node.Node, alone!.node)))).pipe(
+      const save = Layer.build(State.layer(file).pipe(Layer.provide(Layer.succeed(Node.Node, alone!.node)))).pipe(
         Effect.scoped
       )
-      expect(yield* fs.exists(file)).toBe(false)
+      const state = { id: alone!.node.id, contacts: ["10.0.0.9:8468"] }
+      yield* fs.writeFileString(file, JSON.stringify(state))
+      yield* save
+      expect(yield* State.load(file)).toStrictEqual(Option.some(state))
+      yield* fs.writeFileString(file, JSON.stringify(state).slice(0, 30))
+      yield* save
+      expect(yield* State.load(file)).toStrictEqual(Option.some({ id: alone!.node.id, contacts: [] }))
     }).pipe(
       Effect.provide([NodeFileSystem.layer, SimulatedNetwork.layer()]),
       Effect.scoped
