@@ -60,13 +60,13 @@ export class Values {
     this.#lookups = lookups
   }
 
-  /** Learns what the storage holds from before. */
+  /** Learns what the storage holds from before. Newcomers wait meanwhile: they would be handed what is known by then alone. */
   get load(): Effect.Effect<void> {
     const { storage } = this.#node
-    return Stream.runForEach(storage.all, ([key, entry]) =>
+    return this.#one.withPermit(Stream.runForEach(storage.all, ([key, entry]) =>
       Effect.sync(() => {
         if (!this.#holdings.has(key)) this.#holdings.add(holdingOf(key, entry))
-      }))
+      })))
   }
 
   /** Publishes a pair of this node's own. Returns how many nodes took it. */
