@@ -2,9 +2,9 @@
  * Soaks a server in real UDP on loopback: clients call it, rightly and wrongly, beside garbage and floods, each side in a
  * process of its own. It ends with figures, and with exit code 1 if a law is broken.
  *
- *   npm run soak -- [--minutes 10] [--calls 1000] [--hostile 3000]
+ *   npm run soak -- [--minutes 10] [--calls 1000] [--hostile 3000] [--native]
  *
- * `--calls` and `--hostile` are calls and hostile datagrams a second.
+ * `--calls` and `--hostile` are calls and hostile datagrams a second. With `--native`, over NativeTransport.
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
@@ -17,11 +17,14 @@ const { values: flags } = parseArgs({
   options: {
     minutes: { type: "string", default: "10" },
     calls: { type: "string", default: "1000" },
-    hostile: { type: "string", default: "3000" }
+    hostile: { type: "string", default: "3000" },
+    native: { type: "boolean", default: false }
   }
 })
 
 const seconds = 60 * Number(flags.minutes)
+
+const over = flags.native ? ["native"] : []
 
 /** How much a heap may grow from the first measurement, after a tenth of the time, to the last. */
 const maxGrowthMiB = 16
@@ -147,9 +150,9 @@ const tellMemory = (name: "server" | "clients", samples: ReadonlyArray<Sample>, 
 // the soak
 // ---------------------------------------------------------------------------------------------------------------------
 
-const server = new Child("server", [])
+const server = new Child("server", over)
 const [port] = await server.ready()
-const clients = new Child("clients", [`${port}`, flags.calls])
+const clients = new Child("clients", [`${port}`, flags.calls, ...over])
 const clientPorts = await clients.ready()
 const hostile = fork(
   fileURLToPath(new URL("soak/hostile.ts", import.meta.url)),

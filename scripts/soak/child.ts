@@ -69,8 +69,11 @@ const metrics = Effect.map(Metric.snapshot, (snapshots) => {
 })
 
 const settled = async (): Promise<void> => {
-  // What has just closed is let go in the turns of the loop that follow.
-  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+  // What has just closed is let go in the turns of the loop that follow, and an addon's part of it once it is collected.
+  for (let turn = 0; turn < 10; turn++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (turn === 5) globalThis.gc?.()
+  }
 }
 
 /** Runs a program until the parent says `stop`. Then the process ends by itself, or it is held by what it left behind. */

@@ -5,9 +5,10 @@
 import { Context, Effect, Exit, Fiber, Layer } from "effect"
 import { DatagramSocket } from "effect/socket"
 import { isDeepStrictEqual } from "node:util"
-import { Protocol, Transport } from "../../src/index.ts"
+import { Protocol } from "../../src/index.ts"
 import { type Program, runChild } from "./child.ts"
 import { Refused, Soaked } from "./Soaked.ts"
+import { transport } from "./transport.ts"
 
 const [port, rate] = process.argv.slice(2).map(Number)
 
@@ -161,7 +162,7 @@ await runChild(Effect.gen(function*() {
   const clients = yield* Effect.forEach(hosts, (address) =>
     Effect.gen(function*() {
       // Built apart: layers are shared by identity, and each client is a socket of its own.
-      const node = Protocol.layer().pipe(Layer.provide(Transport.layer({ address })))
+      const node = Protocol.layer().pipe(Layer.provide(transport({ address })))
       const context = yield* Layer.build(node)
       const client = yield* Effect.provideContext(Protocol.client(Soaked), context)
       return { client: client(`127.0.0.1:${port}`), port: Context.get(context, Protocol.Protocol).address.port }

@@ -1,8 +1,9 @@
 /** The server of the soak, with the defaults of the library. */
 import { Context, Effect, Layer } from "effect"
-import { Protocol, Transport } from "../../src/index.ts"
+import { Protocol } from "../../src/index.ts"
 import { runChild } from "./child.ts"
 import { Refused, Soaked } from "./Soaked.ts"
+import { transport } from "./transport.ts"
 
 let died = 0
 
@@ -21,7 +22,7 @@ const SoakedLive = Soaked.toLayer({
 const node = Protocol.serve(Soaked).pipe(
   Layer.provide(SoakedLive),
   Layer.provideMerge(Protocol.layer()),
-  Layer.provide(Transport.layer({ address: "127.0.0.1" }))
+  Layer.provide(transport({ address: "127.0.0.1" }))
 )
 
 await runChild(Effect.gen(function*() {
