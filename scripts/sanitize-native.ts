@@ -72,7 +72,7 @@ const found = (): ReadonlyArray<string> =>
   globSync(join(reports, "*")).flatMap((file) =>
     readFileSync(file, "utf8").split(/\n\n/).filter((part) =>
       /ERROR: AddressSanitizer|runtime error/.test(part) ||
-      (/ leak of /.test(part) && part.includes("effect_rpcudp_native"))
+      (/ leak of /.test(part) && part.includes("native/socket.c"))
     )
   )
 
