@@ -147,7 +147,10 @@ const makeContext = Effect.fnUntraced(function*(options: Options) {
   const settings = settingsOf(options)
   const clock = yield* Clock.Clock
   const scope = yield* Effect.scope
-  const now = () => clock.currentTimeMillisUnsafe()
+  // The wall clock may be set while the node is up: that must not end what it keeps, nor stop what is due.
+  const origin = clock.monotonicTimeNanosUnsafe()
+  const start = clock.currentTimeMillisUnsafe()
+  const now = () => start + Number((clock.monotonicTimeNanosUnsafe() - origin) / 1_000_000n)
   const context: NodeContext = {
     self,
     settings,

@@ -1,12 +1,13 @@
 /** What days do to what is kept, and to the table. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Clock, Effect, Option } from "effect"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
 import type { RoutingTable } from "../src/index.ts"
 import { Id } from "../src/index.ts"
 import type { Member } from "./nodes.ts"
-import { inTime, join, network } from "./nodes.ts"
+import { stepping } from "../../../test/support/clocks.ts"
+import { addressOf, inTime, join, network, start } from "./nodes.ts"
 
 const on = Effect.provide(SimulatedNetwork.layer({ delay: "20 millis", tick: 5, seed: 1 }))
 
@@ -163,4 +164,25 @@ describe("the table", () => {
       // There were so many of them.
       expect(buckets.flatMap(({ entries }) => entries).filter((entry) => !isDead(entry)).length).toBeGreaterThan(80)
     }).pipe(on))
+})
+
+describe("a wall clock that is set while the node is up", () => {
+  for (const step of [-48, 48]) {
+    it.effect(`by ${step} hours ends nothing before its time, and nothing stays for it`, () =>
+      Effect.gen(function*() {
+        const { clock, wall } = yield* stepping
+        const [, other] = yield* network(2)
+        const member = yield* start(addressOf(3), { expireAfter: "2 hours" }).pipe(
+          Effect.provideService(Clock.Clock, clock)
+        )
+        yield* inTime(member.node.bootstrap([other!.node.address]))
+        yield* inTime(other!.node.set("key", "value"))
+        yield* other!.close
+        wall.step = step * 3_600_000
+        yield* hours(1)
+        expect(yield* inTime(member.node.get("key"))).toStrictEqual(Option.some("value"))
+        yield* hours(1.1)
+        expect(yield* keepers([member])).toStrictEqual([])
+      }).pipe(on))
+  }
 })
