@@ -136,6 +136,23 @@ describe("closing", () => {
       expect(yield* metrics).toMatchObject({ "rpcudp_requests.interrupted": 1 })
     }).pipe(withMetrics))
 
+  it.effect("a node whose last group has closed is silent, as one that serves nothing yet is", () =>
+    Effect.gen(function*() {
+      const injected = Injected.make()
+      const scope = yield* Scope.make()
+      const protocol = yield* Layer.build(Protocol.layer().pipe(Layer.provide(injected.layer)))
+      yield* Layer.build(
+        Protocol.serve(Other).pipe(Layer.provide(Other.toLayer({ ping: () => Effect.succeed("pong") })))
+      ).pipe(Effect.provideContext(protocol), Scope.provide(scope))
+      injected.receive(requestFor("ping"), Injected.peerAt("10.0.0.2:2"))
+      expect(injected.sent.splice(0)).toHaveLength(1)
+      yield* Scope.close(scope, Exit.void)
+      injected.receive(requestFor("ping"), Injected.peerAt("10.0.0.2:2"))
+      injected.receive(requestFor("nope"), Injected.peerAt("10.0.0.2:2"))
+      expect(injected.sent).toStrictEqual([])
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.unserved": 2 })
+    }).pipe(withMetrics))
+
   it.effect("one group may drain while another is served", () =>
     Effect.gen(function*() {
       const { call, context } = yield* serving()

@@ -43,6 +43,15 @@ describe("the keyed hash", () => {
     }
   })
 
+  it("is of an id alone, whatever stands around it", () => {
+    const bytes = new Uint8Array(24).fill(1)
+    const alone = hash.ofId(bytes, 2)
+    for (const i of [0, 1, 22, 23]) {
+      bytes[i] = 99
+      expect(hash.ofId(bytes, 2)).toBe(alone)
+    }
+  })
+
   it("is another one under other tables", () => {
     const other = KeyedHash.make({ getRandomValues: stream(2).bytes })
     const same = numbers.filter((n) => (hash.ofText(String(n)) & 4095) === (other.ofText(String(n)) & 4095))

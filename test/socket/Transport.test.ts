@@ -102,6 +102,26 @@ describe("Transport", () => {
         }
       }))
 
+    it.live("whatever Node throws is an error, and no socket is left", () =>
+      Effect.gen(function*() {
+        const bind = vi.spyOn(Dgram.Socket.prototype, "bind").mockImplementation(() => {
+          throw systemError("EADDRINUSE")
+        })
+        const refused = yield* Effect.flip(Layer.build(Layer.fresh(Transport.layer())))
+        const [socket] = bind.mock.contexts
+        bind.mockRestore()
+        expect(refused.reason).toMatchObject({ _tag: "DatagramSocketOpenError", kind: "AddressInUse" })
+        assert(socket instanceof Dgram.Socket)
+        expect(() => socket.close()).toThrow("Not running")
+
+        const create = vi.spyOn(process.getBuiltinModule("node:dgram"), "createSocket").mockImplementation(() => {
+          throw new Error("no sockets here")
+        })
+        const impossible = yield* Effect.flip(Layer.build(Layer.fresh(Transport.layer())))
+        create.mockRestore()
+        expect(impossible.message).toBe("The socket can't be opened: no sockets here (Unknown)")
+      }))
+
     it.live("a build that is interrupted leaves no socket behind", () =>
       Effect.gen(function*() {
         const probe = yield* Scope.make()
