@@ -306,7 +306,7 @@ static uint32_t count_of(const int32_t* words) {
  */
 static uint32_t flush(Socket* socket) {
   void *head, *bytes, *refusals;
-  if (socket->closing || socket->blocked || !memory_of(socket->env, socket->outbound, outbound_words, &head) ||
+  if (socket->blocked || !memory_of(socket->env, socket->outbound, outbound_words, &head) ||
       !memory_of(socket->env, socket->bytes, outbound_bytes, &bytes) ||
       !memory_of(socket->env, socket->refused, refused_words, &refusals)) return 0;
   int32_t* words = head;
@@ -343,6 +343,8 @@ static uint32_t flush(Socket* socket) {
 /* As `flush`, for who tells JavaScript at once: those that were refused and are not told yet come first. */
 static uint32_t flush_to_tell(Socket* socket) {
   void* words;
+  /* The references to the arrays are gone, or soon will be. */
+  if (socket->closing) return 0;
   uint32_t refused = socket->untold > 0 ? socket->untold : flush(socket);
   socket->untold = 0;
   if (refused > 0 && memory_of(socket->env, socket->outbound, outbound_words, &words)) {
@@ -370,7 +372,7 @@ static void on_ready(uv_poll_t* poll, int status, int events) {
   }
   if (events & UV_WRITABLE) poll_for(socket, false);
   if (events & UV_READABLE) receive(socket);
-  uint32_t refused = socket->closing ? 0 : flush_to_tell(socket);
+  uint32_t refused = flush_to_tell(socket);
   if (refused > 0 && napi_create_uint32(env, refused, &argument) == napi_ok) call(socket, socket->on_refused, argument);
   napi_close_handle_scope(env, scope);
 }
@@ -586,7 +588,7 @@ static napi_value js_flush(napi_env env, napi_callback_info info) {
   if (napi_get_cb_info(env, info, &argc, &argument, NULL, NULL) != napi_ok) return NULL;
   Socket* socket = socket_of(env, argument);
   if (socket == NULL) return NULL;
-  return napi_create_uint32(env, socket->closing ? 0 : flush_to_tell(socket), &result) == napi_ok ? result : NULL;
+  return napi_create_uint32(env, flush_to_tell(socket), &result) == napi_ok ? result : NULL;
 }
 
 /* bufferSize(socket, which, bytes): asks for a buffer of that size; 0 changes nothing. Returns what the system grants. */
