@@ -1,7 +1,7 @@
 /** The page, and what it is told and asks for, over HTTP on loopback. */
 import { NodeHttpServer } from "@effect/platform-node"
-import { Effect, Layer, Schema, Stream } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { ByteSize, Effect, Layer, Schema, Stream } from "effect"
+import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { createServer } from "node:http"
@@ -100,7 +100,10 @@ const post = <A, R>(
       const network = yield* Network
       const asked = yield* HttpServerRequest.schemaBodyJson(schema)
       return yield* answer(run(network, asked))
-    }).pipe(Effect.catchTag("SchemaError", ({ message }) => HttpServerResponse.json({ message }, { status: 400 })))
+    }).pipe(
+      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(16)),
+      Effect.catchTag("SchemaError", ({ message }) => HttpServerResponse.json({ message }, { status: 400 }))
+    )
   )
 
 const contacts = HttpRouter.add(
