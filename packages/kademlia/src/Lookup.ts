@@ -38,7 +38,7 @@ export interface Result {
 export const run = Effect.fnUntraced(function*({ alpha, ask, from, k, scope, target }: Options) {
   const shortlist = new Shortlist({ target, k, alpha })
   const answers = yield* Queue.unbounded<readonly [Candidate, Answer]>()
-  shortlist.add(from, 0)
+  shortlist.add(from)
   while (true) {
     for (let candidate = shortlist.next(); candidate !== undefined; candidate = shortlist.next()) {
       const asked = candidate
@@ -52,7 +52,7 @@ export const run = Effect.fnUntraced(function*({ alpha, ask, from, k, scope, tar
     switch (answer._tag) {
       case "Contacts":
         shortlist.answered(candidate)
-        shortlist.add(answer.contacts, candidate.hop)
+        shortlist.add(answer.contacts, candidate)
         break
       case "Lost":
         shortlist.failed(candidate)

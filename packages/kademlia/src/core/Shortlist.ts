@@ -8,6 +8,10 @@ export interface Candidate {
   /** How many nodes were asked one after the other to get here, this one included. */
   readonly hop: number
   state: "heard of" | "asked" | "answered" | "failed"
+  /** Who named it; nobody, where the own table holds it. */
+  readonly by: Set<Candidate> | undefined
+  /** How many it has named, and how many of them have failed. */
+  readonly named: { count: number; failed: number }
 }
 
 export interface Options {
@@ -27,7 +31,7 @@ export class Shortlist {
   /** The closest first. */
   #candidates: Array<Candidate> = []
   /** Ids and addresses of all that ever stood here: nobody is asked twice, whatever names others give them. */
-  readonly #known = new Set<string>()
+  readonly #known = new Map<string, Candidate>()
   #asked = 0
   #inFlight = 0
   /** How many answers in a row brought nothing closer. */
@@ -38,17 +42,31 @@ export class Shortlist {
     this.#order = Distance.byDistance(options.target)
   }
 
-  /** Contacts that a node named which was asked at `hop`, or that the own table holds, at hop 0. */
-  add(contacts: ReadonlyArray<Contact>, hop: number): void {
+  /** Contacts that a node named which was asked, or that the own table holds. */
+  add(contacts: ReadonlyArray<Contact>, by?: Candidate): void {
     const before = this.#candidates[0]?.contact.id
     // Of a list however long, no more counts than an honest one would hold.
     for (const contact of contacts.slice(0, this.#options.k)) {
-      if (this.#known.has(contact.id)) continue
+      const known = this.#known.get(contact.id)
+      if (by !== undefined && known?.contact.name === contact.name) {
+        by.named.count++
+        if (known.state === "failed") by.named.failed++
+        known.by?.add(by)
+      }
+      if (known !== undefined) continue
       const index = this.#indexFor(contact.id)
       if (index >= this.#limit) continue
       if (this.#known.has(contact.name)) continue
-      this.#known.add(contact.id).add(contact.name)
-      this.#candidates.splice(index, 0, { contact, hop: hop + 1, state: "heard of" })
+      const candidate: Candidate = {
+        contact,
+        hop: (by?.hop ?? 0) + 1,
+        state: "heard of",
+        by: by && new Set([by]),
+        named: { count: 0, failed: 0 }
+      }
+      if (by !== undefined) by.named.count++
+      this.#known.set(contact.id, candidate).set(contact.name, candidate)
+      this.#candidates.splice(index, 0, candidate)
       if (this.#candidates.length > this.#limit) this.#forgetFurthest()
     }
     const closest = this.#candidates[0]?.contact.id
@@ -81,6 +99,8 @@ export class Shortlist {
     candidate.state = "failed"
     this.#inFlight--
     this.#candidates = this.#candidates.filter((other) => other !== candidate)
+    for (const by of candidate.by ?? []) by.named.failed++
+    if (candidate.by !== undefined && ![...candidate.by].every(isBelieved)) this.#forgetUnbelieved()
   }
 
   get isIdle(): boolean {
@@ -101,9 +121,21 @@ export class Shortlist {
     return this.#candidates.slice(0, this.#options.k)
   }
 
-  // Those behind the k closest take the places of those that fail.
+  // Those behind the k closest take the places of those that fail: invented ones that are closer must not push them out.
   get #limit(): number {
-    return 3 * this.#options.k
+    return maxRounds * this.#options.k
+  }
+
+  /** Forgets whom none but those named that are not believed. Others may name them yet. */
+  #forgetUnbelieved(): void {
+    this.#candidates = this.#candidates.filter((candidate) => {
+      if (candidate.state !== "heard of" || candidate.by === undefined || [...candidate.by].some(isBelieved)) {
+        return true
+      }
+      this.#known.delete(candidate.contact.id)
+      this.#known.delete(candidate.contact.name)
+      return false
+    })
   }
 
   #forgetFurthest(): void {
@@ -122,3 +154,6 @@ export class Shortlist {
     return low
   }
 }
+
+/** Most of those that it named have not failed. */
+const isBelieved = ({ named: { count, failed } }: Candidate): boolean => 2 * failed <= count
