@@ -40,6 +40,10 @@ const examples: ReadonlyArray<Example> = [
     ]
   },
   {
+    file: "examples/hedge.ts",
+    prints: ["the first looks for Ada", "the second has found Ada", "the first stops"]
+  },
+  {
     file: "examples/two-nodes.ts",
     prints: [
       // The node that is greeted sees the very port that the greeting node serves on.

@@ -8,6 +8,7 @@
  * failure   0x02  id[20]  msgpack([kind, detail])
  * challenge 0x03  id[20]  msgpack(token: 20 bytes)
  * proof     0x04  token[20]  msgpack(nil)
+ * cancel    0x05  id[20]  msgpack(nil)
  * ```
  *
  * Source of the first two: `rpcudp/protocol.py` of https://github.com/bmuller/rpcudp, version 5.0.1.
@@ -148,12 +149,24 @@ export interface Proof {
 }
 
 /**
+ * Says that the caller of a request waits no longer: whoever runs it may stop. Python peers neither send nor understand it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Cancel {
+  readonly _tag: "Cancel"
+  /** 20 bytes, those of the request. */
+  readonly id: Uint8Array
+}
+
+/**
  * Everything that travels.
  *
  * @category models
  * @since 0.1.0
  */
-export type Message = Request | Response | Failure | Challenge | Proof
+export type Message = Request | Response | Failure | Challenge | Proof | Cancel
 
 /**
  * The body would be `size` bytes, over the limit of 8,192.
@@ -211,7 +224,7 @@ export const typeOf = (datagram: Uint8Array): Message["_tag"] | "TooShort" | "Un
   return types[datagram[0]!] ?? "UnknownType"
 }
 
-const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure", "Challenge", "Proof"]
+const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure", "Challenge", "Proof", "Cancel"]
 
 /**
  * The id of a datagram that `typeOf` knows: 20 bytes, a view.
@@ -263,6 +276,8 @@ export const decode = (datagram: Uint8Array): Result.Result<Message, Malformed> 
       return Result.map(decodeChallenge(datagram), (token) => ({ _tag: type, id: idOf(datagram), token }))
     case "Proof":
       return Result.map(decodeProof(datagram), () => ({ _tag: type, id: idOf(datagram) }))
+    case "Cancel":
+      return Result.map(decodeCancel(datagram), () => ({ _tag: type, id: idOf(datagram) }))
     default:
       return Result.fail(type)
   }
@@ -394,7 +409,26 @@ export const decodeChallenge = (datagram: Uint8Array): Result.Result<Uint8Array,
  * @category decoding
  * @since 0.1.0
  */
-export const decodeProof = (datagram: Uint8Array): Result.Result<null, Malformed> => {
+export const decodeProof = (datagram: Uint8Array): Result.Result<null, Malformed> => decodeNil(datagram)
+
+/**
+ * Decodes a datagram whose type is `Cancel`. Its id is that of the request.
+ *
+ * ```ts
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const cancel = Codec.encodeCancel(id)
+ * Codec.decodeCancel(cancel) // a success: null
+ * Codec.idOf(cancel) // equal to id
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeCancel = (datagram: Uint8Array): Result.Result<null, Malformed> => decodeNil(datagram)
+
+const decodeNil = (datagram: Uint8Array): Result.Result<null, Malformed> => {
   const body = decodeBody(datagram)
   if (Result.isFailure(body)) return Result.fail(body.failure)
   return body.success === null ? Result.succeed(null) : Result.fail("Shape")
@@ -517,10 +551,29 @@ export const encodeChallenge = (id: Uint8Array, token: Uint8Array): Uint8Array =
  * @category encoding
  * @since 0.1.0
  */
-export const encodeProof = (token: Uint8Array): Uint8Array => {
+export const encodeProof = (token: Uint8Array): Uint8Array => encodeNil(4, token)
+
+/**
+ * Encodes that the caller of the request with this `id` waits no longer. It takes 22 bytes.
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const request = Result.getOrThrow(Codec.encodeRequest(id, "ping", []))
+ * Codec.encodeCancel(Codec.idOf(request)).length // 22
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeCancel = (id: Uint8Array): Uint8Array => encodeNil(5, id)
+
+const encodeNil = (type: number, id: Uint8Array): Uint8Array => {
   const datagram = new Uint8Array(headerBytes + 1)
-  datagram[0] = 4
-  datagram.set(token, 1)
+  datagram[0] = type
+  datagram.set(id, 1)
   datagram[headerBytes] = 0xc0 // nil
   return datagram
 }

@@ -148,7 +148,8 @@ type NoExtra<H, P> = { readonly [M in Exclude<keyof H, keyof P>]: never }
 export interface ServiceOptions {
   /**
    * Whether its handlers may run again for a request that comes again, as it then does no harm: nothing is remembered of
-   * their answers. False by default: a repeated request is answered as it was the first time.
+   * their answers. False by default: a repeated request is answered as it was the first time. Either way, one that its caller has
+   * cancelled is not run again.
    */
   readonly idempotent?: boolean | undefined
 }

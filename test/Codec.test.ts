@@ -107,7 +107,7 @@ describe("Codec", () => {
     it("errors say how long it is, and what is wrong", () => {
       expect(fail(requestOfBody(8193)).message).toBe("A body of 8193 bytes is over the limit of 8192")
       expect(fail(Codec.encodeResponse(id, Symbol("s"))).message).toBe("a symbol has no MessagePack form")
-      expect(fail(Codec.decode(Uint8Array.from([5, ...id, 0xc0])))).toBe("UnknownType")
+      expect(fail(Codec.decode(Uint8Array.from([6, ...id, 0xc0])))).toBe("UnknownType")
     })
 
     it("8,191 and 8,192 bytes of body are sent, 8,193 are not", () => {
@@ -193,7 +193,7 @@ describe("Codec", () => {
     })
   })
 
-  describe("challenges and proofs", () => {
+  describe("challenges, proofs and cancels", () => {
     const token = Uint8Array.from({ length: Codec.idBytes }, (_, i) => 255 - i)
 
     it("round-trip, and are what Python's decoder takes: bytes, and None", () => {
@@ -204,6 +204,9 @@ describe("Codec", () => {
       const proof = Codec.encodeProof(token)
       expect(proof).toStrictEqual(Uint8Array.from([4, ...token, 0xc0]))
       expect(succeed(Codec.decode(proof))).toStrictEqual({ _tag: "Proof", id: token })
+      const cancel = Codec.encodeCancel(id)
+      expect(cancel).toStrictEqual(Uint8Array.from([5, ...id, 0xc0]))
+      expect(succeed(Codec.decode(cancel))).toStrictEqual({ _tag: "Cancel", id })
     })
 
     it("with another body are malformed", () => {
@@ -211,13 +214,15 @@ describe("Codec", () => {
         const datagram = succeed(Codec.encodeResponse(id, body))
         datagram[0] = 3
         expect(fail(Codec.decode(datagram))).toBe("Shape")
-        datagram[0] = 4
-        expect(Result.isSuccess(Codec.decode(datagram))).toBe(body === null)
+        for (const type of [4, 5]) {
+          datagram[0] = type
+          expect(Result.isSuccess(Codec.decode(datagram))).toBe(body === null)
+        }
       }
       for (let length = 0; length < 43; length++) {
         expect(Result.isFailure(Codec.decode(Codec.encodeChallenge(id, token).subarray(0, length)))).toBe(true)
       }
-      for (const datagram of [Codec.encodeChallenge(id, token), Codec.encodeProof(token)]) {
+      for (const datagram of [Codec.encodeChallenge(id, token), Codec.encodeProof(token), Codec.encodeCancel(id)]) {
         expect(fail(Codec.decode(Uint8Array.from([...datagram, 0])))).toBe("TrailingBytes")
         // No challenge is longer than twice the shortest request, and no proof longer than a challenge.
         expect(datagram.length).toBeLessThanOrEqual(2 * (Codec.headerBytes + 1))
@@ -248,7 +253,7 @@ describe("Codec", () => {
     const Bytes = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 })))
 
     it.prop("are a message or a reason, never an exception", [Bytes], ([bytes]) => {
-      for (const type of [0, 1, 2, 3, 4, 5]) {
+      for (const type of [0, 1, 2, 3, 4, 5, 6]) {
         const result = Codec.decode(Uint8Array.from([type, ...id, ...bytes]))
         expect(Result.isResult(result)).toBe(true)
       }

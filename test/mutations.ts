@@ -133,6 +133,42 @@ const ofCalling: ReadonlyArray<Mutation> = [
       "internal/calling/callTable": [["if (timeout !== Infinity) ", ""]]
     }
   }),
+  ...breaks("calling/Interruption", {
+    "interrupts its handler: 22 bytes, and nothing is answered or logged": {
+      "internal/calling/caller": [[
+        "if (calls.interrupt(call) && options.cancel)",
+        "if (calls.interrupt(call) && false)"
+      ]],
+      "internal/serving/handling": [
+        ["    running.interruptUnsafe()\n", ""],
+        ["      if (request.cancelled) return this.#finish(request, \"cancelled\", undefined)\n", ""]
+      ]
+    },
+    "only it: nothing is sent at a deadline, after an answer, or with `cancel: false`": {
+      "internal/calling/caller": [
+        ["if (calls.interrupt(call) && options.cancel)", "calls.interrupt(call)\n      if (options.cancel)"],
+        [" && options.cancel)", ")"]
+      ]
+    },
+    "is not run again, nor answered, when a copy of it comes": {
+      "internal/serving/handling": [
+        ["  outcome === \"cancelled\" ||\n", ""],
+        ["  outcome === \"cancelled\" ||\n", "  (outcome === \"cancelled\" && !request.method.served.idempotent) ||\n"]
+      ]
+    },
+    "is over once its handler has cleaned up": {
+      "internal/serving/handling": [[" || request.cancelled) return false", ") return false"]]
+    },
+    "for nothing, from elsewhere, or for an answered request changes nothing, and is not answered": {
+      "internal/serving/admission": [[
+        "ofId(datagram, idOffset) ^ originOf(senders.of(from.host), from), datagram",
+        "ofId(datagram, idOffset), datagram"
+      ]]
+    },
+    "no handler outlives its caller by more than the way of a cancel": {
+      "internal/serving/handling": [["    running.interruptUnsafe()\n", ""], ["  outcome === \"cancelled\" ||\n", ""]]
+    }
+  }),
   ...breaks("time/Deadlines", {
     "of lengths that nobody waits for nothing is kept, however many there were": {
       "internal/time/deadlines": [
@@ -766,8 +802,14 @@ const ofAllSeeds: ReadonlyArray<Mutation> = [
   }),
   ...breaks("laws/Hostile", {
     "a handler runs at most once per call, under loss, repetition and replay": {
-      "internal/serving/admission": [["if (suspended.isRepeated(hash, datagram, idOffset))", "if (false)"]],
-      "internal/serving/handling": [["        this.#memory?.add(hash, id, answer, budget.hash, at)\n", ""]]
+      "internal/serving/admission": [[
+        "if (suspended.find(hash, datagram, idOffset) !== undefined) return",
+        "if (false) return"
+      ]],
+      "internal/serving/handling": [[
+        "if (isRemembered(request, outcome, answer)) this.#memory?.add(hash, id, answer, budget.hash, at)",
+        ""
+      ]]
     },
     "whoever floods in the name of a caller does not keep it from being answered": {
       "internal/serving/senders": [["this.#challenges.take(", "this.#replies.take("]]

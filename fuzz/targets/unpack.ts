@@ -61,5 +61,7 @@ const encode = (
       return Result.succeed(Codec.encodeChallenge(message.id, message.token))
     case "Proof":
       return Result.succeed(Codec.encodeProof(message.id))
+    case "Cancel":
+      return Result.succeed(Codec.encodeCancel(message.id))
   }
 }

@@ -79,6 +79,7 @@ describe("CallTable", () => {
         if (what === "add" && known === undefined) {
           const item = new Item(0)
           add(item, id)
+          expect(item.id).toStrictEqual(id)
           model.set(key, item)
         } else if (what === "remove" && known !== undefined) {
           expect(calls.has(known)).toBe(true)

@@ -25,6 +25,8 @@ export interface Field {
   readonly addresses: ReadonlyArray<string>
   /** What nodes have sent, as somebody on the path sees it. */
   readonly recorded: ReadonlyArray<Forged>
+  /** The last of it, whose handlers may still run. */
+  readonly latest: ReadonlyArray<Forged>
   /** A number for a request, which nobody else has. */
   readonly nextNumber: () => number
 }
@@ -251,13 +253,17 @@ const crowd = (choose: Choices, { addresses, nextNumber }: Field): Means => {
   }
 }
 
-/** Answers in others' place: calls, challenges, and what was never asked. It knows ids, and is not where they went. */
-const forger = (choose: Choices, { addresses, recorded }: Field): Means => {
+/** Answers, proves and cancels in others' place. It knows ids, and is neither where they went nor where they came from. */
+const forger = (choose: Choices, { addresses, latest, recorded }: Field): Means => {
   const [caller, callee] = two(choose, addresses)
   return {
-    most: 50,
+    most: 200,
     harms: { caller, callee },
     next: () => {
+      if (choose.chance(0.5) && latest.length > 0) {
+        const { from, payload, to } = choose.pick(latest)
+        return { from: elsewhere(choose, from), to, payload: Codec.encodeCancel(Codec.idOf(payload)) }
+      }
       const overheard = choose.chance(0.7) && recorded.length > 0 ? choose.pick(recorded) : undefined
       const id = overheard === undefined ? choose.bytes(Codec.idBytes) : Codec.idOf(overheard.payload)
       // What comes from where the call went would be the answer.
@@ -267,7 +273,8 @@ const forger = (choose: Choices, { addresses, recorded }: Field): Means => {
         Result.getOrThrow(Codec.encodeResponse(id, [1, token])),
         Result.getOrThrow(Codec.encodeFailure(id, { kind: "Overloaded" }, 100)),
         Codec.encodeChallenge(id, token),
-        Codec.encodeProof(token)
+        Codec.encodeProof(token),
+        Codec.encodeCancel(id)
       ])
       return { from, to: overheard?.from ?? caller, payload }
     }

@@ -116,6 +116,13 @@ export const laws: Readonly<Record<string, Law>> = {
     ...equal("datagrams in flight and none", outcome.left.inFlight, 0)
   ],
 
+  "a call that is interrupted is cancelled, once, and no other is": (outcome) =>
+    outcome.isSealed ?
+      [] :
+      outcome.nodes.flatMap(({ address, cancels, metrics }) =>
+        equal(`interrupted calls of ${address}, and cancels`, metrics["rpcudp_calls.interrupted"] ?? 0, cancels)
+      ),
+
   "metrics add up": (outcome) => {
     const { stats } = outcome
     const received = value(outcome, "rpcudp_datagrams_received")
@@ -125,6 +132,8 @@ export const laws: Readonly<Record<string, Law>> = {
       // All that is too long here is a response: arguments stay under the limit.
       sum(outcome, "rpcudp_calls.oversize")
     const requests = sum(outcome, "rpcudp_requests.")
+    // One that was heard has ended a request, which came in a datagram of its own.
+    const cancels = value(outcome, "rpcudp_requests.cancelled")
     const challenges = value(outcome, "rpcudp_challenges.answered") + value(outcome, "rpcudp_challenges.proven")
     // What is taken up again with a proof is a request a second time.
     const resumed = value(outcome, "rpcudp_challenges.resumed")
@@ -133,7 +142,7 @@ export const laws: Readonly<Record<string, Law>> = {
       ...equal(
         "datagrams received, and used or dropped",
         received + resumed,
-        requests + answers + challenges + sum(outcome, "rpcudp_datagrams_dropped.")
+        requests + cancels + answers + challenges + sum(outcome, "rpcudp_datagrams_dropped.")
       ),
       ...equal(
         "datagrams the network delivered and datagrams received",

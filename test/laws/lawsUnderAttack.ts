@@ -37,6 +37,23 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     })
   },
 
+  "a handler ends as the cancel of its caller arrives": (outcome) =>
+    eachNode(
+      outcome,
+      ({ runs }) =>
+        runs.filter(({ cancelledAt, endedAt }) => cancelledAt !== undefined && endedAt !== cancelledAt)
+          .map(({ method, number }) => `${method} ${number} went on`)
+    ),
+
+  "a handler is interrupted only by the cancel of its caller, or as its node closes": (outcome) =>
+    outcome.isSealed ? [] : eachNode(outcome, ({ address, runs }) => {
+      const closings = outcome.closings.filter(({ node }) => outcome.addresses[node] === address)
+      const closedAt = new Set(closings.map(({ at }) => at))
+      return runs.filter(({ cancelledAt, endedAt, isInterrupted }) =>
+        isInterrupted && cancelledAt === undefined && !closedAt.has(endedAt)
+      ).map(({ method, number }) => `${method} ${number} was interrupted`)
+    }),
+
   "what is sent to those who have proven nothing stays within their budget": (outcome) => {
     const { replyBytesPerSecond, totalReplyBytesPerSecond } = outcome.limits
     const groups: ReadonlyArray<readonly [string, (host: string) => string, number]> = [

@@ -17,6 +17,8 @@ export interface NodeRecord {
   readonly address: string
   readonly runs: ReadonlyArray<Run>
   readonly replies: ReadonlyArray<Reply>
+  /** How many cancels it has sent. */
+  readonly cancels: number
   readonly metrics: Readonly<Record<string, number>>
 }
 
@@ -104,6 +106,7 @@ export const makeNodes = Effect.fnUntraced(function*({ addresses, clock, isCalm,
             address: addresses[index]!,
             runs: observed.runs,
             replies: observed.replies,
+            cancels: observed.cancels,
             metrics
           })
         ))

@@ -19,6 +19,9 @@ export interface Run {
   readonly heapBytes: number
   readonly startedAt: number
   endedAt: number
+  isInterrupted: boolean
+  /** When its caller's cancel came while it ran. Undefined: none did. */
+  cancelledAt: number | undefined
 }
 
 /** A datagram that was sent to somebody who had not asked to be called. */
@@ -48,6 +51,8 @@ export interface Options {
 export class Observed {
   readonly runs: Array<Run> = []
   readonly replies: Array<Reply> = []
+  /** How many cancels it has sent. */
+  cancels = 0
   readonly #options: Options
   /** What is being dealt with just now. */
   #received: Received | undefined
@@ -93,11 +98,14 @@ export class Observed {
       host: request?.from.host ?? "",
       heapBytes: this.#options.isSealed || request === undefined ? 0 : heapBytesOf(request.datagram),
       startedAt: this.#options.now(),
-      endedAt: Infinity
+      endedAt: Infinity,
+      isInterrupted: false,
+      cancelledAt: undefined
     }
     this.runs.push(run)
-    return () => {
+    return (isInterrupted) => {
       run.endedAt = this.#options.now()
+      run.isInterrupted = isInterrupted
     }
   }
 
@@ -127,6 +135,14 @@ export class Observed {
         else requests.push({ datagram, from })
         return
       }
+      case "Cancel": {
+        if (Result.isFailure(Codec.decodeCancel(datagram))) return
+        const request = `${nameOf(from)} ${idOf(datagram)}`
+        for (const run of this.runs) {
+          if (run.request === request && run.endedAt === Infinity) run.cancelledAt ??= this.#options.now()
+        }
+        return
+      }
       case "Proof": {
         const sender = senderOf(from.host)
         if (this.#tokens.get(sender)?.has(idOf(datagram)) === true) this.#proven.add(sender)
@@ -143,6 +159,7 @@ export class Observed {
     this.#options.onSent(datagram, nameOf(to))
     if (this.#options.isSealed) return
     const type = Codec.typeOf(datagram)
+    if (type === "Cancel") this.cancels++
     if (type === "Request") this.#called.set(idOf(datagram), nameOf(to))
     if (type !== "Response" && type !== "Failure" && type !== "Challenge") return
     const sender = senderOf(to.host)

@@ -2,7 +2,7 @@
  * What every node of a scenario serves. Its handlers run as a stranger's would: they hang, die, call others and answer too
  * much.
  */
-import { Clock, Deferred, Effect, Schema } from "effect"
+import { Clock, Deferred, Effect, Exit, Schema } from "effect"
 import { Handlers, Protocol } from "../../src/index.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { number: Schema.Int }) {}
@@ -20,18 +20,18 @@ export class Peer extends Handlers.Service<Peer>()("laws/Peer", {
 
 export type Method = keyof typeof Peer.procedures
 
-/** Told that a handler begins, it gives what is to be called when it has ended. */
-export type OnRun = (method: Method, number: number) => () => void
+/** Told that a handler begins, it gives what is to be called when it has ended, and whether it was interrupted. */
+export type OnRun = (method: Method, number: number) => (isInterrupted: boolean) => void
 
 /** `calm` ends what would never end, so that a node which hung handlers have filled has room again. */
 export const handlers = (onRun: OnRun, calm: Deferred.Deferred<void>) =>
   Peer.toLayer(Effect.gen(function*() {
     const peer = yield* Protocol.client(Peer)
     /** Of a handler that is done as soon as it has begun. */
-    const ran = (method: Method, number: number) => onRun(method, number)()
+    const ran = (method: Method, number: number) => onRun(method, number)(false)
     const running = <A, E, R>(method: Method, number: number, effect: Effect.Effect<A, E, R>) => {
       const ended = onRun(method, number)
-      return Effect.ensuring(effect, Effect.sync(ended))
+      return Effect.onExit(effect, (exit) => Effect.sync(() => ended(Exit.hasInterrupts(exit))))
     }
     return Peer.of({
       echo: (number, bytes) => {

@@ -31,6 +31,7 @@ export interface Outcome {
   /** Those of the calm. */
   readonly honestCalls: ReadonlyArray<HonestCall>
   readonly closings: ReadonlyArray<{ readonly node: number; readonly at: number }>
+  readonly addresses: ReadonlyArray<string>
   readonly nodes: ReadonlyArray<NodeRecord>
   readonly limits: Limits
   readonly sizes: Sizes
@@ -73,6 +74,7 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
   const length = choose.between(2_000, 30_000)
   const isCalm = yield* Deferred.make<void>()
   const recorded: Array<Forged> = []
+  const latest: Array<Forged> = []
   const nodes = yield* makeNodes({
     addresses,
     options: { timeout, gracePeriod, limits, memory, keys },
@@ -80,11 +82,13 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
     clock,
     isCalm,
     onSent: (index, payload, to) => {
-      if (recorded.length < mostRecorded) recorded.push({ from: addresses[index]!, to, payload })
+      const sent = { from: addresses[index]!, to, payload }
+      if (recorded.length < mostRecorded) recorded.push(sent)
+      if (latest.push(sent) > mostLatest) latest.shift()
     }
   })
   let numbers = firstForgedNumber
-  const field = { network, addresses, recorded, nextNumber: () => numbers++ }
+  const field = { network, addresses, recorded, latest, nextNumber: () => numbers++ }
   const attackers = yield* makeAttackers(`${seed} attackers`, field, length)
   const scene: Scene = {
     choose,
@@ -121,6 +125,7 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
     calls,
     honestCalls,
     closings: nodes.closings,
+    addresses,
     nodes: records,
     limits,
     sizes,
@@ -137,6 +142,7 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
 })
 
 const mostRecorded = 300
+const mostLatest = 10
 
 // Requests have numbers of their own, whoever makes them.
 const firstHonestNumber = 100_000

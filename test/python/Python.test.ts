@@ -272,6 +272,15 @@ Needs.suite("Python", Option.isSome(executable), Needs.uMsgpack)(() => {
           yield* bothAnswer
         }))
 
+      it.effect("goes on in Python when it is interrupted, and the cancel does no harm", () =>
+        Effect.gen(function*() {
+          const { call } = yield* peer
+          strictEqual((yield* Effect.flip(Effect.timeout(call("hold"), "100 millis")))._tag, "TimeoutError")
+          yield* bothAnswer
+          strictEqual(yield* call("release"), 1)
+          yield* bothAnswer
+        }))
+
       it.effect("takes an answer of 8,192 bytes, and ends with Oversize where it is longer", () =>
         Effect.gen(function*() {
           const { call, theirs } = yield* peer

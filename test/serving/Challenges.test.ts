@@ -109,7 +109,7 @@ describe("no amplifier", () => {
       })
     }).pipe(withMetrics))
 
-  it.effect("answers, challenges and proofs that nobody waits for are dropped, whoever sends them", () =>
+  it.effect("answers, challenges, proofs and cancels that nobody waits for are dropped, whoever sends them", () =>
     Effect.gen(function*() {
       const { peer } = yield* counting()
       const stranger = yield* peer("10.0.0.2")
@@ -118,10 +118,11 @@ describe("no amplifier", () => {
           Result.getOrThrow(Codec.encodeResponse(idOf(1), "count")),
           Result.getOrThrow(Codec.encodeFailure(idOf(2), { kind: "Overloaded" }, 100)),
           Codec.encodeChallenge(idOf(3), idOf(4)),
-          Codec.encodeProof(idOf(5))
+          Codec.encodeProof(idOf(5)),
+          Codec.encodeCancel(idOf(6))
         )
       ).toStrictEqual([])
-      expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.UnknownId": 4 })
+      expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.UnknownId": 5 })
     }).pipe(withMetrics))
 
   it.effect("who has answered a call has not asked for anything: what is sent to it in its name is budgeted", () =>

@@ -11,6 +11,8 @@ const Step = Schema.Union([
   Schema.Struct({ do: Schema.Literal("add"), id: below(30), sender: below(3), length: below(300) }),
   // One that is near the bound of bytes, or over it.
   Schema.Struct({ do: Schema.Literal("add"), id: below(30), sender: below(3), length: below(9000) }),
+  // One that is cancelled: of it there is no answer.
+  Schema.Struct({ do: Schema.Literal("cancel"), id: below(30), sender: below(3) }),
   Schema.Struct({ do: Schema.Literal("many"), count: below(100), sender: below(3), length: below(200) }),
   Schema.Struct({ do: Schema.Literal("wait"), time: below(12) })
 ])
@@ -76,12 +78,13 @@ describe("Memory", () => {
         : oldest!
     }
 
-    const add = (id: number, sender: number, length: number) => {
+    const add = (id: number, sender: number, length: number | undefined) => {
       const known = find(id, sender)
       expect(known !== undefined).toBe(model.some((e) => e.id === id && e.sender === sender && !isOver(e)))
       if (known !== undefined) return
-      const entry: Entry = { id, sender, answer: answerOf(serial++, length), at: now, held: true }
-      memory.add(hashOf(idOf(id), sender), idOf(id), entry.answer, sender, now)
+      const isHeld = length !== undefined
+      const entry: Entry = { id, sender, answer: answerOf(serial++, length ?? 0), at: now, held: isHeld }
+      memory.add(hashOf(idOf(id), sender), idOf(id), isHeld ? entry.answer : undefined, sender, now)
       while (model.length > 0 && isOver(model[0]!)) model.shift()
       if (model.length === maxEntries) {
         model.splice(model.indexOf(yielding(model, sender, () => 1)), 1)
@@ -89,11 +92,11 @@ describe("Memory", () => {
       }
       const held = () => model.filter((entry) => entry.held)
       const taken = () => held().reduce((sum, { answer }) => sum + blocksOf(answer.length), 0)
-      if (length > maxBytes) {
+      if (entry.answer.length > maxBytes) {
         entry.held = false
         expected.answer++
       }
-      while (entry.held && (taken() + blocksOf(length)) * blockBytes > maxBytes) {
+      while (entry.held && (taken() + blocksOf(entry.answer.length)) * blockBytes > maxBytes) {
         yielding(held(), sender, ({ answer }) => answer.length).held = false
         expected.answer++
       }
@@ -114,6 +117,9 @@ describe("Memory", () => {
       switch (step.do) {
         case "add":
           add(step.id, step.sender, step.length)
+          break
+        case "cancel":
+          add(step.id, step.sender, undefined)
           break
         case "many":
           for (let i = 0; i < step.count; i++) add(1000 + serial, step.sender, step.length)

@@ -21,7 +21,9 @@ const idOf = (n: number): Uint8Array => {
   return id
 }
 
-const request = (n: number, options: Partial<Suspendable> = {}): Suspendable => ({
+interface Request extends Suspendable<Request> {}
+
+const request = (n: number, options: Partial<Request> = {}): Request => ({
   id: idOf(n),
   hash: n,
   budget: senderOf(1),
@@ -39,13 +41,13 @@ const plenty = { requests: 1e6, bytes: 1e9 }
 describe("Suspended", () => {
   it.prop("holds what was added and not removed, however their hashes collide", [Seed], ([seed]) => {
     const { below } = stream(seed)
-    const suspended = new Suspended({ all: plenty, sender: plenty })
-    const here = new Map<string, Suspendable>()
+    const suspended = new Suspended<Request>({ all: plenty, sender: plenty })
+    const here = new Map<string, Request>()
     for (let i = 0; i < 500; i++) {
       const [n, hash] = [below(200), below(3) * 64]
       const name = `${n} ${hash}`
       const known = here.get(name)
-      expect(suspended.isRepeated(hash, Uint8Array.of(9, ...idOf(n)), 1)).toBe(known !== undefined)
+      expect(suspended.find(hash, Uint8Array.of(9, ...idOf(n)), 1)).toBe(known)
       if (known === undefined) {
         const added = request(n, { hash })
         suspended.add(added)
@@ -72,9 +74,9 @@ describe("Suspended", () => {
     ] as const
   ) {
     it(`of ${of}, the last quarter of the requests is for the proven, and over it there is no room`, () => {
-      const suspended = new Suspended(bounds)
+      const suspended = new Suspended<Request>(bounds)
       const newcomer = of === "one network" ? senderOf(99, 7) : senderOf(1)
-      const added: Array<Suspendable> = []
+      const added: Array<Request> = []
       const add = (proven: boolean) => {
         const next = request(added.length, { proven, budget: others[added.length % others.length]! })
         suspended.add(next)
@@ -100,7 +102,7 @@ describe("Suspended", () => {
 
     it(`of ${of}, so are the bytes`, () => {
       const bytes = of === "one network" ? 1000 / networkShare : 1000
-      const suspended = new Suspended({
+      const suspended = new Suspended<Request>({
         all: of === "all" ? { requests: 1e6, bytes } : plenty,
         sender: of === "all" ? plenty : { requests: 1e6, bytes }
       })
@@ -131,14 +133,14 @@ describe("Suspended", () => {
     for (const none of [{ requests: 0, bytes: 1 }, { requests: 1, bytes: 0 }]) {
       expect(new Suspended({ all: plenty, sender: none }).roomFor(senderOf(1))).toBe("none")
       expect(new Suspended({ all: none, sender: plenty }).roomFor(senderOf(1))).toBe("none")
-      const suspended = new Suspended({ all: plenty, sender: none })
+      const suspended = new Suspended<Request>({ all: plenty, sender: none })
       suspended.add(request(1, { budget: senderOf(2) }))
       expect(suspended.roomFor(senderOf(1))).toBe("none")
     }
   })
 
   it("of a bound of one, one request is not kept for the proven", () => {
-    const suspended = new Suspended({ all: plenty, sender: { requests: 1, bytes: 1e9 } })
+    const suspended = new Suspended<Request>({ all: plenty, sender: { requests: 1, bytes: 1e9 } })
     expect(suspended.roomFor(senderOf(1))).toBe("any")
     suspended.add(request(1))
     expect(suspended.roomFor(senderOf(1))).toBe("none")

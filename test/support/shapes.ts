@@ -131,5 +131,6 @@ export const frames: Readonly<Record<string, (...body: ReadonlyArray<Bytes>) => 
   response: (...body) => join([[1], id, ...body]),
   failure: (...body) => join([[2], id, [0x92, 0xa5], Buffer.from("Error"), ...body]),
   challenge: (...body) => join([[3], id, ...body]),
-  proof: (...body) => join([[4], id, ...body])
+  proof: (...body) => join([[4], id, ...body]),
+  cancel: (...body) => join([[5], id, ...body])
 }

@@ -4,6 +4,7 @@ import type * as Context from "effect/Context"
 import { Deadline } from "../time/deadlines.ts"
 import type { Slotted } from "../slots.ts"
 import { Slots } from "../slots.ts"
+import { idBytes } from "../wire/frame.ts"
 import type { Ids } from "../wire/ids.ts"
 import { wordAt } from "../wire/ids.ts"
 import type { Now } from "../time/now.ts"
@@ -36,6 +37,14 @@ export abstract class Call<Self extends Call<Self>> extends Deadline<Self> imple
     this.id2 = wordAt(bytes, start + 8)
     this.id3 = wordAt(bytes, start + 12)
     this.id4 = wordAt(bytes, start + 16)
+  }
+
+  /** A copy of its id, once it has been in the table. */
+  get id(): Uint8Array {
+    const id = new DataView(new ArrayBuffer(idBytes))
+    const words = [this.hash, this.id1, this.id2, this.id3, this.id4]
+    words.forEach((word, i) => id.setInt32(4 * i, word))
+    return new Uint8Array(id.buffer)
   }
 
   hasId(bytes: Uint8Array, start: number): boolean {

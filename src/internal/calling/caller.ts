@@ -29,6 +29,8 @@ export interface Options {
   readonly matchSender: boolean
   /** How many calls may be in flight. */
   readonly maxCalls: number
+  /** Whether a peer is told that the caller of its request waits no longer. */
+  readonly cancel: boolean
   readonly ids: Ids
   /** This peer has answered a call, so it is where it says. */
   readonly onAddressProven: (from: Peer, at: number) => void
@@ -103,7 +105,9 @@ const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown
     // It may have been refused, or even answered, by now.
     if (schedule !== undefined && calls.has(call)) calls.retransmit(call, request.success, schedule, fiber)
     // Runs only if the caller is interrupted.
-    return Effect.sync(() => calls.interrupt(call))
+    return Effect.sync(() => {
+      if (calls.interrupt(call) && options.cancel) wire.send(Codec.encodeCancel(call.id), peer)
+    })
   })
 
 const onAnswer = (

@@ -130,12 +130,13 @@ export class PendingCalls {
     this.#disarmIfIdle()
   }
 
-  /** The caller waits no longer. Does nothing if the call has ended. */
-  interrupt(call: PendingCall): void {
-    if (!this.has(call)) return
+  /** The caller waits no longer. Returns whether the call still waited. */
+  interrupt(call: PendingCall): boolean {
+    if (!this.has(call)) return false
     this.#remove(call)
     this.#metrics.callEnded("interrupted")
     this.#disarmIfIdle()
+    return true
   }
 
   /** Ends all calls with this error, and lets none begin. */

@@ -1,4 +1,5 @@
 /** What is judged of a request before it runs, and in which order. What costs least comes first. */
+import * as Result from "effect/Result"
 import * as Codec from "../../Codec.ts"
 import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
@@ -9,6 +10,7 @@ import type { KeyedHash } from "./keyedHash.ts"
 import type { Memory } from "./memory.ts"
 import { forgotten } from "./memory.ts"
 import type { Replies } from "./replies.ts"
+import type { Admitted } from "./request.ts"
 import { readRequest } from "../wire/requestBody.ts"
 import type { Budget, Senders } from "./senders.ts"
 import type { Suspended } from "./suspended.ts"
@@ -20,7 +22,7 @@ export interface Parts {
   readonly senders: Senders
   readonly challenges: Challenges
   readonly replies: Replies
-  readonly suspended: Suspended
+  readonly suspended: Suspended<Admitted>
   /** Undefined: nothing is remembered. */
   readonly memory: Memory | undefined
   readonly groups: Groups
@@ -51,7 +53,7 @@ export class Admission {
     const at = wire.now()
     const budget = senders.of(from.host)
     const hash = ofId(datagram, idOffset) ^ originOf(budget, from)
-    if (suspended.isRepeated(hash, datagram, idOffset)) return metrics.requestRefused("repeated")
+    if (suspended.find(hash, datagram, idOffset) !== undefined) return metrics.requestRefused("repeated")
     const known = memory?.find(hash, datagram, idOffset, at)
     if (known !== undefined) return this.#repeat(known, datagram, from, budget, at, proven)
 
@@ -95,10 +97,23 @@ export class Admission {
         heapBytes: request.heapBytes,
         proven,
         suspended: false,
+        cancelled: false,
         nextInSlot: undefined
       },
       request.args
     )
+  }
+
+  /**
+   * Takes a datagram whose header says that a caller waits no longer. It counts only from where the request came from, and only
+   * while that runs. Nothing is answered, and nothing is kept of one that finds nothing.
+   */
+  cancel(datagram: Uint8Array, from: Peer): void {
+    const { handling, hash: { ofId }, senders, suspended, wire } = this.#parts
+    const decoded = Codec.decodeCancel(datagram)
+    if (Result.isFailure(decoded)) return wire.drop(decoded.failure, from)
+    const request = suspended.find(ofId(datagram, idOffset) ^ originOf(senders.of(from.host), from), datagram, idOffset)
+    if (request === undefined || !handling.cancel(request)) wire.drop("UnknownId", from)
   }
 
   #isWithinRate(budget: Budget, at: number, proven: boolean): boolean {

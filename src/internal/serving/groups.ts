@@ -105,7 +105,7 @@ export class Groups {
     served.open = false
     for (const method of served.handlers.keys()) this.#methods.delete(method)
     const others: Array<Fiber.Fiber<unknown, unknown>> = []
-    for (const [running, request] of served.fibers) {
+    for (const [request, running] of served.fibers) {
       // A handler that closes its own scope can wait neither for itself nor for a fiber of its own that waits for it.
       if (request !== closer) others.push(running)
       else if (running !== fiber) running.interruptUnsafe()

@@ -3,7 +3,6 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as SchemaIssue from "effect/SchemaIssue"
@@ -24,7 +23,7 @@ import type { Wire } from "../endpoint.ts"
 export interface Options {
   readonly wire: Wire
   readonly replies: Replies
-  readonly suspended: Suspended
+  readonly suspended: Suspended<Admitted>
   /** Undefined: nothing is remembered. */
   readonly memory: Memory | undefined
 }
@@ -32,7 +31,7 @@ export interface Options {
 export class Handling {
   readonly #wire: Wire
   readonly #replies: Replies
-  readonly #suspended: Suspended
+  readonly #suspended: Suspended<Admitted>
   readonly #memory: Memory | undefined
   readonly #deaths = new PerSecond(100)
 
@@ -48,6 +47,15 @@ export class Handling {
     served.inFlight++
     this.#wire.metrics.requestStarted()
     this.#step(request, handler.procedure.args.decode(args), handler.context, this.#handle)
+  }
+
+  /** Interrupts what runs for a request whose caller waits no longer. Returns whether anything did that was not told before. */
+  cancel(request: Admitted): boolean {
+    const running = request.method.served.fibers.get(request)
+    if (running === undefined || request.cancelled) return false
+    request.cancelled = true
+    running.interruptUnsafe()
+    return true
   }
 
   readonly #handle = (request: Admitted, args: Exit.Exit<ReadonlyArray<unknown>, SchemaIssue.Issue>): void => {
@@ -120,16 +128,13 @@ export class Handling {
     this.#finish(request, outcome, Result.isSuccess(encoded) ? encoded.success : undefined)
   }
 
-  /** Every end of a request. Its answer, if it has one, is sent, and remembered if its handler must not run again. */
+  /** Every end of a request. Its answer, if it has one, is sent. */
   #finish(request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): void {
     const { budget, hash, id, method: { served } } = request
     const at = this.#timeOf(request)
     try {
-      if (answer === undefined) return
-      if (outcome !== "invalid_arguments" && !served.idempotent) {
-        this.#memory?.add(hash, id, answer, budget.hash, at)
-      }
-      this.#replies.send(answer, request, at)
+      if (isRemembered(request, outcome, answer)) this.#memory?.add(hash, id, answer, budget.hash, at)
+      if (answer !== undefined) this.#replies.send(answer, request, at)
     } finally {
       // Even if the transport throws. And last, as the closing of its group may wait for this request.
       this.#suspended.remove(request)
@@ -151,16 +156,15 @@ export class Handling {
   ): void {
     if (isDone(effect)) return next(request, effect)
     const { served } = request.method
-    let running: Fiber.Fiber<A, E> | undefined
     const settle = (exit: Exit.Exit<A, E>) => {
-      if (running !== undefined) served.fibers.delete(running)
+      served.fibers.delete(request)
+      if (request.cancelled) return this.#finish(request, "cancelled", undefined)
       if (served.open) return next(request, exit)
       this.#finish(request, "interrupted", undefined)
     }
     run(effect, context, settle, (fiber) => {
       if (!request.suspended) this.#suspended.add(request)
-      running = fiber
-      served.fibers.set(fiber, request)
+      served.fibers.set(request, fiber)
       // The handler has begun to run, and may have closed the scope of its group.
       if (!served.open) fiber.interruptUnsafe()
     })
@@ -171,6 +175,11 @@ export class Handling {
     return request.suspended ? this.#wire.now() : request.at
   }
 }
+
+/** Whether a copy of the request must not run. Nobody waits for one that was cancelled, even if it did no harm. */
+const isRemembered = (request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): boolean =>
+  outcome === "cancelled" ||
+  (answer !== undefined && outcome !== "invalid_arguments" && !request.method.served.idempotent)
 
 // A handler may throw before there is an Effect.
 const callHandler = (handler: Handler, args: ReadonlyArray<unknown>): Effect.Effect<unknown, unknown, Sender> => {

@@ -24,7 +24,7 @@ export interface Options {
   readonly onEarly: (forgotten: "request" | "answer") => void
 }
 
-/** What `find` returns for a request that is remembered and whose answer is not. */
+/** What `find` returns for a request that is remembered, and of which there is no answer. */
 export const forgotten = "forgotten"
 
 const minEntries = 64
@@ -35,7 +35,7 @@ const blockBytes = 64
 /** No entry, or no block. */
 const none = -1
 
-/** Stands for the length of an answer that is forgotten. */
+/** Stands for the length of an answer that is forgotten, or that never was. */
 const gone = -1
 
 export class Memory {
@@ -105,8 +105,11 @@ export class Memory {
     return length === gone ? forgotten : this.#answers.read(this.#blocks[entry]!, length)
   }
 
-  /** Remembers a request that is not known, with its answer. `hash` is as for `find`. `sender` is a hash of the sender alone. */
-  add(hash: number, id: Uint8Array, answer: Uint8Array, sender: number, now: number): void {
+  /**
+   * Remembers a request that is not known, with its answer, if there is one. `hash` is as for `find`. `sender` is a hash of the
+   * sender alone.
+   */
+  add(hash: number, id: Uint8Array, answer: Uint8Array | undefined, sender: number, now: number): void {
     const place = sender & (this.#ofSenders.length - 1)
     while (this.#oldest !== none && this.#isOver(this.#oldest, now)) this.#forget(this.#oldest)
     if (this.#size === this.#options.maxEntries) {
@@ -120,7 +123,8 @@ export class Memory {
     this.#times[entry] = now
     this.#senders[entry] = place
     this.#link(entry, place)
-    this.#hold(entry, answer, place)
+    if (answer === undefined) this.#lengths[entry] = gone
+    else this.#hold(entry, answer, place)
   }
 
   /**

@@ -12,7 +12,7 @@ export interface Served {
   readonly idempotent: boolean
   readonly handlers: Implementation["handlers"]
   /** The fibers of requests that take their time. */
-  readonly fibers: Map<Fiber.Fiber<unknown, unknown>, Admitted>
+  readonly fibers: Map<Admitted, Fiber.Fiber<unknown, unknown>>
   /** How many admitted requests have not ended. */
   inFlight: number
   /** Whether new requests are taken. */
@@ -29,10 +29,12 @@ export interface Method {
   readonly span: RequestSpan
 }
 
-export interface Admitted extends Asked, Suspendable {
+export interface Admitted extends Asked, Suspendable<Admitted> {
   /** When it came. */
   readonly at: number
   readonly method: Method
+  /** Whether its caller has said that it waits no longer. */
+  cancelled: boolean
 }
 
 /** The request that a handler's fiber runs for. Fibers that the handler forks inherit it. */

@@ -15,6 +15,7 @@ import type { KeyedHash } from "./keyedHash.ts"
 import { Memory } from "./memory.ts"
 import { Replies } from "./replies.ts"
 import { Senders } from "./senders.ts"
+import type { Admitted } from "./request.ts"
 import type { Sizes } from "../sizes.ts"
 import type { Bound } from "./suspended.ts"
 import { Suspended } from "./suspended.ts"
@@ -48,6 +49,8 @@ export interface Server {
   readonly onRequest: (datagram: Uint8Array, from: Peer) => void
   /** Takes a datagram whose header says that it answers a challenge. */
   readonly onProof: (datagram: Uint8Array, from: Peer) => void
+  /** Takes a datagram whose header says that the caller of a request waits no longer. */
+  readonly onCancel: (datagram: Uint8Array, from: Peer) => void
   /** This peer has sent back an id that only it can have received. */
   readonly onAddressProven: (from: Peer, at: number) => void
 }
@@ -76,6 +79,10 @@ export const make = (wire: Wire, options: Options): Server => {
       if (parts === undefined) return wire.drop("UnknownId", from)
       parts.challenges.onProof(datagram, from)
     },
+    onCancel: (datagram, from) => {
+      if (parts === undefined) return wire.drop("UnknownId", from)
+      parts.admission.cancel(datagram, from)
+    },
     onAddressProven: (from, at) => parts?.senders.prove(from.host, at)
   }
 }
@@ -88,7 +95,7 @@ const makeParts = (wire: Wire, groups: Groups, options: Options): Parts => {
   const senders = new Senders({ hash, secret, sizes, ...limits })
   const challenges = new Challenges(wire, senders, sizes)
   const replies = new Replies(wire, senders, challenges)
-  const suspended = new Suspended(limits)
+  const suspended = new Suspended<Admitted>(limits)
   const memory = options.memory === undefined
     ? undefined
     : new Memory({ ...options.memory, senders: sizes.buckets, onEarly: wire.metrics.forgotten })

@@ -9,7 +9,7 @@ import { sameIds } from "../wire/ids.ts"
 import type { Budget } from "./senders.ts"
 import { networkShare } from "./senders.ts"
 
-export interface Suspendable extends Slotted<Suspendable> {
+export interface Suspendable<Self> extends Slotted<Self> {
   readonly id: Uint8Array
   /** Of its id, its sender and its port. Strangers must not be able to compute it. */
   readonly hash: number
@@ -34,7 +34,7 @@ export interface Bound {
  */
 export type Room = "any" | "proven" | "none"
 
-export class Suspended {
+export class Suspended<Request extends Suspendable<Request>> {
   readonly #ofSender: Bound
   readonly #ofNetwork: Bound
   readonly #all: Share
@@ -43,7 +43,7 @@ export class Suspended {
   // By the hash of their names, which strangers can't compute. Those that collide have one share together.
   readonly #senders = new Map<number, Share>()
   readonly #networks = new Map<number, Share>()
-  readonly #requests = new Slots<Suspendable>()
+  readonly #requests = new Slots<Request>()
 
   constructor(options: { readonly all: Bound; readonly sender: Bound }) {
     const { all, sender } = options
@@ -71,19 +71,19 @@ export class Suspended {
   }
 
   /**
-   * Whether the request in this datagram is here already. Its id stands in `datagram` from `start` on. Two requests that have
-   * the same id have the same sender if they have the same hash.
+   * The request with the id that stands in `datagram` from `start` on. Two requests that have the same id have the same sender
+   * if they have the same hash.
    */
-  isRepeated(hash: number, datagram: Uint8Array, start: number): boolean {
-    if (this.#all.requests === 0) return false
+  find(hash: number, datagram: Uint8Array, start: number): Request | undefined {
+    if (this.#all.requests === 0) return undefined
     let known = this.#requests.first(hash)
     while (known !== undefined && !(known.hash === hash && sameIds(known.id, 0, datagram, start))) {
       known = known.nextInSlot
     }
-    return known !== undefined
+    return known
   }
 
-  add(request: Suspendable): void {
+  add(request: Request): void {
     const { budget: { hash, networkHash } } = request
     request.suspended = true
     this.#requests.add(request)
@@ -93,7 +93,7 @@ export class Suspended {
   }
 
   /** Does nothing if it is not here. */
-  remove(request: Suspendable): void {
+  remove(request: Request): void {
     if (!request.suspended) return
     const { budget: { hash, networkHash } } = request
     request.suspended = false
@@ -103,6 +103,9 @@ export class Suspended {
     removeFrom(this.#senders, hash, request)
   }
 }
+
+/** What a request takes up. */
+type Weight = Pick<Suspendable<unknown>, "heapBytes" | "proven">
 
 /** What one sender, one network, or all have here. */
 class Share {
@@ -125,7 +128,7 @@ class Share {
     return this.#unproven >= most || this.#unprovenBytes >= bytes * 0.75 ? "proven" : "any"
   }
 
-  add({ heapBytes, proven }: Suspendable): void {
+  add({ heapBytes, proven }: Weight): void {
     this.requests++
     this.#bytes += heapBytes
     if (proven) return
@@ -133,7 +136,7 @@ class Share {
     this.#unprovenBytes += heapBytes
   }
 
-  remove({ heapBytes, proven }: Suspendable): void {
+  remove({ heapBytes, proven }: Weight): void {
     this.requests--
     this.#bytes -= heapBytes
     if (proven) return
@@ -150,7 +153,7 @@ const shareOf = (shares: Map<number, Share>, hash: number, bound: Bound): Share 
   return share
 }
 
-const removeFrom = (shares: Map<number, Share>, hash: number, request: Suspendable): void => {
+const removeFrom = (shares: Map<number, Share>, hash: number, request: Weight): void => {
   const share = shares.get(hash)
   if (share === undefined) return
   share.remove(request)

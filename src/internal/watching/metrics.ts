@@ -34,12 +34,15 @@ export type RequestOutcome =
   | "throttled"
   | "oversize"
   | "defect"
+  /** Its group closed while its handler ran. */
   | "interrupted"
+  /** Its caller was interrupted, and has said so. Nothing was answered. */
+  | "cancelled"
 
 /**
  * Why a datagram was dropped.
  * - `Malformed`: it is no frame, or its body does not decode.
- * - `UnknownId`: no call in flight has its id, or no challenge has its token.
+ * - `UnknownId`: no call in flight has its id, no challenge has its token, or no request that runs is the one to cancel.
  * - `ForeignSender`: it answers a call, and comes from elsewhere than the peer that was called.
  * - `PortZero`: nothing can be sent back to where it came from.
  * - `Unsealed`: its seal does not hold.
