@@ -34,7 +34,7 @@ const ping = Effect.fn("ping")(function*(server: NetAddress.InetAddress) {
   return yield* flaky(server).ping().pipe(
     Protocol.withTimeout("500 millis"),
     Effect.tapErrorTag("NoResponse", (error) => Console.log(error.message)),
-    Effect.retry({ schedule: Schedule.exponential("50 millis"), times: 3, while: (e) => e._tag === "NoResponse" })
+    Effect.retry({ schedule: Schedule.exponential("50 millis"), times: 3, while: Protocol.isNoResponse })
   )
 })
 

@@ -1,12 +1,12 @@
 /**
  * How to test a program's deadlines and retries: `Transport` is a service, so a test provides one that loses datagrams,
- * and `TestClock` lets seconds pass in no time.
+ * and `whileTimePasses` lets seconds pass in no time.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Equal, Fiber, Layer, Schedule } from "effect"
+import { Clock, Effect, Equal, Layer, Schedule } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { NetAddress } from "effect/net"
-import { TestClock } from "effect/testing"
+import { whileTimePasses } from "effect-rpcudp/testing"
 import { Greeter, NotFound } from "./greeter/Greeter.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -21,7 +21,7 @@ const greet = Effect.fn("greet")(function*(address: NetAddress.InetAddress) {
 const greetStubbornly = (address: NetAddress.InetAddress) =>
   greet(address).pipe(
     Protocol.withTimeout("300 millis"),
-    Effect.retry({ schedule: Schedule.spaced("1 second"), times: 3, while: (e) => e._tag === "NoResponse" })
+    Effect.retry({ schedule: Schedule.spaced("1 second"), times: 3, while: Protocol.isNoResponse })
   )
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -70,22 +70,16 @@ const nodeThatLoses = (lost: number) =>
 describe("greet", () => {
   it.effect("gives up after five seconds, and not before", () =>
     Effect.gen(function*() {
-      const fiber = yield* Effect.forkChild(Effect.flip(greet(self)), { startImmediately: true })
-      yield* TestClock.adjust("4999 millis")
-      assert.isUndefined(fiber.pollUnsafe())
-      yield* TestClock.adjust("1 milli")
-      const error = yield* Fiber.join(fiber)
+      const error = yield* whileTimePasses(Effect.flip(greet(self)))
+      assert.strictEqual(yield* Clock.currentTimeMillis, 5000)
       assert.strictEqual(error._tag, "NoResponse")
       assert.strictEqual(error.message, `192.0.2.1:1234 did not answer "sayhi" within 5s`)
     }).pipe(Effect.provide(nodeThatLoses(1))))
 
   it.effect("is answered by the third attempt when two requests are lost", () =>
     Effect.gen(function*() {
-      const fiber = yield* Effect.forkChild(greetStubbornly(self), { startImmediately: true })
+      assert.strictEqual(yield* whileTimePasses(greetStubbornly(self)), "Hello Ada")
       // Two deadlines of 300 ms, and a second behind each.
-      yield* TestClock.adjust("2599 millis")
-      assert.isUndefined(fiber.pollUnsafe())
-      yield* TestClock.adjust("1 milli")
-      assert.strictEqual(yield* Fiber.join(fiber), "Hello Ada")
+      assert.strictEqual(yield* Clock.currentTimeMillis, 2600)
     }).pipe(Effect.provide(nodeThatLoses(2))))
 })

@@ -35,7 +35,15 @@ import * as Wire from "./internal/endpoint.ts"
 import * as Transport from "./Transport.ts"
 
 export type { CallError } from "./internal/errors.ts"
-export { DuplicateMethod, InvalidResponse, NoResponse, Oversize, Rejected, TooManyCalls } from "./internal/errors.ts"
+export {
+  DuplicateMethod,
+  InvalidResponse,
+  isNoResponse,
+  NoResponse,
+  Oversize,
+  Rejected,
+  TooManyCalls
+} from "./internal/errors.ts"
 export type { Limits, Memory } from "./internal/limits.ts"
 export type { RetransmitSchedule, Transmission } from "./internal/calling/retransmission.ts"
 export type { Key, KeyRing } from "./internal/sealing/keyRing.ts"
@@ -204,7 +212,7 @@ export const CurrentTimeout = Context.Reference<Duration.Duration | undefined>(
  *   return yield* protocol.call("127.0.0.1:8468", "stun", [])
  * }).pipe(
  *   Protocol.withTimeout("300 millis"),
- *   Effect.retry({ schedule: Schedule.exponential("50 millis"), times: 3, while: (e) => e._tag === "NoResponse" })
+ *   Effect.retry({ schedule: Schedule.exponential("50 millis"), times: 3, while: Protocol.isNoResponse })
  * )
  * ```
  *

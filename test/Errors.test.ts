@@ -48,6 +48,13 @@ describe("errors", () => {
     expect(message.length).toBeLessThan(300)
   })
 
+  // broken by `true` for the `instanceof` in `isNoResponse`
+  it("of all that a call may fail with, `isNoResponse` knows its own", () => {
+    const all = messages.map(([error]) => error)
+    expect(all.filter(Protocol.isNoResponse)).toStrictEqual(all.slice(0, 1))
+    expect([undefined, null, "NoResponse", { _tag: "NoResponse" }].some(Protocol.isNoResponse)).toBe(false)
+  })
+
   it("survive their own schemas", () => {
     for (
       const [schema, error] of [

@@ -34,6 +34,14 @@ const fine = {
 }
 
 const types = () => {
+  // one policy of retries for procedures that fail with different errors
+  const policy = { times: 3, while: Protocol.isNoResponse }
+  const retried = Effect.flatMap(Protocol.client(Greeter), (greeter) => {
+    const peer = greeter("127.0.0.1:1")
+    return Effect.all([Effect.retry(peer.sayhi("Ada"), policy), Effect.retry(peer.lookup("k"), policy)])
+  })
+  same<Effect.Error<typeof retried>, NotFound | Protocol.CallError>(true)
+
   // the handlers' parameters need no annotation, and their services are the layer's
   const layer = Greeter.toLayer({
     sayhi: Effect.fn("sayhi")(function*(name) {

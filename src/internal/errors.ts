@@ -22,6 +22,26 @@ export class NoResponse extends Schema.TaggedError<NoResponse>()("NoResponse", {
 }
 
 /**
+ * Whether an error is `NoResponse`, whatever else a call may fail with: one policy of retries fits all procedures.
+ *
+ * ```ts
+ * import { Effect, Schedule } from "effect"
+ * import { Protocol } from "effect-rpcudp"
+ *
+ * const policy = { schedule: Schedule.exponential("50 millis"), times: 3, while: Protocol.isNoResponse }
+ *
+ * const call = Effect.gen(function*() {
+ *   const protocol = yield* Protocol.Protocol
+ *   return yield* protocol.call("127.0.0.1:8468", "stun", []).pipe(Effect.retry(policy))
+ * })
+ * ```
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isNoResponse = (error: unknown): error is NoResponse => error instanceof NoResponse
+
+/**
  * The body of the request, or of the response, is over `limit` bytes; `size` is its length in bytes. A request that is too
  * long was not sent, so nothing was executed. Where the response is too long, the handler has run.
  *

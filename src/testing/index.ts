@@ -4,3 +4,4 @@
  * @since 0.1.0
  */
 export * as SimulatedNetwork from "./SimulatedNetwork.ts"
+export { whileTimePasses } from "./whileTimePasses.ts"
