@@ -139,6 +139,10 @@ const ofCalling: ReadonlyArray<Mutation> = [
         "if (calls.interrupt(call) && options.cancel)",
         "if (calls.interrupt(call) && false)"
       ]],
+      "internal/serving/admission": [[
+        "ofId(datagram, idOffset) ^ originOf(senders.of(from.host), from), datagram",
+        "ofId(datagram, idOffset), datagram"
+      ]],
       "internal/serving/handling": [
         ["    running.interruptUnsafe()\n", ""],
         ["      if (request.cancelled) return this.#finish(request, \"cancelled\", undefined)\n", ""]
@@ -146,7 +150,6 @@ const ofCalling: ReadonlyArray<Mutation> = [
     },
     "only it: nothing is sent at a deadline, after an answer, or with `cancel: false`": {
       "internal/calling/caller": [
-        ["if (calls.interrupt(call) && options.cancel)", "calls.interrupt(call)\n      if (options.cancel)"],
         [" && options.cancel)", ")"]
       ]
     },
@@ -161,8 +164,8 @@ const ofCalling: ReadonlyArray<Mutation> = [
     },
     "for nothing, from elsewhere, or for an answered request changes nothing, and is not answered": {
       "internal/serving/admission": [[
-        "ofId(datagram, idOffset) ^ originOf(senders.of(from.host), from), datagram",
-        "ofId(datagram, idOffset), datagram"
+        "if (request === undefined || !handling.cancel(request)) wire.drop(\"UnknownId\", from)",
+        "if (request !== undefined) handling.cancel(request)"
       ]]
     },
     "no handler outlives its caller by more than the way of a cancel": {
