@@ -440,6 +440,27 @@ describe("Codec", () => {
     }
   })
 
+  it("a bigint of 32 bits is as short as the number", () => {
+    for (const [value, hex] of [[-0x8000_0000n, "d280000000"], [0xffff_ffffn, "ceffffffff"]] as const) {
+      expect(Buffer.from(succeed(Codec.encodeResponse(id, value)).subarray(21)).toString("hex")).toBe(hex)
+    }
+    expect(succeed(Codec.encodeResponse(id, -0x8000_0001n))).toHaveLength(21 + 9)
+    expect(succeed(Codec.encodeResponse(id, 0x1_0000_0000n))).toHaveLength(21 + 9)
+  })
+
+  it("what can't be written is told with its place, in a map, too", () => {
+    const symbol = Symbol("s")
+    const f = () => {}
+    for (
+      const [value, path] of [
+        [[1, [symbol]], [1, 0]],
+        [{ a: { b: symbol } }, ["a", "b"]],
+        [new Map<unknown, unknown>([[1, 2], ["k", [symbol]]]), ["k", 0]],
+        [new Map<unknown, unknown>([[[f], 1]]), [String(f), 0]]
+      ] as const
+    ) expect(fail(Codec.encodeResponse(id, value))).toMatchObject({ _tag: "Unencodable", path })
+  })
+
   describe("an integer over 32 bits is unsigned if it is positive, behind", () => {
     const float = (hex: string) => Buffer.from(hex, "hex").readDoubleBE()
     const bytes = (length: number) => new Uint8Array(length).fill(0xd3)

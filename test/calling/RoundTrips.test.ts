@@ -64,6 +64,10 @@ describe("RoundTrips", () => {
     trips.measured("a", 100 * ms, 0)
     trips.overdue("a", 0, 300 * ms, 0, 300 * ms - 1)
     expect(trips.timeoutOf("a")).toBe(300 * ms)
+    trips.overdue("a", second, 300 * ms, second, 1300 * ms - 1)
+    expect(trips.timeoutOf("a")).toBe(300 * ms)
+    trips.overdue("a", second, 300 * ms, second, 1300 * ms)
+    expect(trips.timeoutOf("a")).toBe(600 * ms)
   })
 
   it("is not made longer by a datagram that was lost before the last measurement", () => {
@@ -80,6 +84,11 @@ describe("RoundTrips", () => {
     trips.measured("a", 100 * ms, second)
     trips.overdue("a", 0, second, 2 * second, 3 * second)
     expect(trips.timeoutOf("a")).toBe(600 * ms)
+    // A call that began with the measurement has what it began with.
+    const others = new RoundTrips(2)
+    others.measured("a", 100 * ms, second)
+    others.overdue("a", second, 400 * ms, 2 * second, 3 * second)
+    expect(others.timeoutOf("a")).toBe(800 * ms)
   })
 
   describe("an answer to one of several transmissions", () => {
@@ -98,6 +107,10 @@ describe("RoundTrips", () => {
       expect(trips.measuredTimeoutOf("a")).toBe(300 * ms)
       trips.ambiguous("a", 0, 200 * ms, 600 * ms)
       expect(trips.timeoutOf("a")).toBe(1301 * ms)
+      const later = new RoundTrips(2)
+      later.measured("a", 100 * ms, 0)
+      later.ambiguous("a", second, 2 * second, 2301 * ms)
+      expect(later.timeoutOf("a")).toBe(1301 * ms)
     })
 
     it("of a call that began before the last measurement says nothing", () => {

@@ -318,6 +318,76 @@ describe("Senders", () => {
       }
     })
 
+    it("hosts that were heard lately are known, and forgotten all together once they are too many", () => {
+      const senders = make({ sizes: { ...sizes, knownHosts: 2 } })
+      const [a, b] = [senders.of("10.0.0.1"), senders.of("10.0.0.2")]
+      expect([senders.of("10.0.0.1"), senders.of("10.0.0.2")].map((known, i) => known === [a, b][i])).toStrictEqual([
+        true,
+        true
+      ])
+      const c = senders.of("10.0.0.3")
+      expect(senders.of("10.0.0.3")).toBe(c)
+      expect(senders.of("10.0.0.1")).not.toBe(a)
+    })
+
+    it("whoever belongs to a sender that has proven itself is known to have, even if it was not heard before", () => {
+      const senders = make()
+      senders.prove("2001:db8::1", 0)
+      expect(senders.hasCredit(senders.of("2001:db8::2"), 1, 0)).toBe(true)
+    })
+
+    it("credit is spent to the last byte, and then nothing is run for who has used up the rest as well", () => {
+      const senders = make({ replyBytesPerSecond: 1000 })
+      exhaust(senders, "10.0.0.1", 0)
+      senders.prove("10.0.0.1", 0)
+      const sender = senders.of("10.0.0.1")
+      expect(senders.hasCredit(sender, 2 ** 20, 0)).toBe(true)
+      expect(senders.hasCredit(sender, 2 ** 20 + 1, 0)).toBe(false)
+      expect(senders.spend(sender, 2 ** 20 - 1, 0)).toBe(true)
+      expect(senders.admit(sender, 0)).toBe(true)
+      expect(senders.spend(sender, 1, 0)).toBe(true)
+      expect(senders.hasCredit(sender, 1, 0)).toBe(false)
+      expect(senders.admit(sender, 0)).toBe(false)
+    })
+
+    it("an answer takes nothing from what a challenge has granted", () => {
+      const senders = make({ replyBytesPerSecond: 1000 })
+      const sender = senders.of("10.0.0.1")
+      senders.answered("10.0.0.1", challenged(senders, "10.0.0.1", 0), 0)
+      senders.prove("10.0.0.1", 1)
+      expect(senders.hasCredit(sender, 2 ** 26, 1)).toBe(true)
+    })
+
+    it("a proof that comes again within a minute does not last longer for it", () => {
+      for (const [again, until] of [[59, 600], [60, 660]] as const) {
+        const senders = make()
+        senders.prove("10.0.0.1", 0)
+        senders.prove("10.0.0.1", again * second)
+        const holds = (now: number) => senders.hasCredit(senders.of("10.0.0.1"), 1, now)
+        expect([holds(until * second - 1), holds(until * second)]).toStrictEqual([true, false])
+      }
+    })
+
+    it("a sender is alone a second after the last request of another", () => {
+      for (const [gap, admitted] of [[second, true], [second - 1, false]] as const) {
+        const senders = make({ requestsPerSecond: 10 })
+        senders.prove("10.0.0.1", 0)
+        const [one, other] = [senders.of("10.0.0.1"), senders.of("10.0.0.2")]
+        senders.admit(other, 0)
+        for (let i = 0; i < 100; i++) senders.admit(one, gap - 1)
+        expect(senders.admit(one, gap)).toBe(admitted)
+      }
+    })
+
+    it("that one sender was challenged just now spares no other, though both have one place", () => {
+      const senders = make({ sizes: { ...sizes, challengedSenders: 1 }, requestsPerSecond: 1 })
+      const [one, other] = [senders.of("10.0.0.1"), senders.of("10.0.9.2")]
+      for (const sender of [one, other]) senders.admit(sender, 0)
+      expect(senders.isDoubted(one, 0)).toBe(true)
+      expect(senders.isDoubted(one, 1)).toBe(false)
+      expect(senders.isDoubted(other, 2)).toBe(true)
+    })
+
     it("of those who have proven nothing, no name is kept", () => {
       const senders = make({ replyBytesPerSecond: 100 })
       for (let n = 0; n < 200_000; n++) {

@@ -129,6 +129,20 @@ describe("Suspended", () => {
     })
   }
 
+  it("where there is no room at all, there is none for the proven of a sender that has used up its own share", () => {
+    const suspended = new Suspended<Request>({ all: { requests: 6, bytes: 1e9 }, sender: { requests: 8, bytes: 1e9 } })
+    for (let i = 0; i < 6; i++) suspended.add(request(i, { budget: senderOf(1) }))
+    expect(suspended.roomFor(senderOf(1))).toBe("none")
+  })
+
+  it("counts the senders and the networks of which something is here", () => {
+    const suspended = new Suspended<Request>({ all: plenty, sender: plenty })
+    for (const [i, sender] of [senderOf(1, 7), senderOf(2, 7), senderOf(2, 7)].entries()) {
+      suspended.add(request(i, { budget: sender }))
+    }
+    expect([suspended.size, suspended.shares]).toStrictEqual([3, 3])
+  })
+
   it("where a sender may have nothing, there is no room", () => {
     for (const none of [{ requests: 0, bytes: 1 }, { requests: 1, bytes: 0 }]) {
       expect(new Suspended({ all: plenty, sender: none }).roomFor(senderOf(1))).toBe("none")

@@ -328,6 +328,15 @@ describe("msgpackr's dangers", () => {
     expect(Result.isFailure(Codec.encodeResponse(id, { toJSON: () => "forged" }))).toBe(true)
   })
 
+  it("an array of a class of its own is an array, whatever msgpackr has been taught of that class", () => {
+    class Odd extends Array<unknown> {}
+    addExtension({ Class: Odd, type: 0x71, pack: () => Buffer.of(1) })
+    for (const value of [Odd.from([1, "a"]), [Odd.from([1, "a"])]]) {
+      const sent = Result.getOrThrow(Codec.encodeResponse(id, value))
+      expect(Result.getOrThrow(Codec.decodeResponse(sent))).toStrictEqual(value.length === 2 ? [1, "a"] : [[1, "a"]])
+    }
+  })
+
   it("bytes arrive as a copy, and the datagram stays as it was", () => {
     const datagram = Buffer.from(hex("c4020102"))
     const value = Result.getOrThrow(Codec.decodeResponse(datagram))
