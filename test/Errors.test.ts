@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Schema } from "effect"
 import { NetAddress } from "effect/net"
-import { Codec, Protocol } from "../src/index.ts"
+import { Codec, Protocol, Transport } from "../src/index.ts"
 
 const peer = NetAddress.inetAddressFromStringUnsafe("[2001:db8::1]:4567")
 
@@ -32,6 +32,14 @@ describe("errors", () => {
       new Protocol.DuplicateMethod({ method: "m", groups: ["a", "b"] }),
       "Both \"a\" and \"b\" declare the method \"m\": one socket can serve only one of them"
     ],
+    [Transport.openErrorOf(new Error("no memory")), "The socket can't be opened: no memory (Unknown)"],
+    [
+      Transport.openErrorOf(Object.assign(new Error(""), { code: "EACCES" })),
+      "The socket can't be opened: PermissionDenied"
+    ],
+    [Transport.openErrorOf("no error"), "The socket can't be opened: Unknown"],
+    [Transport.writeErrorOf({ code: "EMSGSIZE" }, peer), "The socket refused to send to [2001:db8::1]:4567: Unknown"],
+    [Transport.closedError(), "The socket is closed"],
     [new Codec.TooLarge({ size: 8193 }), "A body of 8193 bytes is over the limit of 8192"],
     [new Codec.Unencodable({ path: [], problem: "no" }), "no"]
   ]

@@ -133,4 +133,17 @@ describe("a caller", () => {
         expect((yield* Fiber.join(waiting)).message).toBe(`10.9.9.9:9 did not answer "who" within ${millis}ms`)
       }
     }))
+
+  it.effect("a node that only calls is answered, and takes no proof", () =>
+    Effect.gen(function*() {
+      const injected = Injected.make()
+      const context = yield* Layer.build(Protocol.layer().pipe(Layer.provide(injected.layer)))
+      const { call } = Context.get(context, Protocol.Protocol)
+      const peer = Injected.peerAt("10.0.0.2:2")
+      const answered = yield* Effect.forkChild(call(peer.address, "who", []), { startImmediately: true })
+      injected.receive(respond(injected.sent[0]!.datagram, "me"), peer)
+      expect(yield* Fiber.join(answered)).toBe("me")
+      injected.receive(Codec.encodeProof(new Uint8Array(Codec.idBytes)), peer)
+      expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.UnknownId": 1, "rpcudp_calls.success": 1 })
+    }).pipe(withMetrics))
 })

@@ -1,6 +1,6 @@
 /** What is sent to who has proven nothing, and how an address is proven. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Result } from "effect"
+import { Context, Effect, Fiber, Logger, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { Codec, Protocol } from "../../src/index.ts"
 import { counting, settled, value } from "../support/counting.ts"
@@ -178,4 +178,49 @@ describe("no amplifier", () => {
       }
       expect(rounds).toBe(1)
     }))
+
+  it.effect("where no challenge may be sent any more, who asks in more bytes than a refusal takes is refused aloud", () =>
+    Effect.gen(function*() {
+      const { receive, sent } = yield* poked({ limits: { requestsPerSecond: 1, replyBytesPerSecond: 1000 } })
+      const from = Injected.peerAt("10.0.0.2:2")
+      const requests = Array.from({ length: 200 }, () => requestFor("poke", ["x".repeat(60)]))
+      for (const request of requests) receive(request, from)
+      const types = typesSent(sent)
+      const challenges = types.filter((type) => type === "Challenge").length
+      // The first one is answered, and its sender asked for a proof in time.
+      expect(types.slice(0, 2)).toStrictEqual(["Challenge", "Response"])
+      expect(challenges).toBe(Math.floor(4000 / 43))
+      const refused = sent.filter(({ datagram }) => Codec.typeOf(datagram) === "Failure")
+      expect(refused.length).toBeGreaterThan(10)
+      expect(refused.map(({ datagram }) => Result.getOrThrow(Codec.decodeFailure(datagram)))[0]).toMatchObject({
+        kind: "Overloaded"
+      })
+      const ids = requests.slice(challenges, challenges + refused.length).map(Codec.idOf)
+      expect(refused.map(({ datagram }) => Codec.idOf(datagram))).toStrictEqual(ids)
+      expect(yield* metrics).toMatchObject({ "rpcudp_challenges.sent": challenges })
+    }).pipe(withMetrics))
+
+  it.effect("a proof that is no proof proves nothing, and one for which nothing waits does nothing else", () => {
+    const logged: Array<unknown> = []
+    return Effect.gen(function*() {
+      const { receive, sent } = yield* poked({ limits: { requestsPerSecond: 2, replyBytesPerSecond: 1000 } })
+      const from = Injected.peerAt("10.0.0.2:2")
+      // Half of what it may have is gone: it is challenged in time, and nothing waits for that.
+      for (let i = 0; i < 2; i++) receive(requestFor("poke"), from)
+      const challenge = sent.find(({ datagram }) => Codec.typeOf(datagram) === "Challenge")!.datagram
+      const proof = Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(challenge)))
+      const odd = proof.slice()
+      odd[Codec.headerBytes] = 0x01
+      receive(odd, from)
+      expect((yield* metrics)["rpcudp_challenges.proven"]).toBe(undefined)
+      receive(proof, from)
+      expect(yield* metrics).toMatchObject({
+        "rpcudp_challenges.proven": 1,
+        "rpcudp_datagrams_dropped.Shape": 1,
+        "rpcudp_requests.success": 2
+      })
+      yield* Effect.yieldNow
+      expect(logged).toStrictEqual([])
+    }).pipe(withMetrics, Effect.provide(Logger.layer([Logger.make(({ message }) => void logged.push(message))])))
+  })
 })

@@ -58,6 +58,19 @@ describe("closing", () => {
       expect(happened).toStrictEqual(["3000 closed"])
     }))
 
+  it.effect("the grace period lasts until the last handler has ended, not the first", () =>
+    Effect.gen(function*() {
+      const { call, close, happened } = yield* serving()
+      const calls = yield* Effect.forEach([1000, 3000], (millis) => Effect.forkChild(call("wait", millis)))
+      yield* Effect.yieldNow
+      yield* TestClock.adjust(1)
+      const closing = yield* Effect.forkChild(close)
+      yield* TestClock.adjust(4000)
+      expect(yield* Effect.forEach(calls, Fiber.join)).toStrictEqual([Exit.succeed(1000), Exit.succeed(3000)])
+      yield* Fiber.join(closing)
+      expect(happened).toStrictEqual(["3000 closed"])
+    }))
+
   it.effect("those that still run are interrupted, and waited for", () =>
     Effect.gen(function*() {
       const { call, close, happened } = yield* serving()

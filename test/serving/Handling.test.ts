@@ -37,7 +37,7 @@ class Odd extends Handlers.Service<Odd>()("robust/Odd", {
   optional: { args: [Schema.Int, Schema.optionalKey(Schema.String)], success: Schema.Int }
 }) {}
 
-const OddLive = Odd.toLayer({
+const oddHandlers = Odd.of({
   getter: () =>
     Effect.succeed({
       get x() {
@@ -51,6 +51,8 @@ const OddLive = Odd.toLayer({
   fine: () => Effect.succeed("fine"),
   optional: (n, text) => Effect.succeed(n + (text?.length ?? 0))
 })
+
+const OddLive = Odd.toLayer(oddHandlers)
 
 describe("handling", () => {
   for (
@@ -132,4 +134,56 @@ describe("handling", () => {
       expect(seen["rpcudp_requests_in_flight"]).toBe(undefined)
       expect(seen).toMatchObject({ "rpcudp_requests.invalid_arguments": 2, "rpcudp_requests.success": 2 })
     }).pipe(withMetrics, Effect.provide(Logger.layer([]))))
+
+  it.effect("a request whose schema and handler both take their time ends once, and is answered again", () =>
+    Effect.gen(function*() {
+      const Slow = Schema.String.pipe(
+        Schema.decodeTo(
+          Schema.String,
+          SchemaTransformation.transformEffect({
+            decode: (text: string) => Effect.as(Effect.yieldNow, text),
+            encode: (text: string) => Effect.succeed(text)
+          })
+        )
+      )
+      class Patient extends Handlers.Service<Patient>()("test/Patient", {
+        echo: { args: [Slow], success: Schema.String },
+        fails: { error: Schema.String }
+      }) {}
+      const injected = Injected.make()
+      const live = Patient.toLayer({
+        echo: (text) => Effect.as(Effect.yieldNow, text),
+        fails: () => Effect.fail("declared")
+      })
+      yield* Layer.build(
+        Protocol.serve(Patient).pipe(
+          Layer.provide(live),
+          Layer.provide(Protocol.layer({ gracePeriod: 0 })),
+          Layer.provide(injected.layer)
+        )
+      )
+      const from = Injected.peerAt("10.0.0.2:2")
+      const request = requestFor("echo", ["x"])
+      for (let times = 1; times <= 2; times++) {
+        injected.receive(request, from)
+        for (let i = 0; i < 10; i++) yield* Effect.yieldNow
+        expect(injected.sent).toHaveLength(times)
+      }
+      expect(Buffer.compare(injected.sent[1]!.datagram, injected.sent[0]!.datagram)).toBe(0)
+      injected.receive(requestFor("fails"), from)
+      expect(yield* metrics).toStrictEqual(
+        expect.objectContaining({
+          "rpcudp_requests.success": 1,
+          "rpcudp_requests.repeated": 1,
+          "rpcudp_requests.error": 1
+        })
+      )
+      expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(undefined)
+    }).pipe(withMetrics))
+
+  it.effect("what is no function is a defect of the build, and what returns no effect one of the handler", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Layer.build(Odd.toLayer({ ...oddHandlers, fine: undefined as never })))
+      expect(String(exit)).toContain("a handler must be a function that returns an Effect")
+    }))
 })

@@ -410,6 +410,58 @@ describe("Transport", () => {
         expect(heard).toStrictEqual(["0: 0", "1: 1", "2: 2", "3: 3", "4: 4"])
       }))
 
+    it.live("senders are told apart by host and port, and an IPv4 address is one, whatever the socket's family", () =>
+      Effect.gen(function*() {
+        const { socket, transport } = yield* underneath({ address: "::1" })
+        const heard: Array<Transport.Peer> = []
+        yield* Effect.forkScoped(transport.run((_, from) => heard.push(from)), { startImmediately: true })
+        // Peers that were heard lately have places by their ports, 1,024 of them.
+        for (
+          const [address, port] of [
+            ["::1", 1000],
+            ["::1", 2024],
+            ["::1", 1000],
+            ["::2", 1000],
+            ["::ffff:10.0.0.1", 7],
+            ["::ffff:a00:1", 8],
+            ["fe80::1.2", 9]
+          ] as const
+        ) socket.emit("message", Buffer.of(1), { address, port, family: "IPv6", size: 1 })
+        expect(heard.slice(0, 6).map(({ address }) => NetAddress.formatInet(address))).toStrictEqual([
+          "[::1]:1000",
+          "[::1]:2024",
+          "[::1]:1000",
+          "[::2]:1000",
+          "10.0.0.1:7",
+          "10.0.0.1:8"
+        ])
+        expect(heard.map(({ host }) => host)).toStrictEqual([
+          "::1",
+          "::1",
+          "::1",
+          "::2",
+          "10.0.0.1",
+          "::ffff:a00:1",
+          "fe80::1.2"
+        ])
+        expect(heard[0]!.equals(heard[1]!)).toBe(false)
+        expect(heard[0]!.equals(heard[2]!)).toBe(true)
+        expect(heard[4]!.equals(transport.peer(NetAddress.inetAddressFromStringUnsafe("10.0.0.1:7")))).toBe(true)
+      }))
+
+    it.live("what nobody wants to be told of is told to nobody", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const socket = Context.get(yield* Scope.provide(Layer.build(stuck), scope), Transport.Transport)
+        const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("10.0.0.2:2"))
+        for (let i = 0; i < 16_386; i++) socket.send(new Uint8Array(1), peer)
+        yield* Scope.close(scope, Exit.void)
+        socket.send(new Uint8Array(1), peer)
+        const errors: Array<string> = []
+        socket.send(new Uint8Array(1), peer, (error) => errors.push(error.message))
+        expect(errors).toStrictEqual(["The socket is closed"])
+      }))
+
     it.live("a socket that something else closes is closed from then on, and closes once", () =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import type { Scope } from "effect"
 import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Metric, Random, Scope as Scopes } from "effect"
 import { WebCrypto } from "effect/crypto"
@@ -463,7 +463,29 @@ describe("SimulatedNetwork", () => {
       expect(b.texts().map((text) => text.replaceAll("a", "").length)).toStrictEqual(
         Array.from({ length: 2000 }, () => 1)
       )
+      // Any of them, and to any other.
+      const changed = b.texts().map((text) => ({ at: text.search(/[^a]/s), to: text.replaceAll("a", "") }))
+      expect(new Set(changed.map(({ at }) => at))).toStrictEqual(new Set([0, 1, 2, 3]))
+      expect(new Set(changed.map(({ to }) => to)).size).toBe(255)
     }).pipe(on({ corrupt: 1 })))
+
+  it.effect("without settings all arrives at once, nothing is traced, and groups are not to be joined", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* pair
+      yield* a.send("10.0.0.2:2", "x")
+      yield* settle
+      expect(b.received).toStrictEqual([{ at: 0, from: "10.0.0.1:1", text: "x" }])
+      const { open, trace } = yield* network
+      expect(yield* trace).toStrictEqual([])
+      const address = NetAddress.inetAddressFromStringUnsafe("10.0.0.3:3")
+      const backing = yield* open(address, silent)
+      const group = NetAddress.ipFromStringUnsafe("239.0.0.1")
+      assert(NetAddress.isMulticast(group))
+      const refused = yield* Effect.flip(backing.joinMulticast({ group }))
+      expect(refused.reason).toMatchObject({ capability: "multicast", runtime: "SimulatedNetwork" })
+      expect((yield* Effect.flip(open(address, silent))).message)
+        .toContain("10.0.0.3:3 of the simulated network has a socket")
+    }).pipe(Effect.provide(SimulatedNetwork.layer())))
 
   it.effect("where there is no byte none is damaged", () =>
     Effect.gen(function*() {
