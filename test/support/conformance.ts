@@ -253,7 +253,7 @@ export const conformance = (name: string, environment: () => Environment): void 
           yield* Fiber.interrupt(call)
           peer.send(from, respond(datagram, "late"))
           peer.send(from, requestFor("nope"))
-          yield* peer.receive
+          for (const type of ["Cancel", "Failure"]) expect(Codec.typeOf((yield* peer.receive).datagram)).toBe(type)
           const after = yield* metrics
           expect(after).toMatchObject({ "rpcudp_calls.interrupted": 1, "rpcudp_datagrams_dropped.UnknownId": 1 })
           expect(after["rpcudp_calls_in_flight"]).toBe(undefined)
