@@ -129,13 +129,17 @@ export interface Group<in out Self, out Id extends string, in out P extends Proc
    * the layer). A handler that is missing or mistyped does not compile, nor one that is not declared; in what an Effect
    * builds, `of` tells of the last.
    */
-  readonly toLayer: <H extends HandlersFrom<P>, EX = never, RX = never>(
-    handlers: (H & NoExtra<H, P>) | Effect.Effect<H, EX, RX>
+  readonly toLayer: <H extends Partial<HandlersFrom<P>>, EX = never, RX = never>(
+    handlers: Complete<H, P> & ((H & NoExtra<H, P>) | Effect.Effect<H, EX, RX>)
   ) => Layer.Layer<Self, EX, Exclude<RX, Scope.Scope> | HandlersServices<H>>
 
   /** The handlers, checked against the contract, for those that are built apart from their layer. */
-  readonly of: <H extends HandlersFrom<P>>(handlers: H & NoExtra<H, P>) => H
+  readonly of: <H extends Partial<HandlersFrom<P>>>(handlers: Complete<H, P> & H & NoExtra<H, P>) => H
 }
+
+/** Names what is missing, so that the first line of the compiler's message does. */
+type Complete<H, P> = [Exclude<keyof P, keyof H>] extends [never] ? unknown
+  : `Missing handler: ${Exclude<keyof P, keyof H> & string}`
 
 type NoExtra<H, P> = { readonly [M in Exclude<keyof H, keyof P>]: never }
 
@@ -178,11 +182,21 @@ export interface ServiceOptions {
  * @category constructors
  * @since 0.1.0
  */
-export const Service = <Self>() =>
+export const Service = <Self = never>() =>
 <const Id extends string, const P extends Procedures>(
   id: Id,
   procedures: P,
   options?: ServiceOptions
+): [Self] extends [never] ? MissingSelf : Group<Self, Id, P> =>
+  // Where `Self` is missing, there is a group all the same: it is the type alone that says so.
+  makeGroup<Self, Id, P>(id, procedures, options) as [Self] extends [never] ? MissingSelf : Group<Self, Id, P>
+
+type MissingSelf = "Missing `Self` generic - use `class Self extends Handlers.Service<Self>()(...)`"
+
+const makeGroup = <Self, const Id extends string, const P extends Procedures>(
+  id: Id,
+  procedures: P,
+  options: ServiceOptions | undefined
 ): Group<Self, Id, P> => {
   const key = Context.Service<Self, Implementation>()(id)
   const contract = compile(id, procedures)
@@ -190,7 +204,7 @@ export const Service = <Self>() =>
     procedures,
     contract,
     implementation: Effect.service(key),
-    toLayer: <H extends HandlersFrom<P>, EX, RX>(handlers: H | Effect.Effect<H, EX, RX>) =>
+    toLayer: <H extends Partial<HandlersFrom<P>>, EX, RX>(handlers: H | Effect.Effect<H, EX, RX>) =>
       Layer.effect(
         key,
         Effect.map(
@@ -201,7 +215,7 @@ export const Service = <Self>() =>
           ([handlers, context]) => implement(id, contract, options?.idempotent ?? false, handlers, context)
         )
       ),
-    of: <H extends HandlersFrom<P>>(handlers: H): H => handlers
+    of: <H extends Partial<HandlersFrom<P>>>(handlers: H): H => handlers
   })
 }
 
@@ -328,7 +342,7 @@ const implement = <P extends Procedures, R>(
   group: string,
   contract: Contract,
   idempotent: boolean,
-  handlers: HandlersFrom<P>,
+  handlers: Partial<HandlersFrom<P>>,
   context: Context.Context<R>
 ): Implementation => ({
   group,

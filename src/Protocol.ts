@@ -12,6 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as AddressResolver from "effect/net/AddressResolver"
+import type * as Dns from "effect/net/Dns"
+import type * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"
 import type * as Scope from "effect/Scope"
 import * as Codec from "./Codec.ts"
@@ -23,6 +26,7 @@ import { durationOf, limitsOf, memoryOf } from "./internal/limits.ts"
 import * as Ids from "./internal/wire/ids.ts"
 import * as KeyedHash from "./internal/serving/keyedHash.ts"
 import { PerSecond } from "./internal/serving/rates.ts"
+import { peerAddress } from "./internal/calling/peerAddress.ts"
 import type { RetransmitSchedule } from "./internal/calling/retransmission.ts"
 import { adaptive as adaptiveSchedule } from "./internal/calling/retransmission.ts"
 import type { KeyRing } from "./internal/sealing/keyRing.ts"
@@ -300,8 +304,8 @@ export type Client<P extends Handlers.Procedures> = {
 }
 
 /**
- * Calls the procedures of a group at any peer: an address, or a string that parses as one (any other throws). Arguments
- * that do not fit their schema are a defect of the caller.
+ * Calls the procedures of a group at any peer: an address, or a string that parses as one. Any other throws: `resolve` looks
+ * host names up. Arguments that do not fit their schema are a defect of the caller.
  *
  * ```ts
  * import { Effect, Schema } from "effect"
@@ -324,13 +328,46 @@ export const client = <P extends Handlers.Procedures>(
   group: Handlers.AnyGroup & { readonly procedures: P }
 ): Effect.Effect<(peer: NetAddress.InetAddressInput) => Client<P>, never, Protocol> =>
   Effect.map(Protocol, (protocol) => (peer) => {
-    const address = NetAddress.inetAddressFromInputUnsafe(peer)
+    const address = peerAddress(peer)
     const methods = Array.from(group.contract.values(), (procedure) => [
       procedure.method,
       (...args: ReadonlyArray<unknown>) => protocol.callProcedure(address, procedure, args)
     ])
     // The contract was compiled from these very procedures, whose types it has let go.
     return Object.fromEntries(methods) as Client<P>
+  })
+
+/**
+ * The address of a peer that is known by a host name, `"example.org:4577"`: the first one that this socket reaches. A socket that
+ * is bound to an IPv4 address reaches no IPv6 address.
+ *
+ * ```ts
+ * import { NodeAddressResolver, NodeDns } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { Protocol } from "effect-rpcudp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const protocol = yield* Protocol.Protocol
+ *   return yield* protocol.call(yield* Protocol.resolve("localhost:8468"), "stun", [])
+ * }).pipe(Effect.provide(NodeAddressResolver.layer.pipe(Layer.provide(NodeDns.layer))))
+ * ```
+ *
+ * @category clients
+ * @since 0.1.0
+ */
+export const resolve = (
+  peer: Host.HostPortInput
+): Effect.Effect<
+  NetAddress.InetAddress,
+  Dns.DnsError | NetAddress.NetAddressError,
+  AddressResolver.AddressResolver | Protocol
+> =>
+  Effect.gen(function*() {
+    const { address } = yield* Protocol
+    const resolver = yield* AddressResolver.AddressResolver
+    const family = NetAddress.familyOf(address) === "IPv4" ? "IPv4" : undefined
+    const [first] = yield* resolver.resolve(peer, { family })
+    return first
   })
 
 /**
@@ -479,7 +516,7 @@ const make = Effect.fnUntraced(function*(
     call: (peer, method, args) =>
       Effect.suspend(() =>
         // Without a procedure there is no declared error.
-        call(NetAddress.inetAddressFromInputUnsafe(peer), method, args) as Effect.Effect<unknown, CallError>
+        call(peerAddress(peer), method, args) as Effect.Effect<unknown, CallError>
       ),
     callProcedure: (peer, procedure, args) => call(peer, procedure.method, args, procedure),
     serve: server.serve,

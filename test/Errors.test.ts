@@ -23,7 +23,7 @@ describe("errors", () => {
     [rejected("InvalidArguments", "why"), "[2001:db8::1]:4567 refused the arguments of \"m\": \"why\""],
     [rejected("Overloaded"), "[2001:db8::1]:4567 is too busy for \"m\""],
     [rejected("Defect"), "The handler of \"m\" died at [2001:db8::1]:4567"],
-    [rejected("Failed", { a: 1 }), "\"m\" failed at [2001:db8::1]:4567"],
+    [rejected("Failed", { a: 1 }), "\"m\" failed at [2001:db8::1]:4567: {\"a\":1}"],
     [
       new Protocol.InvalidResponse({ peer, method: "m", issue: "Expected string" }),
       "[2001:db8::1]:4567 answered \"m\" with what does not fit: Expected string"
@@ -50,10 +50,14 @@ describe("errors", () => {
   }
 
   it("show a peer's text without its control characters, and not all of it", () => {
-    const { message } = rejected("InvalidArguments", `\u001b[2J\n${"x".repeat(10_000)}`)
-    expect(message).not.toContain("\u001b")
-    expect(message).not.toContain("\n")
-    expect(message.length).toBeLessThan(300)
+    const text = `\u001b[2J\n${"x".repeat(10_000)}`
+    for (const detail of [text, [text], { [text]: 1n }, new Map([[text, text]]), new Date(Number.NaN)]) {
+      for (const reason of ["InvalidArguments", "Failed"] as const) {
+        const { message } = rejected(reason, detail)
+        expect(message).not.toMatch(/\p{Cc}/u)
+        expect(message.length).toBeLessThan(300)
+      }
+    }
   })
 
   // broken by `true` for the `instanceof` in `isNoResponse`

@@ -34,6 +34,13 @@ const fine = {
 }
 
 const types = () => {
+  // the compiler's message names what is missing, in its first line
+  same<Parameters<typeof Greeter.toLayer<Omit<typeof fine, "when">>>[0] extends "Missing handler: when" ? 1 : 0, 1>(
+    true
+  )
+  // @ts-expect-error a group without its `Self`
+  class Nobody extends Handlers.Service()("types/Nobody", {}) {}
+
   // one policy of retries for procedures that fail with different errors
   const policy = { times: 3, while: Protocol.isNoResponse }
   const retried = Effect.flatMap(Protocol.client(Greeter), (greeter) => {

@@ -1,5 +1,6 @@
 /** How a call, and how serving, can fail. Protocol exports them all. */
 import * as Duration from "effect/Duration"
+import * as Formatter from "effect/Formatter"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Schema from "effect/Schema"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
@@ -89,7 +90,7 @@ export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", {
       case "Defect":
         return `The handler of "${this.method}" died at ${peer}`
       case "Failed":
-        return `"${this.method}" failed at ${peer}`
+        return `"${this.method}" failed at ${peer}: ${Formatter.format(this.detail).slice(0, 200)}`
     }
   }
 }

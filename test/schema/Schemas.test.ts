@@ -1,6 +1,7 @@
 /** What a schema allows arrives equal, through the procedure's own codec and the bytes of the wire. */
 import { assert, describe, expect, it, vi } from "@effect/vitest"
 import {
+  Cause,
   Context,
   Effect,
   Equal,
@@ -444,6 +445,9 @@ describe("schemas", () => {
       const older = yield* peer.class(person)
       assert(older instanceof Person)
       expect(older).toStrictEqual(new Person({ ...person, score: 2n }))
+      // The compiler takes a plain object of the same shape. The class does not.
+      const plain = yield* Effect.exit(peer.class({ ...person }))
+      assert(Exit.isFailure(plain) && Cause.hasDies(plain.cause))
       expect(yield* peer.slow("x")).toBe("decoded encoded decoded encoded x")
       expect(yield* Effect.flip(peer.slowError("x"))).toStrictEqual({ slow: "decoded encoded decoded encoded x" })
       expect(yield* Effect.flip(peer.errors(true))).toBe(9n)

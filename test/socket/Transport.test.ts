@@ -329,6 +329,10 @@ describe("Transport", () => {
           reason: { kind: "Unreachable" }
         })
         expect(yield* greeter(address).poke()).toBe(undefined)
+        // broken by leaving out `familyError` in src/internal/socket/effect.ts
+        network.refuses = () => refusal
+        expect((yield* Effect.flip(greeter("[2001:db8::1]:9").poke())).message).toContain("reaches no IPv6 address")
+        expect((yield* Effect.flip(greeter("10.9.9.9:9").poke())).message).not.toContain("IPv6")
       }))
 
     it.live("a refusal that comes after the call was interrupted is nobody's", () =>

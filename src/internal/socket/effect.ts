@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import { run } from "../eager.ts"
 import type { Peer, Socket } from "./contract.ts"
-import { closedError, writeError } from "./errors.ts"
+import { closedError, familyError, writeError } from "./errors.ts"
 import { reachable, target } from "./family.ts"
 
 // Writes that may wait for a socket that is stuck: more than any burst, and not without end.
@@ -48,7 +48,9 @@ export const make = Effect.fnUntraced(function*(): Effect.fn.Return<
     const settle = (exit: Exit.Exit<void, DatagramSocket.DatagramSocketError>) => {
       if (waiting !== undefined) writes.delete(waiting)
       if (Exit.isSuccess(exit) || onFailure === undefined) return
-      onFailure(Option.getOrElse(Cause.findErrorOption(exit.cause), closedError))
+      const error = Option.getOrElse(Cause.findErrorOption(exit.cause), closedError)
+      const reaches = mapped || NetAddress.isInetAddressV4(to.address)
+      onFailure(reaches || isClosed(error) ? error : familyError(to.address))
     }
     run(writer.write({ payload: datagram, address: to.target }), context, settle, (write) => {
       waiting = write
@@ -69,6 +71,9 @@ export const make = Effect.fnUntraced(function*(): Effect.fn.Return<
       )
   }
 })
+
+const isClosed = (error: DatagramSocket.DatagramSocketError): boolean =>
+  error.reason._tag === "DatagramSocketClosedError"
 
 class SocketPeer implements Peer {
   // A received datagram is its own address: it must be handed back as it is, never copied.

@@ -39,7 +39,7 @@ export const openErrorOf = (cause: unknown): DatagramSocket.DatagramSocketError 
  * @since 0.1.0
  */
 export const writeErrorOf = (cause: unknown, to: NetAddress.InetAddress): DatagramSocket.DatagramSocketError =>
-  writeError(writeKind(cause), to, cause)
+  codeOf(cause) === "EAFNOSUPPORT" ? familyError(to) : writeError(writeKind(cause), to, cause)
 
 /**
  * A socket that has closed.
@@ -62,6 +62,14 @@ export const writeError = (
   cause: unknown
 ): DatagramSocket.DatagramSocketError =>
   new DatagramSocket.DatagramSocketError({ reason: new WriteError({ kind, address, cause }) })
+
+/** Of an address that the socket does not reach, whatever the system would say. */
+export const familyError = (address: NetAddress.InetAddress): DatagramSocket.DatagramSocketError =>
+  writeError(
+    "Unreachable",
+    address,
+    new Error("a socket that is bound to an IPv4 address reaches no IPv6 address; one bound to \"::\" reaches both")
+  )
 
 export const codeOf = (cause: unknown): unknown => cause instanceof Error && "code" in cause ? cause.code : undefined
 

@@ -6,7 +6,7 @@ import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import type * as Dgram from "node:dgram"
 import * as Builtin from "../builtin.ts"
 import type { Options } from "./contract.ts"
-import { closedError, codeOf, openError, openErrorOf, writeErrorOf } from "./errors.ts"
+import { closedError, codeOf, familyError, openError, openErrorOf, writeErrorOf } from "./errors.ts"
 import { toBind } from "./family.ts"
 
 /**
@@ -150,6 +150,7 @@ export class Socket {
 
   #writeError(cause: unknown, host: string, port: number): DatagramSocket.DatagramSocketError {
     if (!this.#open || codeOf(cause) === "ERR_SOCKET_DGRAM_NOT_RUNNING") return closedError()
+    if (!this.#ipv6 && host.includes(":")) return familyError(this.addressOf(host, port))
     return writeErrorOf(cause, this.addressOf(host, port))
   }
 }
