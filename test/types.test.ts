@@ -39,7 +39,7 @@ const types = () => {
     true
   )
   // @ts-expect-error a group without its `Self`
-  class Nobody extends Handlers.Service()("types/Nobody", {}) {}
+  void class extends Handlers.Service()("types/Nobody", {}) {}
 
   // one policy of retries for procedures that fail with different errors
   const policy = { times: 3, while: Protocol.isNoResponse }
