@@ -120,6 +120,8 @@ export interface Group<in out Self, out Id extends string, in out P extends Proc
 
   readonly key: Id
   readonly procedures: P
+  /** Whether its handlers may run again for a request that comes again. */
+  readonly idempotent: boolean
   readonly contract: Contract
   /** The handlers that the tag stands for. */
   readonly implementation: Effect.Effect<Implementation, never, Self>
@@ -200,8 +202,10 @@ const makeGroup = <Self, const Id extends string, const P extends Procedures>(
 ): Group<Self, Id, P> => {
   const key = Context.Service<Self, Implementation>()(id)
   const contract = compile(id, procedures)
+  const idempotent = options?.idempotent ?? false
   return Object.assign(key, {
     procedures,
+    idempotent,
     contract,
     implementation: Effect.service(key),
     toLayer: <H extends Partial<HandlersFrom<P>>, EX, RX>(handlers: H | Effect.Effect<H, EX, RX>) =>
@@ -212,7 +216,7 @@ const makeGroup = <Self, const Id extends string, const P extends Procedures>(
             Effect.isEffect(handlers) ? handlers : Effect.succeed(handlers),
             Effect.context<HandlersServices<H>>()
           ),
-          ([handlers, context]) => implement(id, contract, options?.idempotent ?? false, handlers, context)
+          ([handlers, context]) => implement(id, contract, idempotent, handlers, context)
         )
       ),
     of: <H extends Partial<HandlersFrom<P>>>(handlers: H): H => handlers
@@ -232,6 +236,7 @@ const makeGroup = <Self, const Id extends string, const P extends Procedures>(
 export interface AnyGroup {
   readonly key: string
   readonly procedures: Procedures
+  readonly idempotent: boolean
   readonly contract: Contract
   readonly implementation: Effect.Effect<Implementation, never, unknown>
 }

@@ -27,12 +27,14 @@ import * as Ids from "./internal/wire/ids.ts"
 import * as KeyedHash from "./internal/serving/keyedHash.ts"
 import { PerSecond } from "./internal/serving/rates.ts"
 import { peerAddress } from "./internal/calling/peerAddress.ts"
+import { Peers as EqualPeers } from "./internal/calling/peers.ts"
 import type { RetransmitSchedule } from "./internal/calling/retransmission.ts"
 import { adaptive as adaptiveSchedule } from "./internal/calling/retransmission.ts"
 import type { KeyRing } from "./internal/sealing/keyRing.ts"
 import * as Seal from "./internal/sealing/seal.ts"
 import * as Server from "./internal/serving/server.ts"
 import { Sizes } from "./internal/sizes.ts"
+import * as Now from "./internal/time/now.ts"
 import { closedError } from "./internal/socket/errors.ts"
 import { logDefect } from "./internal/watching/logs.ts"
 import * as Wire from "./internal/endpoint.ts"
@@ -67,6 +69,9 @@ export type { Key, KeyRing } from "./internal/sealing/keyRing.ts"
 export class Protocol extends Context.Service<Protocol, {
   /** The bound address. */
   readonly address: NetAddress.InetAddress
+
+  /** How long a call waits for its answer, unless `withTimeout` says otherwise. */
+  readonly timeout: Duration.Duration
 
   /**
    * Calls any method, without a contract: the result is what the peer's MessagePack holds. The peer is an address, or a
@@ -304,8 +309,8 @@ export type Client<P extends Handlers.Procedures> = {
 }
 
 /**
- * Calls the procedures of a group at any peer: an address, or a string that parses as one. Any other throws: `resolve` looks
- * host names up. Arguments that do not fit their schema are a defect of the caller.
+ * Calls the procedures of a group at any peer: an address, a string that parses as one, or the peers of `anyOf`. Any other throws:
+ * `resolve` looks host names up. Arguments that do not fit their schema are a defect of the caller.
  *
  * ```ts
  * import { Effect, Schema } from "effect"
@@ -326,16 +331,109 @@ export type Client<P extends Handlers.Procedures> = {
  */
 export const client = <P extends Handlers.Procedures>(
   group: Handlers.AnyGroup & { readonly procedures: P }
-): Effect.Effect<(peer: NetAddress.InetAddressInput) => Client<P>, never, Protocol> =>
+): Effect.Effect<(peer: NetAddress.InetAddressInput | Peers) => Client<P>, never, Protocol> =>
   Effect.map(Protocol, (protocol) => (peer) => {
-    const address = peerAddress(peer)
+    const call = callTo(protocol, peer, group.idempotent)
     const methods = Array.from(group.contract.values(), (procedure) => [
       procedure.method,
-      (...args: ReadonlyArray<unknown>) => protocol.callProcedure(address, procedure, args)
+      (...args: ReadonlyArray<unknown>) => call(procedure, args)
     ])
     // The contract was compiled from these very procedures, whose types it has let go.
     return Object.fromEntries(methods) as Client<P>
   })
+
+type Call = (procedure: Handlers.CompiledProcedure, args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
+
+const callTo = (
+  protocol: Protocol["Service"],
+  peer: NetAddress.InetAddressInput | Peers,
+  isIdempotent: boolean
+): Call => {
+  if (!(peer instanceof EqualPeers)) {
+    const address = peerAddress(peer)
+    return (procedure, args) => protocol.callProcedure(address, procedure, args)
+  }
+  return (procedure, args) =>
+    Effect.flatMap(CurrentTimeout, (timeout = protocol.timeout) =>
+      peer.call(
+        (address, timeout) => withTimeout(protocol.callProcedure(address, procedure, args), timeout),
+        timeout,
+        isIdempotent
+      ))
+}
+
+/**
+ * Several equal peers: see `anyOf`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Peers = EqualPeers
+
+/**
+ * How several equal peers are called.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnyOfOptions {
+  /**
+   * Whether the next peer may be asked although the request may have run at one that has not answered. By default the group says
+   * so, by its `idempotent`.
+   */
+  readonly mayRunTwice?: boolean | undefined
+  /**
+   * How long a peer is waited for before the next one is asked, too, where it may be. By default each has an equal share of the
+   * time-out: with three peers and 5 seconds, the next is asked after 1.67 seconds.
+   */
+  readonly hedgeAfter?: Duration.Input | undefined
+  /** How long a peer is passed over that has let a call wait for so long, or that the socket does not reach. 10 seconds by default. */
+  readonly avoidFor?: Duration.Input | undefined
+}
+
+/**
+ * Several equal peers, which a client calls as if they were one. Made once, and shared by all who call them: it knows who has not
+ * answered lately.
+ *
+ * Each call begins with the next peer of the list, and passes over who has not answered lately while others are left. Where a
+ * request may run twice, a peer that does not answer in time, or is overloaded, is followed by the next one, and the first answer
+ * counts: the others are interrupted, and so are their handlers. Otherwise another peer is asked only if the socket has refused
+ * to send, so that nothing has run. All that a call does stays under its one deadline.
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Handlers, Protocol } from "effect-rpcudp"
+ *
+ * class Search extends Handlers.Service<Search>()("example/Search", {
+ *   find: { args: [Schema.String], success: Schema.String }
+ * }, { idempotent: true }) {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const replicas = yield* Protocol.anyOf(["10.0.0.1:1234", "10.0.0.2:1234"], { hedgeAfter: "50 millis" })
+ *   const search = (yield* Protocol.client(Search))(replicas)
+ *   return yield* search.find("Ada")
+ * })
+ * ```
+ *
+ * @category clients
+ * @since 0.1.0
+ */
+export const anyOf = (
+  peers: ReadonlyArray<NetAddress.InetAddressInput>,
+  options: AnyOfOptions = {}
+): Effect.Effect<Peers> =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() =>
+      new EqualPeers(peers.map(peerAddress), {
+        now: Now.make(clock),
+        hedgeAfter: options.hedgeAfter === undefined ? undefined : durationOf("hedgeAfter", options.hedgeAfter),
+        avoidFor: durationOf("avoidFor", options.avoidFor ?? defaultAvoidFor),
+        mayRunTwice: options.mayRunTwice
+      })
+    )
+  )
+
+const defaultAvoidFor = Duration.seconds(10)
 
 /**
  * The address of a peer that is known by a host name, `"example.org:4577"`: the first one that this socket reaches. A socket that
@@ -513,6 +611,7 @@ const make = Effect.fnUntraced(function*(
 
   return Protocol.of({
     address: transport.address,
+    timeout,
     call: (peer, method, args) =>
       Effect.suspend(() =>
         // Without a procedure there is no declared error.
