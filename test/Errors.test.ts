@@ -60,7 +60,6 @@ describe("errors", () => {
     }
   })
 
-  // broken by `true` for the `instanceof` in `isNoResponse`
   it("of all that a call may fail with, `isNoResponse` knows its own", () => {
     const all = messages.map(([error]) => error)
     expect(all.filter(Protocol.isNoResponse)).toStrictEqual(all.slice(0, 1))

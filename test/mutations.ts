@@ -172,6 +172,59 @@ const ofCalling: ReadonlyArray<Mutation> = [
       "internal/serving/handling": [["    running.interruptUnsafe()\n", ""], ["  outcome === \"cancelled\" ||\n", ""]]
     }
   }),
+  ...breaks("calling/Peers", {
+    "are asked in turn": { "internal/calling/peers": [["this.#next++", "this.#next"]] },
+    "after an equal share of the time-out the next one is asked, and the others stop once it has answered": {
+      "internal/calling/peers": [[" / order.length", ""]]
+    },
+    "who lets calls wait is passed over for a while, and asked if nobody else is left": {
+      "internal/calling/peers": [
+        ["Effect.andThen(Effect.sleep(after), Effect.sync(() => this.#avoid(member)))", "Effect.sleep(after)"],
+        ["avoidedUntil > at", "avoidedUntil >= at"]
+      ]
+    },
+    "among those that are passed over, who has been so for longest is asked first": {
+      "internal/calling/peers": [[".sort((a, b) => a.avoidedUntil - b.avoidedUntil)", ""]]
+    },
+    "who has answered is not passed over, however late it was": {
+      "internal/calling/peers": [["    else member.avoidedUntil = -Infinity\n", ""]]
+    },
+    "if the time is over before the next one's turn, it is not asked": {
+      "internal/calling/peers": [["now() < due ? askFrom(index + 1) : Effect.fail(error)", "askFrom(index + 1)"]]
+    },
+    "a request that must not run twice is made to one of them": {
+      "internal/calling/peers": [[
+        "mayRunTwice && wait < Infinity",
+        "wait < Infinity"
+      ]]
+    },
+    "nor to another one that has room, as a copy of it may still run at one that had none": {
+      "internal/calling/peers": [["(isSilent && mayRunTwice)", "isSilent"]]
+    },
+    "where the socket refuses to send, nothing has run, and the next one is asked at once": {
+      "internal/calling/peers": [["return isRefused || (isSilent", "return (isSilent"]]
+    },
+    "one that is overloaded is followed by the next at once, where the request may run twice": {
+      "internal/calling/peers": [[" || (error instanceof Rejected && error.reason === \"Overloaded\")", ""]]
+    }
+  }),
+  ...breaks("calling/Addresses", {
+    "that is no address is a defect, whose message has the input and says what looks names up": {
+      "Protocol": [
+        ["const address = peerAddress(peer)", "const address = NetAddress.inetAddressFromInputUnsafe(peer as never)"],
+        ["call(peerAddress(peer), method, args)", "call(NetAddress.inetAddressFromInputUnsafe(peer), method, args)"]
+      ]
+    },
+    "that has a host name is resolved to the first address that the socket reaches": {
+      "Protocol": [["resolver.resolve(peer, { family })", "resolver.resolve(peer, {})"]]
+    },
+    "on IPv6 is told from one that cannot be reached, where the socket is on IPv4": {
+      "internal/socket/node": [[
+        "    if (!this.#ipv6 && host.includes(\":\")) return familyError(this.addressOf(host, port))\n",
+        ""
+      ]]
+    }
+  }),
   ...breaks("time/Deadlines", {
     "of lengths that nobody waits for nothing is kept, however many there were": {
       "internal/time/deadlines": [

@@ -21,7 +21,6 @@ const names = Layer.mock(AddressResolver.AddressResolver, {
 })
 
 describe("a peer", () => {
-  // broken by `NetAddress.inetAddressFromInputUnsafe` for `peerAddress` in either place of src/Protocol.ts
   it.effect("that is no address is a defect, whose message has the input and says what looks names up", () =>
     Effect.gen(function*() {
       const greeter = yield* Protocol.client(Greeter)
@@ -33,7 +32,6 @@ describe("a peer", () => {
       expect(() => greeter({ address: "nowhere", port: 1 })).toThrow(/^what was given is no address/)
     }).pipe(Effect.provide(at("127.0.0.1"))))
 
-  // broken by `{}` for `{ family }` in `resolve`
   it.effect("that has a host name is resolved to the first address that the socket reaches", () =>
     Effect.gen(function*() {
       const resolved = Protocol.resolve("peer.example:4577")
@@ -49,7 +47,6 @@ describe("a peer", () => {
       expect(yield* Protocol.resolve(`localhost:${address.port}`)).toStrictEqual(address)
     }).pipe(Effect.provide([at("127.0.0.1"), NodeAddressResolver.layer.pipe(Layer.provide(NodeDns.layer))])))
 
-  // broken by leaving out `familyError` in src/internal/socket/node.ts
   it.live("on IPv6 is told from one that cannot be reached, where the socket is on IPv4", () =>
     Effect.gen(function*() {
       const { call } = yield* Protocol.Protocol

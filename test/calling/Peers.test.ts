@@ -65,14 +65,12 @@ const now = Effect.succeed("now")
 const onNetwork = Effect.provide(SimulatedNetwork.layer())
 
 describe("several equal peers", () => {
-  // broken by `this.#next` for `this.#next++`
   it.effect("are asked in turn", () =>
     Effect.gen(function*() {
       const { ask } = yield* world({ a: now, b: now, c: now })
       for (const name of ["a", "b", "c", "a"]) expect(yield* ask).toStrictEqual([`0 ${name}`, "now"])
     }).pipe(onNetwork))
 
-  // broken by leaving out `isLate`, `/ order.length`, or the race's interruption of the loser
   it.effect("after an equal share of the time-out the next one is asked, and the others stop once it has answered", () =>
     Effect.gen(function*() {
       const { ask } = yield* world({ a: Effect.never, b: Effect.never, c: now })
@@ -88,7 +86,6 @@ describe("several equal peers", () => {
       expect(yield* ask).toStrictEqual(["0 a", "450 b", "500", "500 b stopped"])
     }).pipe(onNetwork))
 
-  // broken by leaving out `#avoid` in `isLate`, or in `#judge`; and by `>=` for `>` in `isAvoided`
   it.effect("who lets calls wait is passed over for a while, and asked if nobody else is left", () =>
     Effect.gen(function*() {
       const { answers, ask } = yield* world({ a: Effect.never, b: now }, { avoidFor: "4 seconds" })
@@ -106,7 +103,6 @@ describe("several equal peers", () => {
       expect([yield* ask, yield* ask].flat().toSorted()).toStrictEqual(["7000 a", "7000 b", "now", "now"])
     }).pipe(onNetwork))
 
-  // broken by leaving out `.sort(...)` in `#order`
   it.effect("among those that are passed over, who has been so for longest is asked first", () =>
     Effect.gen(function*() {
       const { answers, ask } = yield* world({ a: now, b: Effect.never, c: now }, { avoidFor: "1 minute" })
@@ -120,7 +116,6 @@ describe("several equal peers", () => {
       expect(yield* ask).toStrictEqual(["2000 c", "3000 b", "3000 c stopped", "now"])
     }).pipe(onNetwork))
 
-  // broken by leaving out `else member.avoidedUntil = -Infinity`
   it.effect("who has answered is not passed over, however late it was", () =>
     Effect.gen(function*() {
       const { answers, ask } = yield* world({ a: Effect.delay(now, "2 seconds"), b: Effect.never })
@@ -136,7 +131,6 @@ describe("several equal peers", () => {
       expect(yield* Clock.currentTimeMillis).toBe(3000)
     }).pipe(onNetwork))
 
-  // broken by leaving out `now() < due ?`: then others are asked when nobody waits
   it.effect("if the time is over before the next one's turn, it is not asked", () =>
     Effect.gen(function*() {
       const { ask } = yield* world({ a: Effect.never, b: now }, { hedgeAfter: "3 seconds" })
@@ -144,7 +138,6 @@ describe("several equal peers", () => {
       expect(yield* Clock.currentTimeMillis).toBe(3000)
     }).pipe(onNetwork))
 
-  // broken by leaving out `&& mayRunTwice`, in either place
   it.effect("a request that must not run twice is made to one of them", () =>
     Effect.gen(function*() {
       const { ask } = yield* world({ a: Effect.never, b: now }, {}, Once)
@@ -165,7 +158,6 @@ describe("several equal peers", () => {
       expect(yield* ask).toStrictEqual(["0 a", "1500 a stopped", "1500 b", "now"])
     }).pipe(onNetwork))
 
-  // broken by leaving out `isRefused ||` in the last line of `#judge`
   it.effect("where the socket refuses to send, nothing has run, and the next one is asked at once", () =>
     Effect.gen(function*() {
       const network = yield* SimulatedNetwork.SimulatedNetwork
@@ -174,7 +166,6 @@ describe("several equal peers", () => {
       for (let i = 0; i < 3; i++) expect(yield* ask).toStrictEqual(["0 b", "now"])
     }).pipe(onNetwork))
 
-  // broken by leaving out `error.reason === "Overloaded"`
   it.effect("one that is overloaded is followed by the next at once, where the request may run twice", () =>
     Effect.gen(function*() {
       const { ask } = yield* world({ o: now, b: now })
