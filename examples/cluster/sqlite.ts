@@ -7,16 +7,22 @@ import { DatabaseSync } from "node:sqlite"
 
 /** One connection to a file. Several processes may have one each. */
 export const layer = (file: string): Layer.Layer<SqlClient.SqlClient> =>
-  Layer.effect(SqlClient.SqlClient, make(file)).pipe(Layer.provide(Reactivity.layer))
+  Layer.unwrap(Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => new DatabaseSync(file, { timeout: lockMilliseconds })),
+      (database) => Effect.sync(() => database.close())
+    ),
+    layerDatabase
+  ))
 
 // How long a statement waits for another process's transaction.
 const lockMilliseconds = 5000
 
-const make = Effect.fnUntraced(function*(file: string) {
-  const database = yield* Effect.acquireRelease(
-    Effect.sync(() => new DatabaseSync(file, { timeout: lockMilliseconds })),
-    (database) => Effect.sync(() => database.close())
-  )
+/** The same over a connection of the caller's own. */
+export const layerDatabase = (database: DatabaseSync): Layer.Layer<SqlClient.SqlClient> =>
+  Layer.effect(SqlClient.SqlClient, make(database)).pipe(Layer.provide(Reactivity.layer))
+
+const make = Effect.fnUntraced(function*(database: DatabaseSync) {
   database.exec("PRAGMA journal_mode = WAL")
   const semaphore = yield* Semaphore.make(1)
   const acquirers = SqlClient.makeSqliteAcquirers({
