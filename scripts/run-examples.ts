@@ -73,7 +73,8 @@ const examples: ReadonlyArray<Example> = [
   },
   cluster("--kill", "1"),
   cluster("--kill", "1", "--postgres"),
-  cluster("--kill", "1", "--unremembered"),
+  cluster("--kill", "1", "--holding", "--seconds", "5"),
+  cluster("--kill", "1", "--holding", "--unremembered", "--seconds", "5"),
   cluster("--cut", "1"),
   cluster("--rolling", "--seconds", "25")
 ]

@@ -1,7 +1,10 @@
 /**
  * A front node: serves the inventory over UDP, and runs its share of the items.
  *
- *     node examples/cluster/front.ts 127.0.0.1:8468 127.0.0.1:34431 inventory.sqlite
+ *     node examples/cluster/front.ts 127.0.0.1:8468 127.0.0.1:34431 inventory.sqlite [holding]
+ *
+ * A front that is `holding` keeps the acknowledgement of its first order to itself, and says so: `holding`. Whoever kills it then
+ * does so when the order has been applied and its writer does not know.
  */
 import { NodeClusterSocket, NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Effect, Layer, Option } from "effect"
@@ -13,7 +16,7 @@ import { Inventory, Unavailable } from "./Inventory.ts"
 import { Item, ItemLive } from "./Item.ts"
 import { intervals } from "./intervals.ts"
 
-const [udp = "", runner = "", database = ""] = process.argv.slice(2)
+const [udp = "", runner = "", database = "", holding] = process.argv.slice(2)
 const { address, port } = NetAddress.inetAddressFromStringUnsafe(udp)
 const runnerAddress = NetAddress.inetAddressFromStringUnsafe(runner)
 
@@ -27,7 +30,14 @@ const InventoryLive = Inventory.toLayer(Effect.gen(function*() {
 
 /** Whatever keeps the cluster from replying says so: only what has been committed is acknowledged. */
 const acknowledge = <A>(reply: Effect.Effect<A, { readonly _tag: string }>) =>
-  Effect.catchCause(reply, (cause) => Effect.fail(new Unavailable({ reason: String(Cause.squash(cause)) })))
+  reply.pipe(
+    Effect.catchCause((cause) => Effect.fail(new Unavailable({ reason: String(Cause.squash(cause)) }))),
+    Effect.tap(() => holding !== undefined && ++applied === 1 ? hold : Effect.void)
+  )
+
+let applied = 0
+
+const hold = Effect.andThen(Console.log("holding"), Effect.never)
 
 const Cluster = NodeClusterSocket.layer({
   storage: "sql",

@@ -2,8 +2,11 @@
  * Front nodes of one inventory, writers that order through any of them, and what may befall: fronts are killed, cut off from
  * the database, or restarted one by one. Counts what was acknowledged, lost and applied twice.
  *
- *     npm run example:cluster -- [--fronts 3] [--kill 1 | --cut 1 | --rolling] [--postgres] [--seconds 15] [--writers 8]
- *                                [--unremembered] [--verbose]
+ *     npm run example:cluster -- [--fronts 3] [--kill 1 [--holding] | --cut 1 | --rolling] [--postgres] [--seconds 15]
+ *                                [--writers 8] [--unremembered] [--verbose]
+ *
+ * Fronts are killed at a random moment; with `--holding`, when they have applied an order and not answered it yet.
+ * `--unremembered` is the control, without keys: what is held then is applied twice.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Deferred, Effect, FileSystem, Option, Random, Schema, Stream } from "effect"
@@ -18,6 +21,7 @@ const { values } = parseArgs({
   options: {
     fronts: { type: "string", default: "3" },
     kill: { type: "string", default: "0" },
+    holding: { type: "boolean", default: false },
     cut: { type: "string", default: "0" },
     rolling: { type: "boolean", default: false },
     postgres: { type: "boolean", default: false },
@@ -29,6 +33,7 @@ const { values } = parseArgs({
 })
 const seconds = Number(values.seconds)
 const cut = Number(values.cut)
+const kill = Number(values.kill)
 
 class Wrong extends Schema.TaggedError<Wrong>()("Wrong", { message: Schema.String }) {}
 
@@ -45,9 +50,12 @@ const program = Effect.gen(function*() {
     : file
   yield* Effect.scoped(Effect.provide(Database.migrate, Database.layer(database.local)))
 
-  const fronts = yield* Effect.forEach(network.fronts, (host) => startFront(host, database.url), {
-    concurrency: "unbounded"
-  })
+  const victims = (yield* Random.shuffle(network.fronts.map((_, i) => i))).slice(0, kill + cut)
+  const fronts = yield* Effect.forEach(
+    network.fronts,
+    (host, i) => startFront(host, database.url, values.holding && victims.includes(i)),
+    { concurrency: "unbounded" }
+  )
   yield* Console.log(
     `${fronts.length} fronts serve, over ${database.url.startsWith("postgres:") ? "PostgreSQL" : "SQLite"}`
   )
@@ -63,10 +71,11 @@ const program = Effect.gen(function*() {
   const begun = yield* Clock.currentTimeMillis
   const befall = Effect.gen(function*() {
     if (values.rolling) return yield* rollingRestart(network.fronts, fronts, database.url)
-    const victims = yield* Random.shuffle(fronts.map((_, i) => i))
-    for (const i of victims.slice(0, Number(values.kill) + cut)) {
-      yield* Effect.sleep(`${Math.round((0.15 + 0.35 * (yield* Random.next)) * seconds * 1000)} millis`)
-      yield* cut > 0 ? network.fronts[i]!.cut : fronts[i]!.kill({ killSignal: "SIGKILL" })
+    for (const i of victims) {
+      yield* values.holding
+        ? Deferred.await(fronts[i]!.holding)
+        : Effect.sleep(`${Math.round((0.15 + 0.35 * (yield* Random.next)) * seconds * 1000)} millis`)
+      yield* cut > 0 ? network.fronts[i]!.cut : fronts[i]!.process.kill({ killSignal: "SIGKILL" })
       const after = ((yield* Clock.currentTimeMillis) - begun) / 1000
       yield* Console.log(`front ${i + 1} was ${cut > 0 ? "cut off" : "killed"} after ${after.toFixed(1)} s`)
     }
@@ -91,35 +100,58 @@ const file = Effect.gen(function*() {
   return { url: path, local: path }
 })
 
-const startFront = Effect.fnUntraced(function*(host: FrontHost, database: string) {
-  const front = yield* host.command(process.execPath, pathOf("./front.ts"), host.udp, host.runner, database)
+interface Front {
+  readonly process: ChildProcessSpawner.ChildProcessHandle
+  /** Done once it holds an acknowledgement, if it is to hold one. */
+  readonly holding: Deferred.Deferred<void, Wrong>
+}
+
+const startFront = Effect.fnUntraced(function*(host: FrontHost, database: string, isHolding: boolean) {
+  const front = yield* host.command(
+    process.execPath,
+    pathOf("./front.ts"),
+    host.udp,
+    host.runner,
+    database,
+    ...(isHolding ? ["holding"] : [])
+  )
   const serving = yield* Deferred.make<void, Wrong>()
+  const holding = yield* Deferred.make<void, Wrong>()
+  const said = new Map([["serving", serving], ["holding", holding]])
   // It logs there, too: what nobody reads would stop it at last.
   yield* front.stdout.pipe(
     Stream.decodeText(),
     Stream.splitLines,
-    Stream.runForEach((line) =>
-      line === "serving" ? Deferred.succeed(serving, undefined) : values.verbose ? Console.log(line) : Effect.void
+    Stream.runForEach((line) => {
+      const event = said.get(line)
+      return event !== undefined ? Deferred.succeed(event, undefined) : values.verbose ? Console.log(line) : Effect.void
+    }),
+    Effect.andThen(
+      Effect.forEach(
+        said,
+        ([event, deferred]) =>
+          Deferred.fail(deferred, new Wrong({ message: `the front at ${host.udp} ended before it was ${event}` }))
+      )
     ),
-    Effect.andThen(Deferred.fail(serving, new Wrong({ message: `the front at ${host.udp} did not start` }))),
     Effect.forkScoped
   )
   yield* Deferred.await(serving)
-  return front
+  const started: Front = { process: front, holding }
+  return started
 })
 
 /** Stops each front as systemd and Kubernetes do, and goes on once it serves again. */
 const rollingRestart = Effect.fnUntraced(function*(
   hosts: ReadonlyArray<FrontHost>,
-  fronts: ReadonlyArray<ChildProcessSpawner.ChildProcessHandle>,
+  fronts: ReadonlyArray<Front>,
   database: string
 ) {
-  for (const [i, front] of fronts.entries()) {
+  for (const [i, { process: front }] of fronts.entries()) {
     yield* Effect.sleep("1 second")
     const begun = yield* Clock.currentTimeMillis
     yield* front.kill({ killSignal: "SIGTERM", forceKillAfter: "30 seconds" })
     const stopped = yield* Clock.currentTimeMillis
-    yield* startFront(hosts[i]!, database)
+    yield* startFront(hosts[i]!, database, false)
     yield* Console.log(`front ${i + 1} took ${((stopped - begun) / 1000).toFixed(1)} s to stop, and serves again`)
   }
 })
@@ -147,7 +179,9 @@ const report = Effect.fnUntraced(function*(
     `${acknowledged.length} acknowledged, ${lost} lost, ${twice} applied twice, ${failed} calls failed, ` +
       `longest pause ${(at(1) / 1000).toFixed(1)} s`
   )
-  const isWrong = values.unremembered ? twice === 0 : lost > 0 || twice > 0 || (values.rolling && failed > 0)
+  const isWrong = values.unremembered
+    ? values.holding && twice === 0
+    : lost > 0 || twice > 0 || (values.rolling && failed > 0)
   if (isWrong || acknowledged.length === 0) {
     return yield* new Wrong({ message: "that is not what the cluster promises" })
   }
