@@ -71,6 +71,18 @@ const examples: ReadonlyArray<Example> = [
       /^127\.0\.0\.1:\d+ did not answer "missing" within 300ms$/
     ]
   },
+  {
+    file: "examples/all-cores.ts",
+    prints: [
+      /^\d+ workers serve 127\.0\.0\.1:\d+$/,
+      // That one of two workers has none of 32 clients: once in 2^31.
+      /^1600 calls were answered, by (?!1 )\d+ workers$/,
+      "1600 were run; what came again was not",
+      "a worker was killed, and another serves in its place",
+      "1600 more calls were answered, some by the new one",
+      /^those that serve now have run \d+; what the killed one had counted is gone$/
+    ]
+  },
   cluster("--kill", "1"),
   cluster("--kill", "1", "--postgres"),
   cluster("--kill", "1", "--holding", "--seconds", "5"),

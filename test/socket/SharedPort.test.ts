@@ -1,6 +1,6 @@
 /** One port, several sockets of the kernel's: what only real UDP can show. */
 import { describe, expect, it, vi } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer, Redacted, Result, Schema } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Redacted, Result, Schema, Scope } from "effect"
 import * as Dgram from "node:dgram"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 import { caller, idle, node, raw } from "../support/nodes.ts"
@@ -57,6 +57,35 @@ describe("a shared port", () => {
       expect(new Set(runs.map((run) => run.worker)).size).toBe(2)
     }))
 
+  // What Linux does: it numbers the workers as they bind, gives the last one the number of one that ends, and divides clients
+  // among the numbers anew.
+  for (const [count, isMoving] of [[2, false], [3, true]] as const) {
+    const others = isMoving ? "some of the others', too" : "none of the others'"
+    it.live.skipIf(process.platform !== "linux")(
+      `when the first of ${count} workers ends, its clients move, and ${others}`,
+      () =>
+        Effect.gen(function*() {
+          const ending = yield* Scope.make()
+          const to = yield* worker("0", [], undefined).pipe(Scope.provide(ending))
+          for (let i = 1; i < count; i++) yield* worker(String(i), [], to.port)
+          const clients = yield* Effect.all(Array.from({ length: 60 }, () => raw(Transport.layer({ address }))))
+          let id = 0
+          const owners = Effect.forEach(clients, (client) =>
+            Effect.gen(function*() {
+              client.send(to, requestOf(id++, ""))
+              return String(Result.getOrThrow(Codec.decodeResponse((yield* client.receive).datagram)))
+            }))
+          const before = yield* owners
+          yield* Scope.close(ending, Exit.void)
+          const after = yield* owners
+          expect(after).not.toContain("0")
+          const moved = before.filter((owner, i) => owner !== "0" && owner !== after[i])
+          expect(moved.length > 0).toBe(isMoving)
+        })
+    )
+  }
+
+  // Broken by: `shared` left out in `nodePeer`.
   it.live("what shares its port does not call: an answer may reach another worker", () =>
     Effect.gen(function*() {
       const { address: to } = Context.get(yield* caller(Transport.layer({ address })), Protocol.Protocol)
