@@ -1,52 +1,16 @@
 /** At most once over a restart: a server over SQLite is killed at a moment of its own choosing, and started again. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, FileSystem, Layer, Queue, Schedule, Stream } from "effect"
-import { ChildProcess } from "effect/process"
+import { Effect, Fiber, Layer, Schedule } from "effect"
 import { readFileSync } from "node:fs"
-import { DatabaseSync } from "node:sqlite"
-import { fileURLToPath } from "node:url"
 import { Protocol, Transport } from "../../src/index.ts"
 import { Orders } from "./restart/Orders.ts"
-
-type Handlers = "known" | "unremembered"
-
-type Moment = "never" | "beforeKey" | "beforeAnswer"
-
-const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url))
-
-const start = Effect.fnUntraced(function*(port: number, file: string, handlers: Handlers, moment: Moment) {
-  const server = yield* ChildProcess.make(
-    process.execPath,
-    [pathOf("restart/serve.ts"), String(port), file, handlers, moment],
-    { stdin: "ignore", stderr: "inherit", detached: false }
-  )
-  const lines = yield* server.stdout.pipe(
-    Stream.decodeText(),
-    Stream.splitLines,
-    Stream.toQueue({ capacity: "unbounded" })
-  )
-  return {
-    kill: server.kill({ killSignal: "SIGKILL" }),
-    next: Queue.take(lines),
-    port: Number(yield* Queue.take(lines))
-  }
-})
+import { type Handlers, type Moment, start, stocked } from "./restart/process.ts"
 
 /** Orders ten of a hundred from a server that is killed meanwhile, and again from the next one. Returns what is left. */
 const left = Effect.fnUntraced(
   function*(handlers: Handlers, moment: Moment, again: "retry" | "retransmission") {
-    const files = yield* FileSystem.FileSystem
-    const file = `${yield* files.makeTempDirectoryScoped()}/orders.sqlite`
-    const database = yield* Effect.acquireRelease(
-      Effect.sync(() => new DatabaseSync(file)),
-      (database) => Effect.sync(() => database.close())
-    )
-    database.exec(`
-    CREATE TABLE items (name TEXT PRIMARY KEY, stock INTEGER NOT NULL);
-    CREATE TABLE orders (order_key TEXT PRIMARY KEY, stock INTEGER NOT NULL);
-    INSERT INTO items VALUES ('screw', 100)`)
-
+    const { database, file } = yield* stocked(100)
     const client = yield* Layer.build(
       // No call ends by its deadline here.
       Protocol.layer({ timeout: "1 hour" }).pipe(Layer.provide(Transport.layer({ address: "127.0.0.1" })))
@@ -58,7 +22,7 @@ const left = Effect.fnUntraced(
       again === "retransmission" ? Protocol.withRetransmit(order, Schedule.spaced("50 millis")) : order
     )
     expect(yield* first.next).toBe("holding")
-    yield* first.kill
+    yield* first.process.kill({ killSignal: "SIGKILL" })
     if (again === "retry") yield* Fiber.interrupt(call)
     yield* start(first.port, file, handlers, "never")
     const acknowledged = yield* again === "retry" ? order : Fiber.join(call)
@@ -91,8 +55,8 @@ describe("a server that is killed and started again", () => {
     }))
 
   it("the pattern is the page's, word for word", () => {
-    const orders = readFileSync(pathOf("restart/Orders.ts"), "utf8")
+    const orders = readFileSync(new URL("restart/Orders.ts", import.meta.url), "utf8")
     const pattern = orders.slice(orders.indexOf("export class NoSuchItem"), orders.indexOf("/** The control"))
-    expect(readFileSync(pathOf("../../docs/running.md"), "utf8")).toContain(pattern.trim())
+    expect(readFileSync(new URL("../../docs/running.md", import.meta.url), "utf8")).toContain(pattern.trim())
   })
 })

@@ -1,6 +1,6 @@
 /**
- * Serves orders over a file of SQLite's: `node serve.ts PORT FILE known|unremembered never|beforeKey|beforeAnswer`. Prints its
- * port once it serves. The last word is when it stops: there it prints `holding`, and does nothing more.
+ * Serves orders over a file of SQLite's: `node serve.ts PORT FILE HANDLERS MOMENT`, as process.ts has them. Prints its port
+ * once it serves. At its moment it prints `holding`, and does nothing more; or, until it is told to stop, goes on then.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
@@ -12,7 +12,7 @@ import { Orders, orders, unremembered } from "./Orders.ts"
 
 const [port = "0", file = "", handlers = "known", moment = "never"] = process.argv.slice(2)
 
-const database = new DatabaseSync(file)
+const database = new DatabaseSync(file, { timeout: 5000 })
 
 if (moment === "beforeKey") {
   database.function("hold", () => {
@@ -23,12 +23,18 @@ if (moment === "beforeKey") {
   database.exec("CREATE TEMP TRIGGER hold BEFORE INSERT ON main.orders BEGIN SELECT hold(); END")
 }
 
-const holding = Console.log("holding").pipe(Effect.andThen(Effect.never))
+const stopped = Effect.callback<void>((resume) => void process.once("SIGTERM", () => resume(Effect.void)))
+
+const holds = Effect.andThen(Console.log("holding"), moment === "untilStopped" ? stopped : Effect.never)
 
 /** What the handlers return may be held back. */
 const Live = Orders.toLayer(Effect.map(handlers === "known" ? orders : unremembered, ({ order }) =>
   Orders.of({
-    order: (...args) => moment === "beforeAnswer" ? Effect.andThen(order(...args), holding) : order(...args)
+    order: (key, ...args) =>
+      Effect.tap(
+        order(key, ...args),
+        () => moment === "beforeAnswer" || (moment === "untilStopped" && key.startsWith("held")) ? holds : Effect.void
+      )
   })))
 
 const Server = Protocol.serve(Orders).pipe(
