@@ -35,7 +35,6 @@ const left = Effect.fnUntraced(
 )
 
 describe("a server that is killed and started again", () => {
-  // Broken by: no look at `known` in `orders`.
   for (const again of ["retry", "retransmission"] as const) {
     it.live(`between its write and its answer: a ${again} with the same key is applied once`, () =>
       Effect.gen(function*() {
@@ -48,7 +47,6 @@ describe("a server that is killed and started again", () => {
       }))
   }
 
-  // Broken by: no `withTransaction` in `orders`.
   it.live("between its write and that of the key: neither is there, and the retry is applied once", () =>
     Effect.gen(function*() {
       expect(yield* left("known", "beforeKey", "retry")).toBe(90)

@@ -72,7 +72,7 @@ describe("a shared port", () => {
           let id = 0
           const owners = Effect.forEach(clients, (client) =>
             Effect.gen(function*() {
-              client.send(to, requestOf(id++, ""))
+              client.send(to, numbered(id++, "count", ""))
               return String(Result.getOrThrow(Codec.decodeResponse((yield* client.receive).datagram)))
             }))
           const before = yield* owners
@@ -85,7 +85,6 @@ describe("a shared port", () => {
     )
   }
 
-  // Broken by: `shared` left out in `nodePeer`.
   it.live("what shares its port does not call: an answer may reach another worker", () =>
     Effect.gen(function*() {
       const { address: to } = Context.get(yield* caller(Transport.layer({ address })), Protocol.Protocol)
