@@ -129,7 +129,7 @@ export const findings: ReadonlyArray<Finding> = [
       "k-rpc-socket":
         "no call stays (`cancel`); the 10,000 slots of `_ids` stay for reuse, and each answer is looked up " +
         "in them by `indexOf`",
-      ours: "nothing stays; the 5,000 answers that come nevertheless are dropped and counted"
+      ours: "nothing stays; the answers that come nevertheless are dropped and counted"
     },
     tests: [{
       file: "test/support/conformance.ts",
