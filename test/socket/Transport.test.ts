@@ -7,22 +7,9 @@ import * as Dgram from "node:dgram"
 import { syncBuiltinESMExports } from "node:module"
 import Os from "node:os"
 import { Protocol, Transport } from "../../src/index.ts"
-import { Greeter, greeterLive } from "../support/Contract.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
-import type { TransportLayer } from "../support/nodes.ts"
-import { caller, idle, metrics, node, raw, respond, stuck, withMetrics } from "../support/nodes.ts"
-
-const server = (transport: TransportLayer) =>
-  Effect.map(
-    node(Protocol.serve(Greeter).pipe(Layer.provide(greeterLive())), transport),
-    (context) => Context.get(context, Protocol.Protocol).address
-  )
-
-const client = Effect.fnUntraced(function*(transport: TransportLayer) {
-  const context = yield* caller(transport)
-  const greeter = yield* Effect.provideContext(Protocol.client(Greeter), context)
-  return { greeter, address: Context.get(context, Protocol.Protocol).address }
-})
+import { caller, idle, metrics, stuck, withMetrics } from "../support/nodes.ts"
+import { at, client, server, systemSockets } from "../support/systemSockets.ts"
 
 const systemError = (code: string): Error => Object.assign(new Error(code), { code })
 
@@ -39,23 +26,10 @@ const underneath = Effect.fnUntraced(function*(options: Transport.Options) {
   return { socket, transport: Context.get(context, Transport.Transport) }
 })
 
-/** The same port at another address. */
-const at = (address: string, { port }: NetAddress.InetAddress): NetAddress.InetAddress =>
-  NetAddress.inetAddressFromIpStringUnsafe(address, port)
+systemSockets("Transport.layer", Transport.layer)
 
 describe("Transport", () => {
   describe("binding", () => {
-    it.live("port 0 is a port of the system's choice, and the address says which", () =>
-      Effect.gen(function*() {
-        for (const address of ["127.0.0.1", "::1", NetAddress.ipv4Loopback, NetAddress.ipv6Loopback]) {
-          const bound = yield* server(Transport.layer({ address }))
-          expect(bound.port).toBeGreaterThan(0)
-          expect(NetAddress.isLoopback(bound.address)).toBe(true)
-        }
-        const anywhere = yield* server(Transport.layer())
-        expect(NetAddress.formatIp(anywhere.address)).toBe("0.0.0.0")
-      }))
-
     it.live("what can't be bound is a typed error that says why", () =>
       Effect.gen(function*() {
         const taken = yield* server(Transport.layer({ address: "127.0.0.1" }))
@@ -122,19 +96,6 @@ describe("Transport", () => {
         expect(impossible.message).toBe("The socket can't be opened: no sockets here (Unknown)")
       }))
 
-    it.live("a build that is interrupted leaves no socket behind", () =>
-      Effect.gen(function*() {
-        const probe = yield* Scope.make()
-        const { port } = yield* Scope.provide(server(Transport.layer({ address: "127.0.0.1" })), probe)
-        yield* Scope.close(probe, Exit.void)
-        const building = yield* Effect.forkChild(
-          Effect.scoped(Effect.andThen(caller(Transport.layer({ address: "127.0.0.1", port })), Effect.never)),
-          { startImmediately: true }
-        )
-        yield* Fiber.interrupt(building)
-        expect((yield* server(Transport.layer({ address: "127.0.0.1", port }))).port).toBe(port)
-      }))
-
     it.live("the receive buffer is as large as the system grants 4 MiB, the send buffer as the system has it, or both as asked", () =>
       Effect.gen(function*() {
         const plain = yield* Effect.acquireRelease(
@@ -189,32 +150,6 @@ describe("Transport", () => {
   })
 
   describe("families", () => {
-    it.live("a socket on :: speaks both, and IPv4 peers are known by their IPv4 addresses", () =>
-      Effect.gen(function*() {
-        const dual = Transport.layer({ address: "::" })
-        const address = yield* server(dual)
-        const v4 = yield* client(Transport.layer({ address: "127.0.0.1" }))
-        const v6 = yield* client(Transport.layer({ address: "::1" }))
-        expect(yield* v4.greeter(at("127.0.0.1", address)).sayhi("4"))
-          .toBe(`Hello 4 you live at 127.0.0.1:${v4.address.port}`)
-        expect(yield* v6.greeter(at("::1", address)).sayhi("6")).toBe(`Hello 6 you live at [::1]:${v6.address.port}`)
-
-        // and it calls both, an IPv4 peer by either of its addresses
-        const both = yield* client(dual)
-        const peer = yield* server(Transport.layer({ address: "127.0.0.1" }))
-        const peer6 = yield* server(Transport.layer({ address: "::1" }))
-        for (const to of [peer, at("::ffff:127.0.0.1", peer), peer6]) {
-          expect(yield* both.greeter(to).sayhi("dual")).toContain(`:${both.address.port}`)
-        }
-      }))
-
-    it.live("a socket on IPv4 calls an IPv4-mapped address by what it maps, and its answer counts", () =>
-      Effect.gen(function*() {
-        const address = yield* server(Transport.layer({ address: "127.0.0.1" }))
-        const { greeter } = yield* client(Transport.layer({ address: "127.0.0.1" }))
-        expect(yield* greeter(at("::ffff:127.0.0.1", address)).poke()).toBe(undefined)
-      }))
-
     it.live("a transport over a DatagramSocket on :: does the same", () =>
       Effect.gen(function*() {
         const { layer } = yield* Effect.promise(() => import("@effect/platform-node/NodeDatagramSocket"))
@@ -227,18 +162,6 @@ describe("Transport", () => {
         const address = yield* server(dual)
         const v4 = yield* client(Transport.layer({ address: "127.0.0.1" }))
         expect(yield* v4.greeter(at("127.0.0.1", address)).sayhi("4")).toContain(`127.0.0.1:${v4.address.port}`)
-      }))
-
-    it.live("with ipv6Only, IPv4 does not reach a socket on ::", () =>
-      Effect.gen(function*() {
-        const address = yield* server(Transport.layer({ address: "::", ipv6Only: true }))
-        // The port is free for IPv4, so nobody answers there unless the first socket does.
-        const other = yield* raw(Transport.layer({ address: "127.0.0.1", port: address.port }))
-        const { greeter } = yield* client(Transport.layer({ address: "127.0.0.1" }))
-        const call = yield* Effect.forkChild(greeter(other.address).poke())
-        const { datagram, from } = yield* other.receive
-        other.send(from, respond(datagram, null))
-        expect(yield* Fiber.join(call)).toBe(undefined)
       }))
   })
 
@@ -538,46 +461,6 @@ describe("Transport", () => {
         )
         for (let i = 0; i < 3; i++) socket.emit("error", Object.assign(new Error("recvmsg"), { code: "ECONNREFUSED" }))
         expect(yield* Context.get(context, Protocol.Protocol).call(address, "poke", [])).toBe(null)
-      }))
-
-    it.live("once closed, refuses sends and receivers alike", () =>
-      Effect.gen(function*() {
-        const scope = yield* Scope.make()
-        const socket = Context.get(
-          yield* Layer.buildWithScope(Transport.layer({ address: "127.0.0.1" }), scope),
-          Transport.Transport
-        )
-        const running = yield* Effect.forkChild(Effect.flip(socket.run(() => {})), { startImmediately: true })
-        yield* Scope.close(scope, Exit.void)
-        const closed = { _tag: "DatagramSocketError", reason: { _tag: "DatagramSocketClosedError" } }
-        expect(yield* Fiber.join(running)).toMatchObject(closed)
-        expect(yield* Effect.flip(socket.run(() => {}))).toMatchObject(closed)
-        const failures: Array<DatagramSocket.DatagramSocketError> = []
-        const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("127.0.0.1:9"))
-        socket.send(new Uint8Array(1), peer, (error) => failures.push(error))
-        socket.send(new Uint8Array(1), peer)
-        expect(failures).toMatchObject([closed])
-        expect(failures[0]!.message).toBe("The socket is closed")
-      }))
-
-    it.live("outlives a protocol on it, whose calls then fail, and serves the next one", () =>
-      Effect.gen(function*() {
-        const transport = yield* Layer.build(Transport.layer({ address: "127.0.0.1" }))
-        const scope = yield* Scope.make()
-        const first = Context.get(
-          yield* Layer.buildWithScope(Layer.fresh(Protocol.layer()), scope).pipe(Effect.provideContext(transport)),
-          Protocol.Protocol
-        )
-        yield* Scope.close(scope, Exit.void)
-        expect(yield* Effect.flip(first.call(first.address, "who", []))).toMatchObject({
-          _tag: "DatagramSocketError",
-          reason: { _tag: "DatagramSocketClosedError" }
-        })
-        const second = Context.get(
-          yield* Layer.build(idle.pipe(Layer.provideMerge(Protocol.layer()))).pipe(Effect.provideContext(transport)),
-          Protocol.Protocol
-        )
-        expect(yield* Effect.flip(second.call(second.address, "who", []))).toMatchObject({ reason: "UnknownMethod" })
       }))
 
     it.live("is one of its own for each node of a program", () =>

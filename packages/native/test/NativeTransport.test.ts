@@ -2,12 +2,11 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { NetAddress } from "effect/net"
-import type { DatagramSocket } from "effect/socket"
 import { Protocol, Transport } from "../../../src/index.ts"
-import { Greeter, greeterLive } from "../../../test/support/Contract.ts"
 import { addon, suite } from "../../../test/support/needs.ts"
 import type { TransportLayer } from "../../../test/support/nodes.ts"
-import { caller, idle, metrics, node, raw, respond, withMetrics } from "../../../test/support/nodes.ts"
+import { caller, metrics, withMetrics } from "../../../test/support/nodes.ts"
+import { at, client, server, systemSockets } from "../../../test/support/systemSockets.ts"
 import { NativeTransport } from "../src/index.ts"
 import * as Addon from "../src/internal/addon.ts"
 import * as NativePeer from "../src/internal/NativePeer.ts"
@@ -24,22 +23,6 @@ const opened = (options: Transport.Options = local, changes: Partial<Addon.Addon
 
 /** In a callback, which is no Effect. */
 const closeNow = (socket: NativeSocket.Socket): void => Effect.runSync(socket.close)
-
-const server = (transport: TransportLayer) =>
-  Effect.map(
-    node(Protocol.serve(Greeter).pipe(Layer.provide(greeterLive())), transport),
-    (context) => Context.get(context, Protocol.Protocol).address
-  )
-
-const client = Effect.fnUntraced(function*(transport: TransportLayer) {
-  const context = yield* caller(transport)
-  const greeter = yield* Effect.provideContext(Protocol.client(Greeter), context)
-  return { greeter, address: Context.get(context, Protocol.Protocol).address }
-})
-
-/** The same port at another address. */
-const at = (address: string, { port }: NetAddress.InetAddress): NetAddress.InetAddress =>
-  NetAddress.inetAddressFromIpStringUnsafe(address, port)
 
 /** What a socket hears, up to the datagram that has no bytes. */
 const hears = Effect.fnUntraced(function*(socket: Transport.Socket) {
@@ -59,18 +42,10 @@ const hears = Effect.fnUntraced(function*(socket: Transport.Socket) {
 const empty = new Uint8Array(0)
 
 suite("NativeTransport", available, addon)(() => {
-  describe("binding", () => {
-    it.live("port 0 is a port of the system's choice, and the address says which", () =>
-      Effect.gen(function*() {
-        for (const address of ["127.0.0.1", "::1", NetAddress.ipv4Loopback, NetAddress.ipv6Loopback]) {
-          const bound = yield* server(layer({ address }))
-          expect(bound.port).toBeGreaterThan(0)
-          expect(NetAddress.isLoopback(bound.address)).toBe(true)
-        }
-        const anywhere = yield* server(layer())
-        expect(NetAddress.formatIp(anywhere.address)).toBe("0.0.0.0")
-      }))
+  // Broken by: `reachable` or `flag.ipv6Only` left out; in C, `htonl(0xffff)` for 0 in `from_native`.
+  systemSockets("NativeTransport.layer", layer)
 
+  describe("binding", () => {
     // Broken by: no `catch: Transport.openErrorOf`; `unsigned_of` that takes any number.
     it.live("what can't be bound is the same typed error as of Transport.layer", () =>
       Effect.gen(function*() {
@@ -140,19 +115,6 @@ suite("NativeTransport", available, addon)(() => {
         expect(yield* sizes({ receiveBufferBytes: 40_000, sendBufferBytes: 30_000 })).toStrictEqual([small, smaller])
       }))
 
-    it.live("a build that is interrupted leaves no socket behind", () =>
-      Effect.gen(function*() {
-        const probe = yield* Scope.make()
-        const { port } = yield* Scope.provide(server(layer(local)), probe)
-        yield* Scope.close(probe, Exit.void)
-        const building = yield* Effect.forkChild(
-          Effect.scoped(Effect.andThen(caller(layer({ ...local, port })), Effect.never)),
-          { startImmediately: true }
-        )
-        yield* Fiber.interrupt(building)
-        expect((yield* server(layer({ ...local, port }))).port).toBe(port)
-      }))
-
     // Broken by: `flag.reuseAddress` left out; `flag.reusePort` left out; in C, one for the other.
     it.live("with reuseAddress, or with reusePort, two sockets have one port, and only if both say so", () =>
       Effect.gen(function*() {
@@ -195,40 +157,6 @@ suite("NativeTransport", available, addon)(() => {
   })
 
   describe("families", () => {
-    // Broken by: `reachable` left out; in C, `htonl(0xffff)` for 0 in `from_native`.
-    it.live("a socket on :: speaks both, and IPv4 peers are known by their IPv4 addresses", () =>
-      Effect.gen(function*() {
-        const dual = layer({ address: "::" })
-        const address = yield* server(dual)
-        const v4 = yield* client(layer(local))
-        const v6 = yield* client(layer({ address: "::1" }))
-        expect(yield* v4.greeter(at("127.0.0.1", address)).sayhi("4"))
-          .toBe(`Hello 4 you live at 127.0.0.1:${v4.address.port}`)
-        expect(yield* v6.greeter(at("::1", address)).sayhi("6")).toBe(`Hello 6 you live at [::1]:${v6.address.port}`)
-
-        const both = yield* client(dual)
-        const peer = yield* server(layer(local))
-        const peer6 = yield* server(layer({ address: "::1" }))
-        for (const to of [peer, at("::ffff:127.0.0.1", peer), at("0.0.0.0", peer), peer6, at("::", peer6)]) {
-          expect(yield* both.greeter(to).sayhi("dual")).toContain(`:${both.address.port}`)
-        }
-        // and a socket on IPv4 calls an IPv4-mapped address by what it maps
-        expect(yield* v4.greeter(at("::ffff:127.0.0.1", peer)).poke()).toBe(undefined)
-      }))
-
-    // Broken by: `flag.ipv6Only` left out.
-    it.live("with ipv6Only, IPv4 does not reach a socket on ::", () =>
-      Effect.gen(function*() {
-        const address = yield* server(layer({ address: "::", ipv6Only: true }))
-        // The port is free for IPv4, so nobody answers there unless the first socket does.
-        const other = yield* raw(layer({ ...local, port: address.port }))
-        const { greeter } = yield* client(layer(local))
-        const call = yield* Effect.forkChild(greeter(other.address).poke())
-        const { datagram, from } = yield* other.receive
-        other.send(from, respond(datagram, null))
-        expect(yield* Fiber.join(call)).toBe(undefined)
-      }))
-
     // Broken by: `scope` left out of `equals`, `isOf`, `write` or `#parse`; `>>> 0` left out in `#parse`.
     it("a peer on a link is known with its interface", () => {
       const text = (address: NetAddress.InetAddress) => NetAddress.formatInet(address)
@@ -509,21 +437,12 @@ suite("NativeTransport", available, addon)(() => {
   })
 
   describe("closing", () => {
-    it.live("once closed, refuses sends and receivers alike", () =>
+    it.live("closes once, however often it is told to", () =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
         const socket = yield* Scope.provide(opened(), scope)
-        const running = yield* Effect.forkChild(Effect.flip(socket.run(() => {})), { startImmediately: true })
         yield* Scope.close(scope, Exit.void)
-        const closed = { _tag: "DatagramSocketError", reason: { _tag: "DatagramSocketClosedError" } }
-        expect(yield* Fiber.join(running)).toMatchObject(closed)
-        expect(yield* Effect.flip(socket.run(() => {}))).toMatchObject(closed)
-        const failures: Array<DatagramSocket.DatagramSocketError> = []
-        const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("127.0.0.1:9"))
-        socket.send(new Uint8Array(1), peer, (error) => failures.push(error))
-        socket.send(new Uint8Array(1), peer)
-        expect(failures).toMatchObject([closed])
-        yield* socket.close
+        expect(yield* Effect.exit(socket.close)).toStrictEqual(Exit.void)
       }))
 
     // Broken by: no `#flush()` in `close`.
@@ -576,26 +495,6 @@ suite("NativeTransport", available, addon)(() => {
           ...Array.from({ length: 256 }, () => "DatagramSocketWriteError"),
           "DatagramSocketClosedError"
         ])
-      }))
-
-    it.live("outlives a protocol on it, whose calls then fail, and serves the next one", () =>
-      Effect.gen(function*() {
-        const transport = yield* Layer.build(layer(local))
-        const scope = yield* Scope.make()
-        const first = Context.get(
-          yield* Layer.buildWithScope(Layer.fresh(Protocol.layer()), scope).pipe(Effect.provideContext(transport)),
-          Protocol.Protocol
-        )
-        yield* Scope.close(scope, Exit.void)
-        expect(yield* Effect.flip(first.call(first.address, "who", []))).toMatchObject({
-          _tag: "DatagramSocketError",
-          reason: { _tag: "DatagramSocketClosedError" }
-        })
-        const second = Context.get(
-          yield* Layer.build(idle.pipe(Layer.provideMerge(Protocol.layer()))).pipe(Effect.provideContext(transport)),
-          Protocol.Protocol
-        )
-        expect(yield* Effect.flip(second.call(second.address, "who", []))).toMatchObject({ reason: "UnknownMethod" })
       }))
   })
 
