@@ -140,8 +140,8 @@ const ofCalling: ReadonlyArray<Mutation> = [
         "if (calls.interrupt(call) && false)"
       ]],
       "internal/serving/admission": [[
-        "ofId(datagram, idOffset) ^ originOf(senders.of(from.host), from), datagram",
-        "ofId(datagram, idOffset), datagram"
+        "this.#hashOf(datagram, from, hash.ofText(from.host))",
+        "hash.ofId(datagram, idOffset)"
       ]],
       "internal/serving/handling": [
         ["    running.interruptUnsafe()\n", ""],
@@ -394,7 +394,7 @@ const ofServing: ReadonlyArray<Mutation> = [
   ...breaks("serving/Admission", {
     "while handlers run, too, the same id of another address or port is another request, run once": {
       "internal/serving/admission": [
-        [" ^ originOf(budget, from)", ""],
+        [" ^ Math.imul(hostHash, 0x9e3779b1) ^ from.address.port", ""],
         [" ^ from.address.port", ""]
       ]
     },

@@ -40,7 +40,7 @@ export class Admission {
 
   /** Takes a datagram whose header says that it is a request. `proven`: a challenge of its own was answered. */
   judge(datagram: Uint8Array, from: Peer, proven: boolean): void {
-    const { groups, handling, hash: { ofId }, maxDepth, memory, senders, suspended, wire } = this.#parts
+    const { groups, handling, maxDepth, memory, senders, suspended, wire } = this.#parts
     const { metrics } = wire
 
     // A node that serves nothing may serve something soon. Callers try again after silence, and not after a refusal.
@@ -52,7 +52,7 @@ export class Admission {
     // could be refused for, since a refusal says that the request was not run.
     const at = wire.now()
     const budget = senders.of(from.host)
-    const hash = ofId(datagram, idOffset) ^ originOf(budget, from)
+    const hash = this.#hashOf(datagram, from, budget.hostHash)
     if (suspended.find(hash, datagram, idOffset) !== undefined) return metrics.requestRefused("repeated")
     const known = memory?.find(hash, datagram, idOffset, at)
     if (known !== undefined) return this.#repeat(known, datagram, from, budget, at, proven)
@@ -109,11 +109,17 @@ export class Admission {
    * while that runs. Nothing is answered, and nothing is kept of one that finds nothing.
    */
   cancel(datagram: Uint8Array, from: Peer): void {
-    const { handling, hash: { ofId }, senders, suspended, wire } = this.#parts
+    const { handling, hash, suspended, wire } = this.#parts
     const decoded = Codec.decodeCancel(datagram)
     if (Result.isFailure(decoded)) return wire.drop(decoded.failure, from)
-    const request = suspended.find(ofId(datagram, idOffset) ^ originOf(senders.of(from.host), from), datagram, idOffset)
+    // No budget: it asks for nothing, and the host of whoever sends without end is hashed more cheaply than it is kept.
+    const request = suspended.find(this.#hashOf(datagram, from, hash.ofText(from.host)), datagram, idOffset)
     if (request === undefined || !handling.cancel(request)) wire.drop("UnknownId", from)
+  }
+
+  /** A hash of a request: of its id, and of the address and port that it comes from. */
+  #hashOf(datagram: Uint8Array, from: Peer, hostHash: number): number {
+    return this.#parts.hash.ofId(datagram, idOffset) ^ Math.imul(hostHash, 0x9e3779b1) ^ from.address.port
   }
 
   #isWithinRate(budget: Budget, at: number, proven: boolean): boolean {
@@ -158,6 +164,3 @@ export class Admission {
     })
   }
 }
-
-/** A hash of the address and port that a request comes from. It is combined with that of the request's id. */
-const originOf = (budget: Budget, from: Peer): number => Math.imul(budget.hostHash, 0x9e3779b1) ^ from.address.port
