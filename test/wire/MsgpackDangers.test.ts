@@ -221,7 +221,9 @@ describe("msgpackr's dangers", () => {
     it("may nest as deep as any value", () => {
       for (let depth = 1; depth <= 31; depth++) {
         const key = "91".repeat(depth)
+        // Of one key there is nothing to compare.
         expect(Result.isSuccess(decode(`81${key}c0c0`)), `${depth} deep`).toBe(true)
+        expect(Result.isSuccess(decode(`82${key}c0c001c0`)), `${depth} deep, of two`).toBe(true)
         // What doubles with each level is stopped while it is small.
         expect(work().steps).toBeLessThan(8 * (depth + 24))
         expect(decode(`82${key}c0c0${key}c001`)).toStrictEqual(Result.fail("DuplicateKey"))
