@@ -5,7 +5,6 @@ import { TestClock } from "effect/testing"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 import * as Injected from "../support/injected.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
-import { oneHost } from "../support/MemoryNetwork.ts"
 import { caller, metrics, node, raw, withMetrics } from "../support/nodes.ts"
 import { Poked } from "../support/poked.ts"
 import { requestFor } from "../support/requests.ts"
@@ -211,7 +210,7 @@ describe("closing", () => {
             )
         })
       }))
-      const transport = oneHost()
+      const transport = MemoryNetwork.oneHost()
       const scope = yield* Scope.make()
       const context = yield* Scope.provide(node(Protocol.serve(Slow).pipe(Layer.provide(live)), transport()), scope)
       const peer = yield* raw(transport())
@@ -236,7 +235,7 @@ describe("closing", () => {
             Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
           )
       })
-      const transport = oneHost()
+      const transport = MemoryNetwork.oneHost()
       const context = yield* caller(transport())
       yield* Layer.buildWithScope(Protocol.serve(Hasty).pipe(Layer.provide(live)), scope).pipe(
         Effect.provideContext(context)
