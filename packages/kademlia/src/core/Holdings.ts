@@ -67,8 +67,9 @@ export class Holdings {
 
   /**
    * Which pair makes room for a new one where all places are taken; none if the new one has to stay out. Networks have equal
-   * shares, and so have the senders of each: whoever has less than another gets one of the other's places. Of those that one
-   * sender has, the near come before the far.
+   * shares, and so have the senders of each: whoever has at least two fewer than another gets one of the other's places.
+   * Otherwise the new one takes the place of one that is further: its sender's or, if that has none, that of a sender that has
+   * most, in its network if that has any.
    */
   victimFor({ key, network, own, sender }: Holding): Id | undefined {
     const largest = this.#networks.largest
