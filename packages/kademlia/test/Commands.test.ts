@@ -1,13 +1,13 @@
 /** The commands, each a process, over UDP on loopback. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, layer } from "@effect/vitest"
-import { Deferred, Effect, Exit, FileSystem, Layer, Stream } from "effect"
+import { Deferred, Effect, Exit, FileSystem, Layer } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
-import { ChildProcess } from "effect/process"
 import type { ChildProcessSpawner } from "effect/process"
 import { spawnSync } from "node:child_process"
 import { createSocket } from "node:dgram"
 import { fileURLToPath } from "node:url"
+import * as Processes from "../../../test/support/processes.ts"
 import { Id } from "../src/index.ts"
 import { Kademlia } from "../src/Messages.ts"
 import { inet } from "./nodes.ts"
@@ -23,31 +23,17 @@ const built = spawnSync(process.execPath, [`${root}node_modules/typescript/bin/t
 })
 
 /** Runs a command to its end. */
-const kademlia = (args: ReadonlyArray<string>) => run(process.execPath, [main, ...args])
+const kademlia = (args: ReadonlyArray<string>) => Processes.run(process.execPath, [main, ...args])
 
-const run = Effect.fnUntraced(
-  function*(command: string, args: ReadonlyArray<string>) {
-    const child = yield* ChildProcess.make(command, args, { stdin: "ignore", detached: false })
-    const [exitCode, stdout, stderr] = yield* Effect.all([
-      child.exitCode,
-      child.stdout.pipe(Stream.decodeText(), Stream.mkString),
-      child.stderr.pipe(Stream.decodeText(), Stream.mkString)
-    ], { concurrency: "unbounded" })
-    return { exitCode: Number(exitCode), stdout, stderr }
-  },
-  Effect.scoped
-)
+/** Starts the command `node`, which need not join. */
+const launch = (...args: ReadonlyArray<string>) =>
+  Processes.start(process.execPath, [main, "node", "--port", "0", "--address", "127.0.0.1", ...args])
 
 /** Starts a node, and returns where it is once it has joined. */
 const startNode = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
-  const child = yield* ChildProcess.make(
-    process.execPath,
-    [main, "node", "--port", "0", "--address", "127.0.0.1", ...args],
-    { stdin: "ignore", stderr: "inherit", detached: false, forceKillAfter: "5 seconds" }
-  )
-  const lines = yield* child.stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.take(2), Stream.runCollect)
-  const [, id, address] = /^node ([0-9a-f]{40}) on (127\.0\.0\.1:\d+)$/.exec(lines[0] ?? "") ?? []
-  return { child, id, address: address ?? "nowhere", table: lines[1] }
+  const { next, process: child } = yield* launch(...args)
+  const [, id, address] = /^node ([0-9a-f]{40}) on (127\.0\.0\.1:\d+)$/.exec(yield* next) ?? []
+  return { child, id, address: address ?? "nowhere", table: yield* next }
 })
 
 const stop = (child: ChildProcessSpawner.ChildProcessHandle) =>
@@ -140,7 +126,7 @@ describe("kademlia", () => {
         )
         yield* kademlia(["set", "key", "value", ...at])
         const script = `{ "$0" "$@"; echo "exits with $?" >&2; } | :`
-        const piped = yield* run("sh", ["-c", script, process.execPath, main, "get", "key", ...at])
+        const piped = yield* Processes.run("sh", ["-c", script, process.execPath, main, "get", "key", ...at])
         expect(piped.stderr).toBe("exits with 0\n")
       }))
 
@@ -149,11 +135,7 @@ describe("kademlia", () => {
         const fs = yield* FileSystem.FileSystem
         const directory = yield* fs.makeTempDirectoryScoped()
         const silent = yield* mute
-        const waiting = yield* ChildProcess.make(
-          process.execPath,
-          [main, "node", "--port", "0", "--address", "127.0.0.1", "--bootstrap", silent.name],
-          { stdin: "ignore", stderr: "inherit", detached: false }
-        )
+        const { process: waiting } = yield* launch("--bootstrap", silent.name)
         // It waits for the answer to this.
         yield* silent.heard
         yield* stop(waiting)

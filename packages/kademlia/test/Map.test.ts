@@ -2,11 +2,11 @@
 import { NodeServices } from "@effect/platform-node"
 import { expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream } from "effect"
-import { ChildProcess } from "effect/process"
 import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { BrowserContextOptions, Page } from "playwright-core"
 import * as Needs from "../../../test/support/needs.ts"
+import * as Processes from "../../../test/support/processes.ts"
 import * as Browser from "../map/browser.ts"
 
 const size = 24
@@ -15,17 +15,16 @@ const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
 /** The command, in a process group of its own, which ends with the scope. */
 const startMap = Effect.gen(function*() {
-  const command = yield* ChildProcess.make(process.execPath, [
+  const { next, process: command } = yield* Processes.start(process.execPath, [
     "--import",
     pathOf("../../../test/support/sources.ts"),
     pathOf("../map/main.ts"),
     "--quiet",
     "--nodes",
     String(size)
-  ], { stdin: "ignore", forceKillAfter: "5 seconds" })
+  ], { stderr: "pipe", detached: true })
   const stderr = yield* command.stderr.pipe(Stream.decodeText(), Stream.mkString, Effect.forkScoped)
-  const lines = command.stdout.pipe(Stream.decodeText(), Stream.splitLines)
-  return { command, stderr, url: Option.getOrThrow(yield* Stream.runHead(lines)) }
+  return { command, stderr, url: yield* next }
 })
 
 /**

@@ -1,8 +1,8 @@
 /** The server of `serve.ts` in a process of its own, and its database. Both go with the scope. */
-import { Effect, FileSystem, Queue, Stream } from "effect"
-import { ChildProcess } from "effect/process"
+import { Effect, FileSystem } from "effect"
 import { DatabaseSync } from "node:sqlite"
 import { fileURLToPath } from "node:url"
+import * as Processes from "../../support/processes.ts"
 
 export type Handlers = "known" | "unremembered"
 
@@ -10,17 +10,9 @@ export type Handlers = "known" | "unremembered"
 export type Moment = "never" | "beforeKey" | "beforeAnswer" | "untilStopped"
 
 export const start = Effect.fnUntraced(function*(port: number, file: string, handlers: Handlers, moment: Moment) {
-  const server = yield* ChildProcess.make(
-    process.execPath,
-    [fileURLToPath(new URL("serve.ts", import.meta.url)), String(port), file, handlers, moment],
-    { stdin: "ignore", stderr: "inherit", detached: false, forceKillAfter: "10 seconds" }
-  )
-  const lines = yield* server.stdout.pipe(
-    Stream.decodeText(),
-    Stream.splitLines,
-    Stream.toQueue({ capacity: "unbounded" })
-  )
-  return { process: server, next: Queue.take(lines), port: Number(yield* Queue.take(lines)) }
+  const serve = fileURLToPath(new URL("serve.ts", import.meta.url))
+  const server = yield* Processes.start(process.execPath, [serve, String(port), file, handlers, moment])
+  return { ...server, port: Number(yield* server.next) }
 })
 
 /** A database with so many screws. */
