@@ -3,6 +3,7 @@ import { Effect, Schema, SchemaTransformation } from "effect"
 import { WebCrypto } from "effect/crypto"
 import { createHash } from "node:crypto"
 import { bits } from "./core/distance.ts"
+import type * as Distance from "./core/distance.ts"
 
 export { bit, bits, byDistance, flip, isCloser, sharedBits, withPrefix } from "./core/distance.ts"
 
@@ -11,7 +12,7 @@ const bytes = bits / 8
 /** An id as 40 hexadecimal digits: two are equal as texts are, and a `Map` finds them. */
 export const Hex = Schema.String.check(Schema.isPattern(/^[0-9a-f]{40}$/)).pipe(Schema.brand("kademlia/Id"))
 
-export type Id = typeof Hex.Type
+export type Id = Distance.Id
 
 /** An id as it travels: 20 bytes. */
 export const Id = Schema.Uint8Array.check(

@@ -2,8 +2,7 @@
  * What is known of the pairs that are kept, without their values: who sent each, and what is due. Decides who has to make
  * room. No storage; time is told by its callers, in milliseconds.
  */
-import type { Id } from "../Id.ts"
-import { sharedBits } from "./distance.ts"
+import { type Id, sharedBits } from "./distance.ts"
 
 export interface Holding {
   readonly key: Id

@@ -3,7 +3,7 @@
  * the paper). No network; time is told by its callers, in milliseconds.
  */
 import type { Contact } from "../Contact.ts"
-import type { Id } from "../Id.ts"
+import type { Id } from "./distance.ts"
 import * as Distance from "./distance.ts"
 
 export interface Options {

@@ -1,6 +1,6 @@
 /** What a lookup knows: whom it has heard of, asked, and heard from. No network, no clock. */
 import type { Contact } from "../Contact.ts"
-import type { Id } from "../Id.ts"
+import type { Id } from "./distance.ts"
 import * as Distance from "./distance.ts"
 
 export interface Candidate {

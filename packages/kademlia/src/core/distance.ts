@@ -1,5 +1,8 @@
 /** How far ids are from each other. Nothing but arithmetic: no schema, no Effect. */
-import type { Id } from "../Id.ts"
+import type { Brand } from "effect"
+
+/** An id of a node or a key as 40 hexadecimal digits. */
+export type Id = string & Brand.Brand<"kademlia/Id">
 
 /** The number of bits of an id. */
 export const bits = 160
