@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 
 export class ProcessFailed extends Schema.TaggedError<ProcessFailed>()("ProcessFailed", { message: Schema.String }) {}
 
-/** Starts a server that prints where it listens, and answers that address. The scope stops the server. */
+/** Starts a server that prints where it listens, and returns that address. The scope stops the server. */
 export const startServer = Effect.fn("startServer")(function*(command: string, file: string) {
   const server = yield* make(command, [pathOf(file)], "pipe")
   const line = yield* server.stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.runHead)

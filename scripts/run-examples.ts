@@ -99,7 +99,7 @@ class ExampleFailed extends Schema.TaggedError<ExampleFailed>()("ExampleFailed",
 
 class SomeFailed extends Schema.TaggedError<SomeFailed>()("SomeFailed", { message: Schema.String }) {}
 
-/** Runs an example in a process group of its own, which ends with the scope. Answers why it was skipped, if it was. */
+/** Runs an example in a process group of its own, which ends with the scope. Returns why it was skipped, if it was. */
 const run = Effect.fn("run")(
   function*({ args = [], file, prints }: Example) {
     const path = fileURLToPath(new URL(`../${file}`, import.meta.url))

@@ -242,7 +242,7 @@ const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure",
  * @since 0.1.0
  */
 export const idOf = (datagram: Uint8Array): Uint8Array =>
-  // Of a `Buffer`, `subarray` would make another, which takes twice as long.
+  // Not `subarray`: of a `Buffer` that is a `Buffer`.
   new Uint8Array(datagram.buffer, datagram.byteOffset + 1, idBytes)
 
 /**
@@ -606,7 +606,7 @@ const encode = (
   const size = datagram.length - headerBytes
   if (size > maxBodyBytes) return Result.fail(new TooLarge({ size }))
   datagram[0] = type
-  // For so few bytes, `set` takes longer.
+  // All 20 bytes, whatever the length of `id`: none of an earlier datagram stays.
   for (let i = 0; i < idBytes; i++) datagram[1 + i] = id[i]!
   return Result.succeed(datagram)
 }

@@ -129,7 +129,7 @@ export interface Group<in out Self, out Id extends string, in out P extends Proc
   /**
    * Implements the procedures. Takes the handlers, or an Effect that builds them (with a `Scope` that lives as long as
    * the layer). A handler that is missing or mistyped does not compile, nor one that is not declared; in what an Effect
-   * builds, `of` tells of the last.
+   * builds, an undeclared handler is found only by `of`.
    */
   readonly toLayer: <H extends Partial<HandlersFrom<P>>, EX = never, RX = never>(
     handlers: Complete<H, P> & ((H & NoExtra<H, P>) | Effect.Effect<H, EX, RX>)
@@ -301,7 +301,7 @@ export interface CompiledProcedure {
 }
 
 /**
- * Decodes from, and encodes to, a value that MessagePack holds. Both answer an `Exit` where the schema is synchronous:
+ * Decodes from, and encodes to, a value that MessagePack holds. Both return an `Exit` where the schema is synchronous:
  * no fiber is needed then.
  *
  * @category models
@@ -326,7 +326,7 @@ const compile = (group: string, procedures: Procedures): Contract =>
 // What a Python method returns where nobody asks for it must not fail the call.
 const nothing: Coder<void> = { decode: () => Exit.void, encode: () => Exit.succeed(null) }
 
-/** A trailing argument that may be left out may also be undefined: that is how a wrapper hands on what it was not given. */
+/** A trailing argument that may be left out may also be undefined: a wrapper then passes on what it was not given. */
 const argsCoder = (args: ReadonlyArray<AnySchema>): Coder<ReadonlyArray<unknown>> => {
   const { decode, encode } = coder(Schema.Tuple(args))
   const required = args.findLastIndex((arg) => !SchemaAST.isOptional(arg.ast)) + 1
@@ -357,7 +357,7 @@ const implement = <P extends Procedures, R>(
   )
 })
 
-// The one place where a handler's types are let go. Its arguments come out of the decoder of the same procedure, and
+// The one place where a handler's types are dropped. Its arguments come out of the decoder of the same procedure, and
 // what it requires is in the context that its layer was built with.
 const erase = (handler: unknown): Handler["run"] => {
   if (!Predicate.isFunction(handler)) throw new TypeError("a handler must be a function that returns an Effect")

@@ -145,9 +145,9 @@ export interface Options {
  * To change keys without a pause, first add the new one behind the old one at every node, then put it first at every node,
  * then remove the old one at every node: `protocol.rekey` does a step without closing the socket.
  *
- * A datagram is read once by each socket, but it does not say for whom it was made, nor by which holder of the key: whoever
- * can record and forge the addresses of datagrams may play one node's request to another. What a node has sealed itself it
- * does not read, so with keys it cannot call itself.
+ * Each socket reads a datagram once. A datagram does not say for whom it was made, nor by which holder of the key: whoever can
+ * record datagrams and forge addresses may replay one node's request to another. A node does not read what it has sealed
+ * itself, so with keys it cannot call itself.
  *
  * A socket seals in a session, and begins another one when it opens or changes its keys. A node reads at most 1,024 sessions of
  * one sender at a time, 4,096 of one network (IPv4 /24, IPv6 /48) and 16,384 of all. One of them makes room once it was silent
@@ -173,7 +173,7 @@ export interface Keys {
  * Calls and serves over the transport, for as long as the layer.
  *
  * When the scope closes, it goes in this order: requests are no longer accepted; handlers that run have the grace period
- * to end, and their answers are sent; those that still run are interrupted and waited for; calls in flight fail with a
+ * to end, and their answers are sent; those that still run are interrupted and awaited; calls in flight fail with a
  * `DatagramSocketError` whose reason is `DatagramSocketClosedError`; the socket closes. A program under `TestClock` must let
  * the grace period pass, or set it to 0, where handlers do not end by themselves.
  *
@@ -338,7 +338,7 @@ export const client = <P extends Handlers.Procedures>(
       procedure.method,
       (...args: ReadonlyArray<unknown>) => call(procedure, args)
     ])
-    // The contract was compiled from these very procedures, whose types it has let go.
+    // The contract was compiled from these very procedures, without their types.
     return Object.fromEntries(methods) as Client<P>
   })
 

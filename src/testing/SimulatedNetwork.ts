@@ -180,8 +180,8 @@ export class SimulatedNetwork extends Context.Service<SimulatedNetwork, {
   readonly set: (settings: Settings, link?: Link) => Effect.Effect<void>
 
   /**
-   * Cuts every way between the two sides, or with `oneWay` from the first to the second only. Healed by the effect it
-   * answers, or when the scope closes.
+   * Cuts every way between the two sides, or with `oneWay` from the first to the second only. Healed by the effect that
+   * it returns, or when the scope closes.
    */
   readonly partition: (
     side: ReadonlyArray<string>,
@@ -235,8 +235,8 @@ export interface Options extends Settings {
   /** Whether to keep a line for each datagram. */
   readonly trace?: boolean | undefined
   /**
-   * Arrivals are rounded up to a multiple of this: 0.1 ms by default. All of one tick share a wake-up, which costs more
-   * than they do, so a network of thousands runs the faster the coarser its ticks are.
+   * Arrivals are rounded up to a multiple of this: 0.1 ms by default. All that arrives at one tick shares a wake-up, so a
+   * network of thousands of nodes runs faster with coarser ticks.
    */
   readonly tick?: Duration.Input | undefined
 }

@@ -32,7 +32,7 @@ const idOf = (slot: number, which: number): Uint8Array => {
   return id
 }
 
-/** A table, and how a call gets into it: with the first of these ids that no call has. Answers which one that was. */
+/** A table, and how a call gets into it: with the first of these ids that no call has. Returns which one that was. */
 const make = Effect.gen(function*() {
   const real = yield* Clock.Clock
   let sleeps = 0

@@ -273,7 +273,7 @@ describe("retransmission", () => {
 const refusal = MemoryNetwork.refusal("10.0.0.2:1")
 
 describe("adaptive retransmission (RFC 6298)", () => {
-  /** Calls once; the peer answers after so many milliseconds. Answers when the request was sent, from then on. */
+  /** Calls once; the peer answers after so many milliseconds. Returns when requests were sent, in milliseconds from then. */
   const roundTrip = Effect.fnUntraced(function*(
     { call, peer, times }: Effect.Success<ReturnType<typeof silence>>,
     millis: number

@@ -2,7 +2,7 @@
  * A program drawn from a seed: two to twenty nodes that call and serve each other on a simulated network, while links
  * fail, hosts stop, nodes close, callers lose interest and attackers do what they can: the storm. Then comes the calm, in
  * which faults cease, attackers go on, and some callers keep calling until they are answered. It runs under TestClock and
- * answers what happened.
+ * returns what happened.
  */
 import { Deferred, Effect, Fiber, Logger } from "effect"
 import { TestClock } from "effect/testing"

@@ -39,7 +39,7 @@ export const make = Effect.fnUntraced(function*(percent: number) {
     yield* command(`${nft} add rule inet loss input meta l4proto udp numgen random mod 100 < ${percent} drop`)
   }
   return {
-    /** Runs a program of this folder at one end until the scope closes, and answers its lines. */
+    /** Runs a program of this folder at one end until the scope closes, and returns its lines. */
     run: (end: "a" | "b", program: string, ...args: ReadonlyArray<unknown>) =>
       Effect.map(
         ChildProcess.make("ip", [

@@ -71,7 +71,7 @@ class Ours extends Handlers.Service<Ours>()("test/Ours", {
   dies: {},
   throws: {},
   hold: { success: Schema.String },
-  /** Lets the held answers go, and answers how many there were. */
+  /** Lets the held answers go, and returns how many there were. */
   release: { success: Schema.Int },
   /** Has its caller greet it before it answers. */
   ask: { args: [Schema.String], success: Schema.String }

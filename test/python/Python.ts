@@ -15,7 +15,7 @@ export interface Commands {
 
 export class Python extends Context.Service<Python, {
   readonly address: NetAddress.InetAddress
-  /** Has it call `peer`, and answers what came of it. One command at a time. */
+  /** Has it call `peer`, and returns what came of it. One command at a time. */
   readonly command: <Name extends keyof Commands>(
     name: Name,
     peer: NetAddress.InetAddress,

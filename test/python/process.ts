@@ -20,7 +20,7 @@ export const start = Effect.fnUntraced(function*(executable: string, program: st
   const next = Effect.map(python.next, (line): unknown => JSON.parse(line))
   return {
     next,
-    /** Has it do something, and answers what came of it. One command at a time. */
+    /** Has it do something, and returns what came of it. One command at a time. */
     tell: (command: Readonly<Record<string, unknown>>): Effect.Effect<unknown> =>
       Effect.andThen(Queue.offer(commands, `${JSON.stringify(command)}\n`), next)
   }

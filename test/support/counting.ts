@@ -50,7 +50,7 @@ export const counting = Effect.fnUntraced(function*(
   const peer = (host: string, port?: number) =>
     Effect.map(raw(transport(host, port)), (peer) => ({
       ...peer,
-      /** Sends all of them, and answers what has come back by the time that everything has settled. */
+      /** Sends all of them, and returns what has come back by the time that everything has settled. */
       ask: Effect.fnUntraced(function*(...requests: ReadonlyArray<Uint8Array>) {
         const name = NetAddress.formatInet(peer.address)
         const before = network.sent.length

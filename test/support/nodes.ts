@@ -7,7 +7,7 @@ import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 
 export type TransportLayer = Layer.Layer<Transport.Transport, DatagramSocket.DatagramSocketError>
 
-/** Builds a layer into the scope of the test and answers its services. */
+/** Builds a layer into the scope of the test and returns its services. */
 export const node = <A, E>(
   layer: Layer.Layer<A, E, Protocol.Protocol>,
   transport: TransportLayer,

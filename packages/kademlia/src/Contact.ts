@@ -75,7 +75,7 @@ const contactsOf = (list: ReadonlyArray<unknown>): ReadonlyArray<Contact> => {
   return contacts
 }
 
-// Neighbours name the same contacts over and over: parsing one takes ten times as long as finding it here.
+// Neighbours name the same contacts over and over: each is parsed once.
 const named = new Map<string, Contact>()
 
 const maxNamed = 65_536

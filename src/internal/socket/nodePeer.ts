@@ -20,8 +20,8 @@ export const make = (socket: Node.Socket): Socket => {
 }
 
 /**
- * Who is called or heard twice is written and parsed once: that saves 0.3 us for each end of a call. `to` remembers an
- * address as long as somebody holds it, `at` those heard last.
+ * An address is written and parsed once, not for each datagram. `to` remembers an address as long as somebody holds it, `at`
+ * those heard last.
  */
 const nodePeers = (socket: Node.Socket) => {
   const known = new WeakMap<NetAddress.InetAddress, NodePeer>()
