@@ -415,6 +415,20 @@ describe("Codec", () => {
     return object
   }
 
+  it("a text arrives as it was sent, and none that is not UTF-8, at every length and wherever it is no ASCII", () => {
+    for (let length = 1; length <= 70; length++) {
+      for (let at = 0; at < length; at++) {
+        const text = `${"x".repeat(at)}\u0080${"y".repeat(length - at - 1)}`
+        expect(succeed(Codec.decodeResponse(succeed(Codec.encodeResponse(id, text))))).toBe(text)
+        const ascii = succeed(Codec.encodeResponse(id, "x".repeat(length)))
+        expect(succeed(Codec.decodeResponse(ascii))).toBe("x".repeat(length))
+        const broken = Uint8Array.from(ascii)
+        broken[broken.length - length + at] = 0x80
+        expect(fail(Codec.decodeResponse(broken))).toBe("InvalidUtf8")
+      }
+    }
+  })
+
   it("integers take the shortest form that Python would give them", () => {
     const forms: ReadonlyArray<readonly [number | bigint, string]> = [
       [0, "00"],

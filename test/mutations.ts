@@ -643,6 +643,35 @@ const ofTheWire: ReadonlyArray<Mutation> = [
       ]
     }
   }),
+  ...breaks("Codec", {
+    "a text arrives as it was sent, and none that is not UTF-8": {
+      "internal/wire/unpack": [
+        ["source[i]! >= 0x80", "source[i]! > 0x80"],
+        ["latin1Slice?.call(source, start, position)", "latin1Slice?.call(source, start, position - 1)"]
+      ]
+    }
+  }),
+  ...breaks("wire/PackSmall", {
+    "is written as msgpackr writes it where a head changes": {
+      "internal/wire/packSmall": [
+        ["if (length < 32)", "if (length <= 32)"],
+        ["if (value < 0x80)", "if (value <= 0x80)"],
+        ["if (value < 0x100)", "if (value <= 0x100)"],
+        ["if (value < 0x1_0000)", "if (value <= 0x1_0000)"]
+      ]
+    },
+    "is none of these": {
+      "internal/wire/packSmall": [
+        ["if (code >= 0x80)", "if (code > 0x80)"],
+        ["value < -32", "value < -33"],
+        ["items.length > mostItems", "items.length > mostItems + 1"],
+        [" || depth === mostDepth", ""],
+        [" || length + 2 > end - offset", ""]
+      ]
+    },
+    "is written whole, though a getter": { "internal/wire/packSmall": [["  free = undefined\n", ""]] },
+    "is written over no other": { "internal/wire/packSmall": [["  pool.used = end\n", ""]] }
+  }),
   ...breaks("wire/MsgpackDangers", {
     "nesting ends at 32, whatever depth is asked for, and before where that is less": {
       "internal/wire/unpack": [["depth < maxDepth ? depth : maxDepth", "depth"]]

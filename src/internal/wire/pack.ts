@@ -16,6 +16,7 @@ import {
   objectHeap
 } from "./heap.ts"
 import { isHashable, isIndex, keyIdentity, placesFor } from "./mapKeys.ts"
+import { packSmall } from "./packSmall.ts"
 import { unpack } from "./unpack.ts"
 
 /** Where a value can't be written as MessagePack, and why. */
@@ -34,8 +35,10 @@ const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true, useToJS
  * `Uint8Array`, invalid dates, strings with lone surrogates, integers over 64 bits, nesting over 32, cycles.
  */
 export const pack = (value: unknown, reserve: number): Uint8Array | Unpackable => {
-  const walk: Walk = { wide: false, heap: 0, keyPairs: 0, places: 0, refusal: undefined }
   try {
+    const small = packSmall(value, reserve)
+    if (small !== undefined) return small
+    const walk: Walk = { wide: false, heap: 0, keyPairs: 0, places: 0, refusal: undefined }
     const ready = prepare(walk, value, 0)
     if (walk.refusal !== undefined) return walk.refusal
     const bytes = packr.pack(ready, RESERVE_START_SPACE | reserve)

@@ -242,24 +242,33 @@ const copies = (walk: Walk, length: number): boolean => {
 const readText = (walk: Walk, length: number): unknown => {
   if (!copies(walk, length)) return undefined
   const start = walk.position - length
-  const text = (length <= shortText ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)
+  const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)
   // V8 has those of one character ready. As many characters as bytes are ASCII, of a byte each.
   if (text !== undefined && length > 1) charge(walk, textHeap(text.length, text.length === length ? 1 : 2))
   return text
 }
 
-// Up to here a loop is faster than a call of the decoder.
-const shortText = 10
+// Up to here the decoder takes longer than to look at each byte (micro: "decode a request").
+const mostAscii = 64
+
+// V8 makes a tree of more than 12 characters that are put together, which takes more than the text does.
+const shortText = 12
 
 const readAscii = (walk: Walk, start: number): string | undefined => {
-  let text = ""
-  for (let i = start; i < walk.position; i++) {
-    const byte = walk.source[i]!
-    if (byte >= 0x80) return undefined
-    text += String.fromCharCode(byte)
+  const { position, source } = walk
+  for (let i = start; i < position; i++) {
+    if (source[i]! >= 0x80) return undefined
   }
+  if (position - start > shortText) return latin1Slice?.call(source, start, position)
+  let text = ""
+  for (let i = start; i < position; i++) text += String.fromCharCode(source[i]!)
   return text
 }
+
+// Of Node's buffers, and of Bun's and Deno's, for any bytes, and without a view of them.
+const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === "function"
+  ? Reflect.get(Buffer.prototype, "latin1Slice")
+  : undefined
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
