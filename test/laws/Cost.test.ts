@@ -419,6 +419,12 @@ describe("what is sent is read", () => {
         (count) => Array.from({ length: count }, () => new Map<unknown, unknown>([["", null], [null, null]])),
         26
       ],
+      [
+        "maps of an index behind a text",
+        (count) => Array.from({ length: count }, () => new Map([["", null], ["7", null]])),
+        46
+      ],
+      ["bytes in arrays of one", (count) => Array.from({ length: count }, () => [[new Uint8Array(0)]]), 18],
       ["keys", numbers, 256]
     ]
     for (const [name, make, most] of edges) {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { addExtension, pack, Unpackr } from "msgpackr/pack"
 import { Codec, Handlers } from "../../src/index.ts"
+import { maxIndexHeap } from "../../src/internal/wire/heap.ts"
 import { unpack, work } from "../../src/internal/wire/unpack.ts"
 
 const id = new Uint8Array(Codec.idBytes)
@@ -217,6 +218,20 @@ describe("msgpackr's dangers", () => {
     }
   })
 
+  it("of places for indices, V8 is given as many as are allowed, and not one more", () => {
+    const maps = (...keys: ReadonlyArray<string>) =>
+      unpack(
+        Buffer.from(
+          `9${keys.length.toString(16)}${keys.map((key) => `81a4${Buffer.from(key).toString("hex")}c0`).join("")}`,
+          "hex"
+        ),
+        0
+      )
+    const most = Array.from({ length: 10 }, () => "4095")
+    expect(maps(...most, "2612")).toMatchObject({ indexHeapBytes: maxIndexHeap })
+    expect(maps(...most, "2613")).toBe("TooMany")
+  })
+
   describe("the key of a map", () => {
     it("may nest as deep as any value", () => {
       for (let depth = 1; depth <= 31; depth++) {
@@ -333,9 +348,14 @@ describe("msgpackr's dangers", () => {
   it("an array of a class of its own is an array, whatever msgpackr has been taught of that class", () => {
     class Odd extends Array<unknown> {}
     addExtension({ Class: Odd, type: 0x71, pack: () => Buffer.of(1) })
-    for (const value of [Odd.from([1, "a"]), [Odd.from([1, "a"])]]) {
-      const sent = Result.getOrThrow(Codec.encodeResponse(id, value))
-      expect(Result.getOrThrow(Codec.decodeResponse(sent))).toStrictEqual(value.length === 2 ? [1, "a"] : [[1, "a"]])
+    // Of these, msgpackr would write the last.
+    for (const text of ["a", "\u00e9"]) {
+      for (const value of [Odd.from([1, text]), [Odd.from([1, text])]]) {
+        const sent = Result.getOrThrow(Codec.encodeResponse(id, value))
+        expect(Result.getOrThrow(Codec.decodeResponse(sent))).toStrictEqual(
+          value.length === 2 ? [1, text] : [[1, text]]
+        )
+      }
     }
   })
 

@@ -44,16 +44,5 @@ export const keyIdentity = (key: unknown): string => {
 const whole = (number: number): number | bigint =>
   Math.abs(number) > 2 ** 53 && Math.abs(number) < 2 ** 64 ? BigInt(number) : number
 
-// Up to here a loop is faster than a call of the decoder.
-const shortText = 10
-
 /** A character for each byte. */
-const latin1 = (bytes: Uint8Array): string => {
-  // `Buffer` is Node's.
-  if (bytes.length > shortText && typeof Buffer === "function") {
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
-  }
-  let text = ""
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return text
-}
+const latin1 = (bytes: Uint8Array): string => Reflect.apply(String.fromCharCode, undefined, bytes)

@@ -235,9 +235,7 @@ const prepareMap = (walk: Walk, value: ReadonlyMap<unknown, unknown>, depth: num
       named = true
       if (isIndex(key)) greatest = Math.max(greatest, placesFor(key))
     }
-    const readyKey = prepare(walk, key, depth + 1)
-    if (walk.refusal !== undefined) return within(walk, String(key))
-    map.set(readyKey, prepare(walk, item, depth + 1))
+    map.set(prepare(walk, key, depth + 1), prepare(walk, item, depth + 1))
     if (walk.refusal !== undefined) return within(walk, String(key))
   }
   walk.places += greatest
