@@ -39,6 +39,11 @@ describe("errors", () => {
     ],
     [Transport.openErrorOf("no error"), "The socket can't be opened: Unknown"],
     [Transport.writeErrorOf({ code: "EMSGSIZE" }, peer), "The socket refused to send to [2001:db8::1]:4567: Unknown"],
+    [
+      Transport.writeErrorOf(Object.assign(new Error("sendto"), { code: "EAFNOSUPPORT" }), peer),
+      "The socket refused to send to [2001:db8::1]:4567: a socket that is bound to an IPv4 address reaches no IPv6 " +
+      "address; one bound to \"::\" reaches both (Unreachable)"
+    ],
     [Transport.closedError(), "The socket is closed"],
     [new Codec.TooLarge({ size: 8193 }), "A body of 8193 bytes is over the limit of 8192"],
     [new Codec.Unencodable({ path: [], problem: "no" }), "no"]

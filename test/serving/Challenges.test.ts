@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Logger, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { Codec, Protocol } from "../../src/index.ts"
+import { Sizes } from "../../src/internal/sizes.ts"
 import { counting, settled, value } from "../support/counting.ts"
 import * as Injected from "../support/injected.ts"
 import { caller, metrics, respond, withMetrics } from "../support/nodes.ts"
@@ -165,6 +166,60 @@ describe("no amplifier", () => {
       expect(typesSent(sent).at(-1)).toBe("Response")
       expect(yield* metrics).toMatchObject({ "rpcudp_challenges.proven": 1 })
     }).pipe(withMetrics))
+
+  it.effect("no two nodes ask for the same proof, so that who knows one's secret knows no other's", () =>
+    Effect.gen(function*() {
+      const tokens = yield* Effect.forEach([1, 2], () =>
+        Effect.gen(function*() {
+          const { receive, sent } = yield* poked({ limits: { requestsPerSecond: 1 } })
+          for (let i = 0; i < 2; i++) receive(numbered(i, "poke"), Injected.peerAt("10.0.0.2:2"))
+          return sent.flatMap(({ datagram }) =>
+            Codec.typeOf(datagram) === "Challenge" ? [Result.getOrThrow(Codec.decodeChallenge(datagram))] : []
+          )
+        }))
+      expect(tokens[0]!.length).toBeGreaterThan(0)
+      expect(tokens[0]).toHaveLength(tokens[1]!.length)
+      for (const [i, token] of tokens[0]!.entries()) expect(token).not.toStrictEqual(tokens[1]![i])
+    }))
+
+  it.effect("as many requests wait for a proof as there is room for, the newest", () =>
+    Effect.gen(function*() {
+      const { receive, runs, sent } = yield* poked({ limits: { requestsPerSecond: 1 } })
+      const hosts = [2, 3, 4].map((n) => Injected.peerAt(`10.0.${n}.2:2`))
+      for (const from of hosts) receive(requestFor("poke"), from)
+      sent.length = 0
+      const before = runs()
+      for (const from of hosts) receive(requestFor("poke"), from)
+      expect(typesSent(sent)).toStrictEqual(["Challenge", "Challenge", "Challenge"])
+      for (const { datagram, to } of sent.splice(0)) {
+        receive(Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(datagram))), to)
+      }
+      expect(runs()).toBe(before + 2)
+    }).pipe(Effect.updateService(Sizes, (sizes) => ({ ...sizes, heldRequests: 2 }))))
+
+  it.effect("whoever asks again in vain though it has proven itself is not challenged again for it", () =>
+    Effect.gen(function*() {
+      const { receive, runs, sent } = yield* poked({ limits: { requestsPerSecond: 1 } })
+      const from = Injected.peerAt("10.0.0.2:2")
+      const request = requestFor("poke")
+      receive(request, from)
+      // Each of these waits for a proof of its own, of which only so many are served in a second.
+      const proofs: Array<Uint8Array> = []
+      for (let i = 0; i < 5; i++) {
+        sent.length = 0
+        receive(request, from)
+        for (const { datagram } of sent) {
+          if (Codec.typeOf(datagram) === "Challenge") {
+            proofs.push(Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(datagram))))
+          }
+        }
+      }
+      expect(proofs).toHaveLength(5)
+      sent.length = 0
+      for (const proof of proofs) receive(proof, from)
+      expect(typesSent(sent)).toStrictEqual(["Response"])
+      expect(runs()).toBe(1)
+    }))
 
   it.effect("a node that is made to answer itself is soon silent", () =>
     Effect.gen(function*() {

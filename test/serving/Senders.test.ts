@@ -350,6 +350,37 @@ describe("Senders", () => {
       expect(senders.admit(sender, 0)).toBe(false)
     })
 
+    it("a challenge grants 64 MiB to whom an answer has granted 1 MiB just now", () => {
+      const senders = make({ replyBytesPerSecond: 1000 })
+      const sender = senders.of("10.0.0.1")
+      exhaust(senders, "10.0.0.1", 0)
+      senders.prove("10.0.0.1", 0)
+      senders.answered("10.0.0.1", challenged(senders, "10.0.0.1", 0), 0)
+      expect(senders.hasCredit(sender, 2 ** 26, 0)).toBe(true)
+      // Half of that is gone before it is doubted.
+      senders.spend(sender, 2 ** 25, 0)
+      expect(senders.isDoubted(sender, 0)).toBe(false)
+      senders.spend(sender, 1, 0)
+      expect(senders.isDoubted(sender, 0)).toBe(true)
+    })
+
+    it("who has used up its credit is doubted, unless nothing bounds what it may be sent", () => {
+      for (
+        const [replyBytesPerSecond, totalReplyBytesPerSecond, doubted] of [
+          [Infinity, Infinity, false],
+          [Infinity, 1e12, true],
+          [1e9, Infinity, true]
+        ] as const
+      ) {
+        const senders = make({ replyBytesPerSecond, totalReplyBytesPerSecond })
+        senders.prove("10.0.0.1", 0)
+        const sender = senders.of("10.0.0.1")
+        senders.spend(sender, 2 ** 20, 0)
+        expect([replyBytesPerSecond, totalReplyBytesPerSecond, senders.isDoubted(sender, 0)])
+          .toStrictEqual([replyBytesPerSecond, totalReplyBytesPerSecond, doubted])
+      }
+    })
+
     it("an answer takes nothing from what a challenge has granted", () => {
       const senders = make({ replyBytesPerSecond: 1000 })
       const sender = senders.of("10.0.0.1")
@@ -366,6 +397,13 @@ describe("Senders", () => {
         const holds = (now: number) => senders.hasCredit(senders.of("10.0.0.1"), 1, now)
         expect([holds(until * second - 1), holds(until * second)]).toStrictEqual([true, false])
       }
+    })
+
+    it("a sender is alone until another is heard, from the first request on", () => {
+      const senders = make({ requestsPerSecond: 10 })
+      senders.prove("10.0.0.1", 0)
+      const one = senders.of("10.0.0.1")
+      for (let i = 0; i < 1000; i++) expect(senders.admit(one, 0)).toBe(true)
     })
 
     it("a sender is alone a second after the last request of another", () => {

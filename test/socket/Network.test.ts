@@ -19,6 +19,7 @@ describe("whose an address is", () => {
         ["febf:1:2:3::4", "fe80"],
         ["fe80::1%eth0", "fe80%eth0"],
         ["fec0:1:2:3::4", "fec0:1:2"],
+        ["2001:fe80::1", "2001:fe80:0"],
         // IPv4 behind a translator.
         ["64:ff9b::c000:201", "64:ff9b::c000:2"],
         ["64:ff9b::c000:2ff", "64:ff9b::c000:2"],
