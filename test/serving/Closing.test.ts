@@ -276,6 +276,54 @@ describe("draining", () => {
       expect(answers).toStrictEqual([])
     }))
 
+  it.effect("several groups are waited for until none has a handler that runs", () =>
+    Effect.gen(function*() {
+      class Long extends Handlers.Service<Long>()("test/Long", { long: { success: Schema.String } }) {}
+      class Short extends Handlers.Service<Short>()("test/Short", { short: { success: Schema.String } }) {}
+      const injected = Injected.make()
+      const scope = yield* Scope.make()
+      yield* Layer.buildWithScope(
+        Protocol.serve(Short, Long).pipe(
+          Layer.provide(Short.toLayer({ short: () => Effect.delay(Effect.succeed("short"), 1000) })),
+          Layer.provide(Long.toLayer({ long: () => Effect.delay(Effect.succeed("long"), 3000) })),
+          Layer.provide(Protocol.layer({ gracePeriod: 5000 })),
+          Layer.provide(injected.layer)
+        ),
+        scope
+      )
+      for (const method of ["short", "long"]) injected.receive(requestFor(method), Injected.peerAt("10.0.0.2:2"))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(closing)
+      expect(injected.sent.map(({ datagram }) => Codec.decode(datagram))).toMatchObject([
+        { success: { value: "short" } },
+        { success: { value: "long" } }
+      ])
+    }))
+
+  it.effect("what was interrupted as its group closed runs when it comes again to one that is served", () =>
+    Effect.gen(function*() {
+      const injected = Injected.make()
+      let runs = 0
+      const live = Poked.toLayer({
+        poke: () => Effect.void,
+        never: () => Effect.andThen(Effect.sync(() => runs++), Effect.never)
+      })
+      const context = yield* Layer.build(Protocol.layer({ gracePeriod: 0 }).pipe(Layer.provide(injected.layer)))
+      const serve = (scope: Scope.Scope) =>
+        Layer.buildWithScope(Protocol.serve(Poked).pipe(Layer.provide(live)), scope).pipe(
+          Effect.provideContext(context)
+        )
+      const request = requestFor("never")
+      for (let times = 1; times <= 2; times++) {
+        const scope = yield* Scope.make()
+        yield* serve(scope)
+        injected.receive(request, Injected.peerAt("10.0.0.2:2"))
+        expect(runs).toBe(times)
+        yield* Scope.close(scope, Exit.void)
+      }
+    }))
+
   it.effect("several groups have one grace period together", () =>
     Effect.gen(function*() {
       const { receive, scope } = yield* two(5000)
@@ -296,13 +344,14 @@ describe("draining", () => {
         const scope = yield* Scope.make()
         const closed = yield* Deferred.make<void>()
         class Quitter extends Handlers.Service<Quitter>()("limits/Quitter", { quit: {} }) {}
+        let went = false
         const close = Effect.ensuring(Scope.close(scope, Exit.void), Deferred.succeed(closed, undefined))
         const live = Quitter.toLayer({
           quit: () =>
             Effect.andThen(
               Effect.yieldNow,
               how === "itself"
-                ? close
+                ? Effect.andThen(close, Effect.sync(() => void (went = true)))
                 : how === "in a fiber of its own"
                 ? Effect.flatMap(Effect.forkChild(close), Fiber.join)
                 : Effect.andThen(Effect.forkDetach(close), Effect.never)
@@ -320,6 +369,7 @@ describe("draining", () => {
         // It waits for all handlers but itself.
         yield* TestClock.adjust(0)
         expect(yield* Deferred.isDone(closed)).toBe(true)
+        expect(went).toBe(how === "itself")
         expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(undefined)
       }).pipe(withMetrics))
   }

@@ -399,6 +399,18 @@ export const conformance = (name: string, environment: () => Environment): void 
           })
         }))
 
+      it.live("a group does not take the method of another that is served already", () =>
+        Effect.gen(function*() {
+          const { transport } = environment()
+          const context = yield* node(Protocol.serve(Greeter).pipe(Layer.provide(greeterLive())), transport())
+          const later = Layer.build(Protocol.serve(Poker).pipe(Layer.provide(PokerLive)))
+          expect(yield* Effect.flip(Effect.provideContext(later, context))).toMatchObject({
+            _tag: "DuplicateMethod",
+            method: "poke",
+            groups: ["test/Greeter", "test/Poker"]
+          })
+        }))
+
       it.live("two groups with one method's name do not share a socket", () =>
         Effect.gen(function*() {
           const { transport } = environment()
