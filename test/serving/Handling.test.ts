@@ -1,14 +1,19 @@
 /** What handlers and transports that misbehave must not do to anybody else. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger, Schema, SchemaTransformation } from "effect"
+import { Cause, Context, Effect, Layer, Logger, Schema, SchemaTransformation } from "effect"
 import { TestClock } from "effect/testing"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { Handlers, Protocol, Transport } from "../../src/index.ts"
-import { counting } from "../support/counting.ts"
+import { counting, settled } from "../support/counting.ts"
 import * as Injected from "../support/injected.ts"
 import { oneHost } from "../support/MemoryNetwork.ts"
 import { caller, metrics, node, withMetrics } from "../support/nodes.ts"
 import { Poked, throwingTransport } from "../support/poked.ts"
 import { numbered, requestFor } from "../support/requests.ts"
+
+setFlagsFromString("--expose-gc")
+const gc: () => void = runInNewContext("gc")
 
 const quiet = Effect.provide(Logger.layer([]))
 
@@ -34,6 +39,7 @@ class Odd extends Handlers.Service<Odd>()("robust/Odd", {
   throwsOut: { success: Throwing },
   throwsError: { error: Throwing },
   fine: { success: Schema.String },
+  fails: { error: Schema.String },
   optional: { args: [Schema.Int, Schema.optionalKey(Schema.String)], success: Schema.Int }
 }) {}
 
@@ -49,6 +55,7 @@ const oddHandlers = Odd.of({
   throwsOut: () => Effect.succeed("x"),
   throwsError: () => Effect.fail("x"),
   fine: () => Effect.succeed("fine"),
+  fails: () => Effect.fail("as declared"),
   optional: (n, text) => Effect.succeed(n + (text?.length ?? 0))
 })
 
@@ -180,6 +187,63 @@ describe("handling", () => {
       )
       expect((yield* metrics)["rpcudp_requests_in_flight"]).toBe(undefined)
     }).pipe(withMetrics))
+
+  it.effect("of a request that has ended nothing is kept, though a fiber has run for it", () =>
+    Effect.gen(function*() {
+      const injected = Injected.make()
+      yield* Layer.build(
+        Protocol.serve(Poked).pipe(
+          Layer.provide(Poked.toLayer({ poke: () => Effect.yieldNow, never: () => Effect.never })),
+          Layer.provide(Protocol.layer({ gracePeriod: 0, memory: false })),
+          Layer.provide(injected.layer)
+        )
+      )
+      const poke = (method: string) => {
+        const from = Injected.peerAt("10.0.0.2:2")
+        injected.receive(requestFor(method), from)
+        return new WeakRef(from)
+      }
+      const [ended, running] = [poke("poke"), poke("never")]
+      yield* settled
+      expect(injected.sent.splice(0)).toHaveLength(1)
+      // What a `WeakRef` has shown is kept until this turn of the event loop is over.
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      gc()
+      expect(ended.deref()).toBe(undefined)
+      expect(running.deref()).toBeDefined()
+    }))
+
+  it.effect("what does not fit its schema, and what throws in one, is logged as what it is", () => {
+    const logged: Array<string> = []
+    return Effect.gen(function*() {
+      const injected = Injected.make()
+      const handlers = Odd.toLayer({
+        ...oddHandlers,
+        fine: () => Effect.succeed(1 as never),
+        fails: () => Effect.fail(1 as never)
+      })
+      yield* Layer.build(
+        Protocol.serve(Odd).pipe(
+          Layer.provide(handlers),
+          Layer.provide(Protocol.layer({ gracePeriod: 0 })),
+          Layer.provide(injected.layer)
+        )
+      )
+      for (const method of ["fine", "fails", "throwsOut", "throwsError"]) {
+        injected.receive(requestFor(method), Injected.peerAt("10.0.0.2:2"))
+      }
+      yield* settled
+      expect(injected.sent).toHaveLength(4)
+      expect(logged).toStrictEqual([
+        "TypeError: the result of the handler does not fit its schema: Expected string",
+        "TypeError: the error of the handler does not fit its schema: Expected string",
+        "Error: secret",
+        "Error: secret"
+      ])
+    }).pipe(
+      Effect.provide(Logger.layer([Logger.make(({ cause }) => void logged.push(Cause.pretty(cause).split("\n")[0]!))]))
+    )
+  })
 
   it.effect("what is no function is a defect of the build, and what returns no effect one of the handler", () =>
     Effect.gen(function*() {

@@ -8,7 +8,8 @@ import { syncBuiltinESMExports } from "node:module"
 import Os from "node:os"
 import { Protocol, Transport } from "../../src/index.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
-import { caller, idle, metrics, stuck, withMetrics } from "../support/nodes.ts"
+import { settled } from "../support/counting.ts"
+import { caller, idle, metrics, stuck, withMetrics, writing } from "../support/nodes.ts"
 import { at, client, server, systemSockets } from "../support/systemSockets.ts"
 
 const systemError = (code: string): Error => Object.assign(new Error(code), { code })
@@ -252,7 +253,6 @@ describe("Transport", () => {
           reason: { kind: "Unreachable" }
         })
         expect(yield* greeter(address).poke()).toBe(undefined)
-        // broken by leaving out `familyError` in src/internal/socket/effect.ts
         network.refuses = () => refusal
         expect((yield* Effect.flip(greeter("[2001:db8::1]:9").poke())).message).toContain("reaches no IPv6 address")
         expect((yield* Effect.flip(greeter("10.9.9.9:9").poke())).message).not.toContain("IPv6")
@@ -300,6 +300,38 @@ describe("Transport", () => {
         const errors: Array<string> = []
         for (let i = 0; i < 16_385; i++) socket.send(new Uint8Array(1), peer, (error) => errors.push(error.message))
         expect(errors).toStrictEqual(["The socket refused to send to 10.0.0.2:2: too many writes wait (Unknown)"])
+      }))
+
+    it.live("writes that have ended count no longer", () =>
+      Effect.gen(function*() {
+        const socket = Context.get(yield* Layer.build(writing(Effect.yieldNow)), Transport.Transport)
+        const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("10.0.0.2:2"))
+        const errors: Array<unknown> = []
+        for (let round = 0; round < 3; round++) {
+          for (let i = 0; i < 10_000; i++) socket.send(new Uint8Array(1), peer, (error) => errors.push(error))
+          yield* settled
+        }
+        expect(errors).toStrictEqual([])
+      }))
+
+    it.live("a socket that has closed says so, whatever the address", () =>
+      Effect.gen(function*() {
+        const socket = Context.get(
+          yield* Layer.build(writing(Effect.fail(Transport.closedError()))),
+          Transport.Transport
+        )
+        const errors: Array<DatagramSocket.DatagramSocketError> = []
+        for (const address of ["10.0.0.2:2", "[2001:db8::1]:2"]) {
+          socket.send(
+            new Uint8Array(1),
+            socket.peer(NetAddress.inetAddressFromStringUnsafe(address)),
+            (error) => errors.push(error)
+          )
+        }
+        expect(errors.map(({ reason }) => reason._tag)).toStrictEqual([
+          "DatagramSocketClosedError",
+          "DatagramSocketClosedError"
+        ])
       }))
   })
 

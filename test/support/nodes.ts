@@ -54,23 +54,27 @@ export const raw = (transport: TransportLayer): Effect.Effect<Raw, DatagramSocke
     }
   })
 
-/** A transport over a socket that takes writes and never ends them. */
-export const stuck: TransportLayer = Transport.layerSocket().pipe(
-  Layer.provide(
-    Layer.succeed(
-      DatagramSocket.DatagramSocket,
-      DatagramSocket.make({
-        reader: Effect.succeed({
-          pull: Effect.never,
-          address: NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"),
-          dropped: () => 0,
-          joinMulticast: () => Effect.void
-        }),
-        writer: Effect.succeed({ write: () => Effect.never, writeAll: () => Effect.never })
-      })
+/** A transport over a socket that hears nothing, and whose writes end as this effect does. */
+export const writing = (write: Effect.Effect<void, DatagramSocket.DatagramSocketError>): TransportLayer =>
+  Transport.layerSocket().pipe(
+    Layer.provide(
+      Layer.succeed(
+        DatagramSocket.DatagramSocket,
+        DatagramSocket.make({
+          reader: Effect.succeed({
+            pull: Effect.never,
+            address: NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"),
+            dropped: () => 0,
+            joinMulticast: () => Effect.void
+          }),
+          writer: Effect.succeed({ write: () => write, writeAll: () => write })
+        })
+      )
     )
   )
-)
+
+/** A transport over a socket that takes writes and never ends them. */
+export const stuck = writing(Effect.never)
 
 /** The answer to a request, as a raw peer would send it. */
 export const respond = (request: Uint8Array, value: unknown): Uint8Array => {
