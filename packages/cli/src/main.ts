@@ -8,7 +8,10 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, References } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { call } from "./call.ts"
+import { decode } from "./decode.ts"
+import { load } from "./load.ts"
 import * as Output from "./output.ts"
+import { ping } from "./ping.ts"
 import { serve } from "./serve.ts"
 
 /** Set by `build.ts`. */
@@ -29,7 +32,7 @@ const presenter: CliOutput.Presenter = {
 
 Command.make("rpcudp").pipe(
   Command.withDescription("Calls, serves and looks at RPC over UDP as Python's rpcudp and effect-rpcudp speak it"),
-  Command.withSubcommands([call, serve]),
+  Command.withSubcommands([call, ping, serve, load, decode]),
   Command.run({ version: VERSION }),
   Effect.tapCause(Output.cause),
   Effect.provide([

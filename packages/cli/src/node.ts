@@ -16,17 +16,20 @@ export const durationOf = (text: string): Option.Option<Duration.Duration> => {
   return count !== undefined && isUnit(unit) ? Option.some(Duration.millis(Number(count) * units[unit])) : Option.none()
 }
 
-export const noDuration = (): string => "a duration such as 300ms, 5s or 2m"
-
 const units = { us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
 const isUnit = (text: string): text is keyof typeof units => Object.hasOwn(units, text)
 
-export const timeout = Flag.String("timeout").pipe(
-  Flag.withDescription("How long a call waits for its answer, such as 300ms or 5s"),
-  Flag.withDefault("5s"),
-  Flag.filterMap(durationOf, noDuration)
-)
+/** A flag for a duration. */
+export const duration = (name: string, otherwise: string, description: string): Flag.Flag<Duration.Duration> =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("DURATION"),
+    Flag.withDescription(`${description}, such as 300ms or 5s; ${otherwise} by default`),
+    Flag.withDefault(otherwise),
+    Flag.filterMap(durationOf, () => "a duration such as 300ms, 5s or 2m")
+  )
+
+export const timeout = duration("timeout", "5s", "How long a call waits for its answer")
 
 export const retransmit = Flag.Boolean("retransmit").pipe(
   Flag.withDescription("Sends the request again while its answer is missing; a Python peer runs each copy"),

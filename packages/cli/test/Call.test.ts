@@ -125,8 +125,8 @@ describe("rpcudp call", () => {
           arrived++
           if (arrived === 2) send(respond(datagram, "at last"), from)
         }).pipe(Effect.forkScoped({ startImmediately: true }))
-        const call = ["call", NetAddress.formatInet(address), "echo", "--timeout", "30s"]
-        const again = yield* rpcudp([...call, "--retransmit"])
+        const call = ["call", NetAddress.formatInet(address), "echo"]
+        const again = yield* rpcudp([...call, "--retransmit", "--timeout", "30s"])
         expect(again).toMatchObject({ exitCode: 0, stdout: "\"at last\"\n" })
         expect(again.stderr).toContain(", 2 tries, 56 B sent, 29 B received")
         yield* rpcudp([...call, "--timeout", "100ms"])
