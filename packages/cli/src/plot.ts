@@ -1,7 +1,7 @@
 /** Draws what calls took as an SVG: how long each share of them took at the most. No files. */
 import type { RoundTrips } from "./roundTrips.ts"
 
-const size = { width: 700, height: 360, left: 70, right: 20, top: 40, bottom: 50 }
+const size = { width: 700, height: 360, left: 70, right: 40, top: 40, bottom: 50 }
 
 /** The shares that have a mark, from none to all but one in ten thousand. Each step is one nine more. */
 const marks = [0, 90, 99, 99.9, 99.99]
