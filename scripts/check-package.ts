@@ -1,11 +1,12 @@
 /**
  * Builds and packs the package, and looks at it as whoever installs it would: what is in it, by publint and by Are the Types
- * Wrong; and how large a client is, bundled by esbuild, of which nothing may come from Node.
+ * Wrong; and how large a client is, bundled by esbuild, of which nothing may come from Node. The same of the tool: what is in
+ * it, how large it is, and that it starts with nothing beside it.
  */
 import * as Attw from "@arethetypeswrong/core"
 import { build } from "esbuild"
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -17,8 +18,8 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const consumer = mkdtempSync(join(tmpdir(), "effect-rpcudp-"))
 const installed = join(consumer, "node_modules", "effect-rpcudp")
 
-/** The most that a client may take, in bytes, minified: our modules, and all that it is made of. */
-const budget = { ours: 67_000, all: 230_000 }
+/** The most that a client may take, in bytes, minified: our modules, and all that it is made of; and the tool, which loads all. */
+const budget = { ours: 67_000, all: 230_000, tool: 800_000 }
 
 /** A client that says where each thing comes from, over a socket that is not Node's. */
 const client = `
@@ -46,7 +47,8 @@ const main = async (): Promise<number> => {
     ...promises(),
     ...await linted(),
     ...await mistyped(tarball),
-    ...await oversized()
+    ...await oversized(),
+    ...await tool()
   ]
   for (const problem of problems) console.error(problem)
   return problems.length > 0 ? 1 : 0
@@ -147,6 +149,30 @@ const oversized = async (): Promise<ReadonlyArray<string>> => {
     ...ours === 0 ? ["esbuild: nothing in a client is ours"] : [],
     ...ours > budget.ours ? [`esbuild: ours is ${ours} bytes of a client, over ${budget.ours}`] : [],
     ...bundle.bytes > budget.all ? [`esbuild: a client is ${bundle.bytes} bytes, over ${budget.all}`] : []
+  ]
+}
+
+/** It is a bundle: who installs it installs nothing else. */
+const tool = async (): Promise<ReadonlyArray<string>> => {
+  const folder = join(root, "packages/cli")
+  const expected = ["LICENSE", "README.md", "dist/LICENSES.txt", "dist/main.js", "package.json", "wireshark/rpcudp.lua"]
+  const [packed]: ReadonlyArray<{ readonly files: ReadonlyArray<{ readonly path: string }> }> = JSON.parse(
+    run("npm", "pack", "--silent", "--ignore-scripts", "--json", "--dry-run", "--workspace", "effect-rpcudp-cli")
+  )
+  const files = (packed?.files ?? []).map(({ path }) => path).sort()
+  const { messages, pkg } = await publint({ pkgDir: folder, pack: false, strict: true })
+  const main = join(consumer, "main.mjs")
+  copyFileSync(join(folder, "dist/main.js"), main)
+  const { version } = manifest()
+  const { size } = statSync(main)
+  console.log(`the tool: ${kilobytes(size)} minified`)
+  return [
+    ...files.join() === expected.join() ? [] : [`packages/cli: packed are ${files.join(", ")}`],
+    ...messages.map((message) => `publint: packages/cli: ${formatMessage(message, pkg, { color: false })}`),
+    ...size > budget.tool ? [`packages/cli: the tool is ${size} bytes, over ${budget.tool}`] : [],
+    ...execFileSync(process.execPath, [main, "--version"], { encoding: "utf8" }) === `rpcudp v${version}\n`
+      ? []
+      : ["packages/cli: it does not say its version"]
   ]
 }
 

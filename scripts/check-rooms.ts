@@ -33,7 +33,7 @@ const rooms = [
 ]
 
 /** Folders of `packages`. None depends on one that stands after it. */
-const packages = ["native", "kademlia"]
+const packages = ["native", "cli", "kademlia"]
 
 const floorOf = (file: string): number =>
   rooms.findIndex((room) => file === `src/${room}.ts` || file.startsWith(`src/${room}/`))

@@ -44,6 +44,7 @@ export default defineConfig({
           page("Values and Python", "/docs/values-and-python"),
           page("Testing", "/docs/testing"),
           page("Examples", "/examples/"),
+          page("The command rpcudp", "/packages/cli/"),
           page("A Kademlia node", "/packages/kademlia/")
         ]
       },

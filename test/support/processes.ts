@@ -23,8 +23,8 @@ export const start = Effect.fnUntraced(
 
 /** Runs a program to its end. */
 export const run = Effect.fnUntraced(
-  function*(program: string, args: ReadonlyArray<string>) {
-    const process = yield* ChildProcess.make(program, args, { stdin: "ignore", detached: false })
+  function*(program: string, args: ReadonlyArray<string>, options?: ChildProcess.CommandOptions) {
+    const process = yield* ChildProcess.make(program, args, { stdin: "ignore", detached: false, ...options })
     const [exitCode, stdout, stderr] = yield* Effect.all([
       process.exitCode,
       process.stdout.pipe(Stream.decodeText, Stream.mkString),

@@ -8,7 +8,6 @@ import { respond } from "../../../test/support/nodes.ts"
 import { Python } from "../../../test/python/Python.ts"
 import * as Needs from "../../../test/support/needs.ts"
 import { exitCodes } from "../src/Failure.ts"
-import type { Ended } from "./rpcudp.ts"
 import { module, rpcudp, serve } from "./rpcudp.ts"
 
 const greeter = module("Greeter.ts")
@@ -21,7 +20,11 @@ const peer = Effect.map(
 const contract = ["--contract", `${greeter}#Greeter`]
 
 /** What went wrong is one line, of this kind. */
-const expectFailure = (ended: Ended, kind: keyof typeof exitCodes, message: string) => {
+const expectFailure = (
+  ended: Effect.Success<ReturnType<typeof rpcudp>>,
+  kind: keyof typeof exitCodes,
+  message: string
+) => {
   expect(ended).toMatchObject({ exitCode: exitCodes[kind], stdout: "" })
   const line = ended.stderr.split("\n").find((line) => line.startsWith("rpcudp: "))
   expect(line).toContain(message)
@@ -151,8 +154,8 @@ describe("rpcudp call", () => {
       Effect.gen(function*() {
         const failing = ["call", "nowhere", "x"]
         const [plain, forced, never] = yield* Effect.all([
-          rpcudp(failing),
-          rpcudp(failing, { env: { FORCE_COLOR: "1" } }),
+          rpcudp(failing, { env: { FORCE_COLOR: "" } }),
+          rpcudp(failing, { env: { FORCE_COLOR: "1", NO_COLOR: "" } }),
           rpcudp(failing, { env: { FORCE_COLOR: "1", NO_COLOR: "1" } })
         ], { concurrency: "unbounded" })
         expect(plain.stderr).not.toContain("\u001b")

@@ -76,7 +76,7 @@ const silent = Effect.map(
   (context) => Context.get(context, Transport.Transport).address
 )
 
-const links = ["rpcudp.request_in", "rpcudp.response_in", "rpcudp.first_in", "rpcudp.challenge_in"]
+const links = ["rpcudp.request_in", "rpcudp.response_in", "rpcudp.cancel_in", "rpcudp.first_in", "rpcudp.challenge_in"]
 
 /** Each frame in short: what it is, then what it is linked to, then what Wireshark warns of. */
 const inShort = (packets: ReadonlyArray<Packet>, ...options: ReadonlyArray<string>): ReadonlyArray<string> =>
@@ -206,6 +206,21 @@ Needs.suite("Wireshark", Tshark.isThere, Needs.tshark)(() => {
       expect(inShort(packets).slice(3)).toEqual([
         "Response 1; request_in 1",
         "Response 1; request_in 1; first_in 4; Sent again"
+      ])
+    })
+
+    it("that cancels a call is linked with its request, which nobody expects to be answered then", () => {
+      const packets = [
+        out(0, request(1, "echo", 1)),
+        out(1, Codec.encodeCancel(idOf(1))),
+        out(2, Codec.encodeCancel(idOf(2))),
+        back(3, Codec.encodeCancel(idOf(1)))
+      ]
+      expect(inShort(packets, ...taken)).toEqual([
+        "Request echo [1]; cancel_in 2",
+        "Cancel; request_in 1",
+        "Cancel; No request in this capture",
+        "Cancel; No request in this capture"
       ])
     })
 
@@ -441,7 +456,8 @@ const malformedOnes = (seed: number): ReadonlyArray<Uint8Array> => {
     ...[...values.values()].flatMap((value, i) => [request(i, "echo", value), response(i, value)]),
     frame(2, "92ac", Buffer.from("UnknownMethod").toString("hex")),
     Codec.encodeChallenge(idOf(1), idOf(2)),
-    Codec.encodeProof(idOf(1))
+    Codec.encodeProof(idOf(1)),
+    Codec.encodeCancel(idOf(1))
   ].filter((datagram) => datagram.length < 400)
   const damaged = Array.from({ length: 4000 }, () => {
     const datagram = Uint8Array.from(whole[random.below(whole.length)]!)
@@ -498,6 +514,7 @@ const malformedOnes = (seed: number): ReadonlyArray<Uint8Array> => {
     frame(2, "92a84f76657273697a65", "cb40c0008000000001"),
     frame(3, "c413", "00".repeat(19)),
     frame(4, "00"),
+    frame(5, "00"),
     // No bytes, many times, take a hundred times as many.
     frame(1, "dc0400", "c400".repeat(1024))
   ]

@@ -1,11 +1,12 @@
 /** The tool as a process: bundled once for each file of tests. */
 import { Effect, Stream } from "effect"
-import { ChildProcess } from "effect/process"
+import type { ChildProcess } from "effect/process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll } from "@effect/vitest"
+import * as Processes from "../../../test/support/processes.ts"
 import { bundle } from "../build.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "rpcudp-"))
@@ -17,45 +18,27 @@ export const main = join(folder, "main.js")
 /** A module beside the tests. */
 export const module = (name: string): string => fileURLToPath(new URL(`modules/${name}`, import.meta.url))
 
-export interface Ended {
-  readonly exitCode: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
 export interface Settings {
   readonly stdin?: string
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** Runs a command to its end. */
-export const rpcudp = Effect.fnUntraced(
-  function*(args: ReadonlyArray<string>, settings: Settings = {}) {
-    const child = yield* start(args, settings)
-    const [exitCode, stdout, stderr] = yield* Effect.all([
-      child.exitCode,
-      child.stdout.pipe(Stream.decodeText, Stream.mkString),
-      child.stderr.pipe(Stream.decodeText, Stream.mkString)
-    ], { concurrency: "unbounded" })
-    return { exitCode: Number(exitCode), stdout, stderr }
-  },
-  Effect.scoped
-)
+const optionsOf = ({ env = {}, stdin }: Settings): ChildProcess.CommandOptions => ({
+  stdin: stdin === undefined ? "ignore" : Stream.encodeText(Stream.make(stdin)),
+  env,
+  extendEnv: true
+})
 
-/** Starts a command that goes on until the scope closes. */
-export const start = (args: ReadonlyArray<string>, { env = {}, stdin }: Settings = {}) =>
-  ChildProcess.make(process.execPath, [main, ...args], {
-    stdin: stdin === undefined ? "ignore" : Stream.encodeText(Stream.make(stdin)),
-    env,
-    extendEnv: true,
-    detached: false,
-    forceKillAfter: "5 seconds"
-  })
+/** Runs a command to its end. */
+export const rpcudp = (args: ReadonlyArray<string>, settings: Settings = {}) =>
+  Processes.run(process.execPath, [main, ...args], optionsOf(settings))
+
+// It logs the defects of handlers that are meant to die.
+const start = (args: ReadonlyArray<string>) => Processes.start(process.execPath, [main, ...args], { stderr: "ignore" })
 
 /** Starts a server, and returns its address once it serves. */
 export const serve = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
-  const child = yield* start(["serve", ...args])
-  const [line = ""] = yield* child.stdout.pipe(Stream.decodeText, Stream.splitLines, Stream.take(1), Stream.runCollect)
+  const line = yield* (yield* start(["serve", ...args])).next
   const address = /^serving .+ on (127\.0\.0\.1:\d+)$/.exec(line)?.[1]
   if (address === undefined) return yield* Effect.die(new Error(`the server said: ${line}`))
   return address

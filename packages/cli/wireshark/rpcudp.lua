@@ -5,6 +5,7 @@
 --     failure   0x02  id[20]     msgpack([kind, detail])
 --     challenge 0x03  id[20]     msgpack(token: 20 bytes)
 --     proof     0x04  token[20]  msgpack(nil)
+--     cancel    0x05  id[20]     msgpack(nil)
 --     sealed    0x10  key[1]  session[12]  counter[6]  time[6]  ciphertext  tag[16]
 --
 -- There is no port of its own, so it looks at all UDP datagrams, and takes those that are whole frames; from then on, all
@@ -12,7 +13,7 @@
 
 local rpcudp = Proto("rpcudp", "RPC over UDP")
 
-local REQUEST, RESPONSE, FAILURE, CHALLENGE, PROOF, SEALED = 0, 1, 2, 3, 4, 0x10
+local REQUEST, RESPONSE, FAILURE, CHALLENGE, PROOF, CANCEL, SEALED = 0, 1, 2, 3, 4, 5, 0x10
 
 local TYPES = {
   [REQUEST] = "Request",
@@ -20,6 +21,7 @@ local TYPES = {
   [FAILURE] = "Failure",
   [CHALLENGE] = "Challenge",
   [PROOF] = "Proof",
+  [CANCEL] = "Cancel",
   [SEALED] = "Sealed"
 }
 
@@ -45,6 +47,7 @@ local fields = {
   -- What is linked.
   request = ProtoField.framenum("rpcudp.request_in", "Request in", base.NONE, frametype.REQUEST),
   response = ProtoField.framenum("rpcudp.response_in", "Answer in", base.NONE, frametype.RESPONSE),
+  cancel = ProtoField.framenum("rpcudp.cancel_in", "Cancelled in", base.NONE, frametype.NONE),
   first = ProtoField.framenum("rpcudp.first_in", "First sent in", base.NONE, frametype.RETRANS_PREV),
   challenge = ProtoField.framenum("rpcudp.challenge_in", "Challenge in", base.NONE, frametype.REQUEST),
   time = ProtoField.relative_time("rpcudp.time", "Time since the request"),
@@ -381,7 +384,8 @@ local shapes = {
     return size % 1 == 0 and size > LONGEST - HEADER and size < 2 ^ 53
   end,
   [CHALLENGE] = function(body) return body.kind == "bytes" and #body.raw == HEADER - 1 end,
-  [PROOF] = function(body) return body.kind == "nil" end
+  [PROOF] = function(body) return body.kind == "nil" end,
+  [CANCEL] = function(body) return body.kind == "nil" end
 }
 
 -- Reads the body of a frame, showing it in `tree` unless that is nil. Returns it, or nil and the walk that says why not.
@@ -408,8 +412,8 @@ end
 -- what belongs together
 ---------------------------------------------------------------------------------------------------------------------------
 
--- By id and both ends: { request, time, response }: two numbers of frames, and the request's seconds since the first frame, of
--- which a double holds more digits than of those since 1970.
+-- By id and both ends: { request, time, response, cancel }: numbers of frames, and the request's seconds since the first frame,
+-- of which a double holds more digits than of those since 1970.
 local calls = {}
 
 -- The frames of challenges, by token.
@@ -429,7 +433,7 @@ end
 
 -- The call that a frame belongs to. An answer counts only from the address that was called.
 local function call_key(type, buffer, pinfo)
-  if type == REQUEST then return key_of(id_of(buffer), pinfo.src, pinfo.src_port, pinfo.dst, pinfo.dst_port) end
+  if type == REQUEST or type == CANCEL then return key_of(id_of(buffer), pinfo.src, pinfo.src_port, pinfo.dst, pinfo.dst_port) end
   return key_of(id_of(buffer), pinfo.dst, pinfo.dst_port, pinfo.src, pinfo.src_port)
 end
 
@@ -444,9 +448,10 @@ local function link_request(buffer, pinfo, tree)
     tree:add(fields.first, call.request):set_generated()
     tree:add_proto_expert_info(experts.again)
   end
+  if call.cancel ~= nil then tree:add(fields.cancel, call.cancel):set_generated() end
   if call.response ~= nil then
     tree:add(fields.response, call.response):set_generated()
-  elseif pinfo.visited then
+  elseif call.cancel == nil and pinfo.visited then
     tree:add_proto_expert_info(experts.unanswered)
   end
 end
@@ -472,6 +477,14 @@ local function link_challenge(buffer, pinfo, tree, token)
   challenges[token] = challenges[token] or pinfo.number
   local call = calls[call_key(CHALLENGE, buffer, pinfo)]
   if call == nil then return tree:add_proto_expert_info(experts.unasked) end
+  tree:add(fields.request, call.request):set_generated()
+  add_time(tree, pinfo.rel_ts - call.time)
+end
+
+local function link_cancel(buffer, pinfo, tree)
+  local call = calls[call_key(CANCEL, buffer, pinfo)]
+  if call == nil then return tree:add_proto_expert_info(experts.unasked) end
+  call.cancel = call.cancel or pinfo.number
   tree:add(fields.request, call.request):set_generated()
   add_time(tree, pinfo.rel_ts - call.time)
 end
@@ -518,6 +531,8 @@ local function show(type, buffer, pinfo, tree, body)
     link_challenge(buffer, pinfo, tree, body.range:bytes():tohex())
   elseif type == PROOF then
     link_proof(buffer, tree)
+  elseif type == CANCEL then
+    link_cancel(buffer, pinfo, tree)
   else
     if type == FAILURE then tree:add(fields.kind, body.items[1].range, body.items[1].raw):set_generated() end
     pinfo.cols.info:append(" " .. body.text)
