@@ -782,7 +782,7 @@ const ofSockets: ReadonlyArray<Mutation> = [
       "internal/socket/node": [["    socket.on(\"error\", () => {})\n", ""]]
     }
   }),
-  ...breaks("watching/Watching", {
+  ...breaks("watching/Metrics", {
     "a round trip is the milliseconds from a call's first transmission to its answer": {
       "internal/watching/metrics": [["millisOf(elapsedNanos)", "elapsedNanos"]],
       "internal/calling/pendingCall": [[
@@ -795,7 +795,9 @@ const ofSockets: ReadonlyArray<Mutation> = [
         "Effect.onExit(answer, (exit) => Effect.sync(() => this.#metrics.callEnded(outcomeOf(exit), elapsed)))",
         "answer"
       ]]
-    },
+    }
+  }),
+  ...breaks("watching/Series", {
     "so does one that was taken out alone, but what is in flight is still in flight": {
       "internal/watching/series": [
         ["if (this.#isGauge) this.#entry.keep(this.#held)", "if (this.#isGauge) this.#held = undefined"],
