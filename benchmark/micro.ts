@@ -71,7 +71,7 @@ export const micro = (): Promise<ReadonlyArray<Step>> =>
         metrics.callStarted()
         metrics.sent(request.length)
         metrics.received(response.length)
-        metrics.callEnded("success", 12_345)
+        metrics.callEnded(procedure, "success", 12_345, true)
       })
       .add("dispatch: a request in, its handler, a response out", () => {
         // A request that comes again would not be run.

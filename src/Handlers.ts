@@ -295,6 +295,8 @@ export interface CompiledProcedure {
   /** The id of the group. */
   readonly group: string
   readonly method: string
+  /** What traces and metrics call it: `example/Greeter/sayhi`. */
+  readonly fullName: string
   readonly args: Coder<ReadonlyArray<unknown>>
   readonly success: Coder<unknown>
   readonly error: Coder<unknown> | undefined
@@ -317,6 +319,7 @@ const compile = (group: string, procedures: Procedures): Contract =>
     Object.entries(procedures).map(([method, procedure]) => [method, {
       group,
       method,
+      fullName: `${group}/${method}`,
       args: argsCoder(procedure.args ?? []),
       success: procedure.success === undefined ? nothing : coder(procedure.success),
       error: procedure.error === undefined ? undefined : coder(procedure.error)

@@ -782,29 +782,97 @@ const ofSockets: ReadonlyArray<Mutation> = [
       "internal/socket/node": [["    socket.on(\"error\", () => {})\n", ""]]
     }
   }),
-  ...breaks("watching/Watching", {
-    "a round trip is the milliseconds from a call's first transmission to its answer": {
-      "internal/watching/metrics": [["millisOf(elapsedNanos)", "elapsedNanos"]],
+  ...breaks("watching/Metrics", {
+    "a round trip is the seconds from a call's first transmission to its answer": {
+      "internal/watching/metrics": [
+        ["      const seconds = elapsed / second\n", "      const seconds = elapsed / 1e6\n"],
+        ["if (answered) answeredIn", "answeredIn"]
+      ],
       "internal/calling/pendingCall": [[
-        "at - call.startedAt)",
-        "at - (call.retransmission?.sentAt ?? call.startedAt))"
+        "at - call.startedAt, answered",
+        "at - (call.retransmission?.sentAt ?? call.startedAt), answered"
+      ]]
+    },
+    "each metric has a unit, what only grows is told apart from what does not, and all that count begin at 0": {
+      "internal/watching/series": [
+        ["    for (const metric of metrics.values()) metric.valueUnsafe(this.#context)\n", ""],
+        ["    this.#held = entry.find()\n", ""]
+      ],
+      "internal/watching/metrics": [
+        ["{ ...attributes, unit }", "attributes"],
+        [", incremental: true", ""]
+      ],
+      "internal/serving/groups": [["      this.#options.metrics.serving(handler.procedure)\n", ""]]
+    },
+    "how long calls and requests took is told by method and by how they ended": {
+      "internal/watching/conventions": [
+        ["outcome === \"success\" ? {} : ", ""],
+        ["procedure?.fullName ?? otherMethod", "procedure?.method ?? otherMethod"]
+      ],
+      "internal/watching/metrics": [["elapsed / second)", "elapsed)"]]
+    },
+    "a handler that keeps the processor has taken that long, though it ends when its request comes": {
+      "internal/serving/handling": [["    const at = this.#wire.now()\n", "    const at = request.at\n"]]
+    },
+    "no stranger makes a series, whatever methods it names and whatever it sends": {
+      "internal/serving/admission": [[
+        "metrics.requestRefused(\"unknown_method\")",
+        "metrics.requestEnded({ fullName: request.method } as never, \"unknown_method\", 0)"
+      ]],
+      "internal/watching/metrics": [[
+        "      if (outcome === \"unknown_method\") requestDurations(otherMethod, outcome).update(0)\n",
+        ""
       ]]
     },
     "a call whose answer has an asynchronous schema is counted once that has ended, by how it ended": {
       "internal/calling/pendingCall": [[
-        "Effect.onExit(answer, (exit) => Effect.sync(() => this.#metrics.callEnded(outcomeOf(exit), elapsed)))",
+        "Effect.onExit(answer, (exit) => Effect.sync(() => count(exit)))",
         "answer"
       ]]
-    },
+    }
+  }),
+  ...breaks("watching/Series", {
     "so does one that was taken out alone, but what is in flight is still in flight": {
       "internal/watching/series": [
         ["if (this.#isGauge) this.#entry.keep(this.#held)", "if (this.#isGauge) this.#held = undefined"],
+        ["      keep: (held) => this.#registry.has(name) || this.#put(name, held)", "      keep: () => {}"],
         ["    this.#size++\n", ""]
       ]
     },
     "nodes count together, but those whose programs have attributes of their own": {
       "internal/watching/series": [["this.#registry.get(name) ?? ", ""]]
     }
+  }),
+  ...breaks("watching/Spans", {
+    "a call is a span of kind client, a request one of kind server, with OpenTelemetry's attributes": {
+      "internal/watching/spans": [
+        ["kind: \"server\", root: true,", "kind: \"server\","],
+        ["known === otherMethod ? system : known", "known"],
+        ["outcomeAttributes(outcomeOf(exit))", "{}"]
+      ]
+    },
+    "the span of a request lasts from when it came until it has ended, however it does": {
+      "internal/serving/handling": [
+        ["    request.span?.failed(Cause.fail(detail))\n", ""],
+        ["      request.span?.end(outcome)\n", ""],
+        ["    request.span?.failed(cause)\n    // Whoever", "    // Whoever"]
+      ],
+      "internal/watching/spans": [[" || outcome === \"cancelled\"", ""]]
+    },
+    "a handler's own spans are children of its request's": {
+      "internal/watching/spans": [["Context.add(Tracer.ParentSpan, this.#span), ", ""]]
+    },
+    "it is enough that one of the handlers, what serves them and the protocol has a tracer, unless handlers are not traced":
+      {
+        "internal/serving/groups": [
+          ["[handler.context, context, this.#options.context]", "[handler.context, context]"],
+          ["[handler.context, context, this.#options.context]", "[handler.context, this.#options.context]"]
+        ],
+        "internal/watching/spans": [
+          [", Context.add(Tracer.Tracer, this.#tracer)", ""],
+          [" && contexts.every((context) => Context.get(context, References.TracerEnabled))", ""]
+        ]
+      }
   })
 ]
 
@@ -866,7 +934,7 @@ const ofAllSeeds: ReadonlyArray<Mutation> = [
       ],
       "internal/calling/pendingCall": [
         ["for (const call of this.#calls.clear()) this.end(call, Exit.fail(error))", "this.#calls.clear()"],
-        ["    this.#metrics.callEnded(\"interrupted\")\n", ""]
+        ["    this.#count(call, \"interrupted\", this.#now(), false)\n", ""]
       ],
       "internal/endpoint": [["      metrics.dropped(reason)\n", ""]],
       "internal/serving/handling": [[

@@ -302,7 +302,7 @@ export const findings: ReadonlyArray<Finding> = [
       file: "test/serving/Handling.test.ts",
       names: ["of handlers that die, 100 a second are logged, and all are counted"]
     }, {
-      file: "test/watching/Watching.test.ts",
+      file: "test/watching/Logs.test.ts",
       names: ["a drop is logged at debug with its sender and its reason, and not at all above debug"]
     }]
   },

@@ -126,7 +126,7 @@ export const laws: Readonly<Record<string, Law>> = {
   "metrics add up": (outcome) => {
     const { stats } = outcome
     const received = value(outcome, "rpcudp_datagrams_received")
-    const answers = value(outcome, "rpcudp_round_trip_time_ms")
+    const answers = value(outcome, "rpcudp_round_trip_seconds")
     const answered = sum(outcome, "rpcudp_calls.success") + sum(outcome, "rpcudp_calls.error") +
       sum(outcome, "rpcudp_calls.rejected") + sum(outcome, "rpcudp_calls.invalid_response") +
       // All that is too long here is a response: arguments stay under the limit.

@@ -735,12 +735,12 @@ describe("a closed network", () => {
         "rpcudp_datagrams_dropped.Forged": 100,
         "rpcudp_datagrams_dropped.UnknownKey": 100,
         "rpcudp_datagrams_received": 402,
-        "rpcudp_bytes_received": expect.any(Number),
+        "rpcudp_received_bytes": expect.any(Number),
         "rpcudp_datagrams_sent": 2,
-        "rpcudp_bytes_sent": expect.any(Number),
+        "rpcudp_sent_bytes": expect.any(Number),
         "rpcudp_requests.success": 1,
         "rpcudp_calls.success": 1,
-        "rpcudp_round_trip_time_ms": 1
+        "rpcudp_round_trip_seconds": 1
       })
     }).pipe(withMetrics))
 

@@ -87,13 +87,17 @@ export const respond = (request: Uint8Array, value: unknown): Uint8Array => {
 export const withMetrics = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.provideService(self, Metric.MetricRegistry, new Map())
 
-/** The counters and gauges of this test that are not 0, by name and label. */
+/** The library's own metrics of this test that are not 0, by name and label. Prometheus' suffix of counters is left out. */
 export const metrics: Effect.Effect<Record<string, number>> = Effect.map(Metric.snapshot, (snapshots) => {
   const found: Record<string, number> = {}
   for (const { attributes, description, id, state, type } of snapshots) {
     if (description === undefined || description === "") throw new Error(`${id} has no description`)
-    const label = Object.values(attributes ?? {}).join()
-    const name = label === "" ? id : `${id}.${label}`
+    if (!id.startsWith("rpcudp_")) continue
+    const { unit, ...labels } = attributes ?? {}
+    if (unit === undefined) throw new Error(`${id} has no unit`)
+    const label = Object.values(labels).join()
+    const short = id.replace(/_total$/, "")
+    const name = label === "" ? short : `${short}.${label}`
     if (type === "Counter" && Number(state.count) !== 0) found[name] = Number(state.count)
     if (type === "Gauge" && Number(state.value) !== 0) found[name] = Number(state.value)
     if (type === "Histogram" && state.count !== 0) found[name] = state.count

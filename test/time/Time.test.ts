@@ -257,6 +257,6 @@ describe("time", () => {
       yield* TestClock.adjust("80 millis")
       peer.send(from, respond(datagram, "answer"))
       yield* Fiber.join(waiting)
-      expect(yield* metrics).toMatchObject({ rpcudp_round_trip_time_ms: 1, "rpcudp_calls.success": 1 })
+      expect(yield* metrics).toMatchObject({ rpcudp_round_trip_seconds: 1, "rpcudp_calls.success": 1 })
     }).pipe(withMetrics))
 })

@@ -1,11 +1,15 @@
 /** What defects, errors and logs say to who has to find out. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Effect, Fiber, Layer, Logger, Redacted, Result, Schema } from "effect"
+import { Cause, Context, Effect, Fiber, Layer, Logger, Redacted, References, Result, Schema } from "effect"
+import { NetAddress } from "effect/net"
 import { DatagramSocket } from "effect/socket"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 import * as Injected from "../support/injected.ts"
 import { Poked, throwingTransport } from "../support/poked.ts"
+import { caller, raw, respond } from "../support/nodes.ts"
+import { network, pair } from "../support/pair.ts"
 import { requestFor } from "../support/requests.ts"
+import { vectors } from "../vectors/index.ts"
 
 const logging = () => {
   const lines: Array<string> = []
@@ -106,4 +110,64 @@ describe("what is said", () => {
       expect(Codec.typeOf(odd.sent[0]!.datagram)).toBe("Failure")
     }).pipe(on)
   })
+})
+
+describe("logs", () => {
+  it.effect("a drop is logged at debug with its sender and its reason, and not at all above debug", () =>
+    Effect.gen(function*() {
+      const logged: Array<unknown> = []
+      const logger = Logger.make(({ fiber, logLevel, message }) => {
+        logged.push([logLevel, message, fiber.getRef(References.CurrentLogAnnotations)])
+      })
+      const drop = Effect.gen(function*() {
+        const { transport } = network()
+        const { address } = Context.get(yield* caller(transport("10.0.0.1")), Protocol.Protocol)
+        const peer = yield* raw(transport("10.0.0.2"))
+        for (const { hex } of vectors.ignored_by_python) peer.send(address, hex)
+        peer.send(address, respond(new Uint8Array(21), 1))
+        // answered once everything before it has been dealt with
+        peer.send(address, vectors.requests[0]!.hex)
+        for (let i = 0; i < 4; i++) yield* peer.receive
+        return NetAddress.formatInet(peer.address)
+      }).pipe(Effect.provide(Logger.layer([logger])))
+
+      yield* drop
+      expect(logged).toStrictEqual([])
+      const sender = yield* Effect.provideService(drop, References.MinimumLogLevel, "Debug")
+      expect(logged).toStrictEqual(
+        [
+          "TooShort",
+          "TooShort",
+          "TooShort",
+          "UnknownId",
+          "Shape",
+          "Shape",
+          "Shape",
+          "Truncated",
+          "TrailingBytes",
+          "Shape",
+          "InvalidUtf8",
+          "UnknownId"
+        ].map((reason) => ["Debug", ["rpcudp: dropped a datagram"], { reason, sender }])
+      )
+    }))
+
+  it.effect("a handler's defect is logged at error, with its cause, its method and its sender", () =>
+    Effect.gen(function*() {
+      const logged: Array<{ readonly level: string; readonly text: string }> = []
+      const logger = Logger.make((options) => {
+        logged.push({ level: options.logLevel, text: JSON.stringify(Logger.formatStructured.log(options)) })
+      })
+      yield* Effect.gen(function*() {
+        const { greeter } = yield* pair
+        for (const call of [greeter.dies, greeter.throws, greeter.lies, greeter.undeclared]) yield* Effect.flip(call())
+      }).pipe(Effect.provide(Logger.layer([logger])))
+      expect(logged.map(({ level }) => level)).toStrictEqual(["Error", "Error", "Error", "Error"])
+      expect(logged[0]!.text).toContain("secret")
+      expect(logged[0]!.text).toContain("\"method\":\"dies\"")
+      expect(logged[0]!.text).toContain("\"sender\":\"10.0.0.2:")
+      expect(logged[1]!.text).toContain("secret")
+      expect(logged[2]!.text).toContain("the result of the handler does not fit its schema")
+      expect(logged[3]!.text).toContain("NotFound")
+    }))
 })

@@ -217,7 +217,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     const calls = { answered: 0, lost: 0, other: 0, waiting: 0 }
     for (const { attributes, id, state, type } of snapshots) {
       if (id === "rpcudp_calls_in_flight" && type === "Gauge") calls.waiting += Number(state.value)
-      if (id !== "rpcudp_calls" || type !== "Counter") continue
+      if (id !== "rpcudp_calls_total" || type !== "Counter") continue
       const outcome = attributes?.["outcome"]
       calls[outcome === "success" ? "answered" : outcome === "no_response" ? "lost" : "other"] += Number(state.count)
     }

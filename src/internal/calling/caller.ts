@@ -83,7 +83,7 @@ const call = (parts: Parts, target: Target, args: ReadonlyArray<unknown>): Answe
       onFailure: (issue) => Effect.die(new TypeError(`the arguments of "${method}" do not fit: ${format(issue)}`)),
       onSuccess: (encoded) => exchange(parts, target, encoded)
     })
-  return callSpan(call, fiber, procedure?.group, method, peer)
+  return callSpan(call, fiber, { method, procedure, peer, outcomeOf: Answer.outcomeOf })
 }
 
 const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown): Answer.Answer =>

@@ -10,8 +10,9 @@ import type { Peer } from "../../Transport.ts"
 import { isDone } from "../eager.ts"
 import type { Wire } from "../endpoint.ts"
 import { NoResponse, TooManyCalls } from "../errors.ts"
+import type { Now } from "../time/now.ts"
 import { durationOf } from "../time/now.ts"
-import type { Metrics } from "../watching/metrics.ts"
+import type { CallOutcome, Metrics } from "../watching/metrics.ts"
 import type { Ids } from "../wire/ids.ts"
 import { idOffset } from "../wire/frame.ts"
 import type { Answer, Called } from "./answer.ts"
@@ -51,6 +52,7 @@ export interface Options {
 export class PendingCalls {
   readonly #maxCalls: number
   readonly #metrics: Metrics
+  readonly #now: Now
   readonly #calls: CallTable<PendingCall>
   readonly #retransmitter: Retransmitter
   #closed: DatagramSocket.DatagramSocketError | undefined
@@ -59,6 +61,7 @@ export class PendingCalls {
     const { context, metrics, now } = wire
     this.#maxCalls = maxCalls
     this.#metrics = metrics
+    this.#now = now
     this.#calls = new CallTable<PendingCall>({
       clock: Context.get(context, Clock.Clock),
       now,
@@ -110,31 +113,19 @@ export class PendingCalls {
   /** Ends a call with what its peer has answered at this time. */
   answer(call: PendingCall, answer: Answer, at: number): void {
     if (call.retransmission !== undefined) this.#retransmitter.answered(call.retransmission, at)
-    this.end(call, answer, at - call.startedAt)
+    this.#end(call, answer, at, true)
   }
 
-  /** Ends a call. `elapsed` is the nanoseconds until its peer answered, if it did. */
-  end(call: PendingCall, answer: Answer, elapsed?: number): void {
-    // Before its caller goes on, which may call again at once.
-    this.#remove(call)
-    if (isDone(answer)) {
-      this.#metrics.callEnded(outcomeOf(answer), elapsed)
-      resume(call, answer)
-    } else {
-      // A schema takes its time. The caller's fiber waits for it.
-      resume(
-        call,
-        Effect.onExit(answer, (exit) => Effect.sync(() => this.#metrics.callEnded(outcomeOf(exit), elapsed)))
-      )
-    }
-    this.#disarmIfIdle()
+  /** Ends a call that its peer has not answered. */
+  end(call: PendingCall, exit: Exit.Exit<never, unknown>): void {
+    this.#end(call, exit, this.#now(), false)
   }
 
   /** The caller waits no longer. Returns whether the call still waited. */
   interrupt(call: PendingCall): boolean {
     if (!this.has(call)) return false
     this.#remove(call)
-    this.#metrics.callEnded("interrupted")
+    this.#count(call, "interrupted", this.#now(), false)
     this.#disarmIfIdle()
     return true
   }
@@ -144,6 +135,24 @@ export class PendingCalls {
     if (this.#closed !== undefined) return
     this.#closed = error
     for (const call of this.#calls.clear()) this.end(call, Exit.fail(error))
+  }
+
+  #end(call: PendingCall, answer: Answer, at: number, answered: boolean): void {
+    // Before its caller goes on, which may call again at once.
+    this.#remove(call)
+    if (isDone(answer)) {
+      this.#count(call, outcomeOf(answer), at, answered)
+      resume(call, answer)
+    } else {
+      // A schema takes its time. The caller's fiber waits for it.
+      const count = (exit: Exit.Exit<unknown, unknown>) => this.#count(call, outcomeOf(exit), at, answered)
+      resume(call, Effect.onExit(answer, (exit) => Effect.sync(() => count(exit))))
+    }
+    this.#disarmIfIdle()
+  }
+
+  #count(call: PendingCall, outcome: CallOutcome, at: number, answered: boolean): void {
+    this.#metrics.callEnded(call.procedure, outcome, at - call.startedAt, answered)
   }
 
   #remove(call: PendingCall): void {

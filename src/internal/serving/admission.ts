@@ -98,6 +98,7 @@ export class Admission {
         proven,
         suspended: false,
         cancelled: false,
+        span: method.startSpan?.(from),
         nextInSlot: undefined
       },
       request.args

@@ -8,11 +8,13 @@ import type { Implementation } from "../../Handlers.ts"
 import { DuplicateMethod } from "../errors.ts"
 import type { Admitted, Method, Served } from "./request.ts"
 import { Running } from "./request.ts"
+import type { Metrics } from "../watching/metrics.ts"
 import { requestSpans } from "../watching/spans.ts"
 
 export interface Options {
-  /** What the timer of the grace period runs in. */
+  /** What the protocol was built in. The timer of the grace period runs in it. */
   readonly context: Context.Context<never>
+  readonly metrics: Metrics
   /** How long handlers may go on once their group is no longer served. */
   readonly gracePeriod: Duration.Duration
 }
@@ -37,10 +39,10 @@ export class Groups {
   /** Serves them until the scope closes, and then for as long as the grace period lets them end. */
   serve(implementations: ReadonlyArray<Implementation>): Effect.Effect<void, DuplicateMethod, Scope.Scope> {
     return Effect.acquireRelease(
-      Effect.suspend(() => {
+      Effect.withFiber(({ context }) => {
         const duplicate = this.#duplicateIn(implementations)
         return duplicate === undefined
-          ? Effect.succeed(implementations.map((implementation) => this.#open(implementation)))
+          ? Effect.succeed(implementations.map((implementation) => this.#open(implementation, context)))
           : Effect.fail(duplicate)
       }),
       (groups) =>
@@ -68,7 +70,8 @@ export class Groups {
     return undefined
   }
 
-  #open({ group, handlers, idempotent }: Implementation): Served {
+  /** `context`: what they are served in. */
+  #open({ group, handlers, idempotent }: Implementation, context: Context.Context<never>): Served {
     const served: Served = {
       group,
       idempotent,
@@ -80,7 +83,9 @@ export class Groups {
       onEnd: undefined
     }
     for (const [name, handler] of handlers) {
-      this.#methods.set(name, { served, handler, span: requestSpans(handler.context, group, name) })
+      const contexts = [handler.context, context, this.#options.context]
+      this.#methods.set(name, { served, handler, startSpan: requestSpans(contexts, handler.procedure.fullName) })
+      this.#options.metrics.serving(handler.procedure)
     }
     return served
   }

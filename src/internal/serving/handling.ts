@@ -60,23 +60,20 @@ export class Handling {
 
   readonly #handle = (request: Admitted, args: Exit.Exit<ReadonlyArray<unknown>, SchemaIssue.Issue>): void => {
     if (Exit.isFailure(args)) return this.#refuseArgs(request, args.cause)
-    const { from, method } = request
-    const { context } = method.handler
-    const handler = method.span(callHandler(method.handler, args.value), from)
+    const { from, method, span } = request
+    const handler = callHandler(method.handler, args.value)
     // A handler that is done already reads no context, so none is made.
     if (isDone(handler)) return this.#encode(request, handler)
-    this.#step(
-      request,
-      handler,
-      Context.add(Context.add(context, Sender, from.address), Running, request),
-      this.#encode
-    )
+    const context = Context.add(Context.add(method.handler.context, Sender, from.address), Running, request)
+    this.#step(request, handler, span === undefined ? context : span.addTo(context), this.#encode)
   }
 
   #refuseArgs(request: Admitted, cause: Cause.Cause<SchemaIssue.Issue>): void {
     const issue = Cause.findErrorOption(cause)
     if (Option.isNone(issue)) return this.#die(request, cause)
-    this.#fail(request, "invalid_arguments", { kind: "InvalidArguments", detail: format(issue.value) })
+    const detail = format(issue.value)
+    request.span?.failed(Cause.fail(detail))
+    this.#fail(request, "invalid_arguments", { kind: "InvalidArguments", detail })
   }
 
   readonly #encode = (request: Admitted, exit: Exit.Exit<unknown, unknown>): void => {
@@ -86,6 +83,7 @@ export class Handling {
     }
     const error = Cause.hasDies(exit.cause) ? Option.none() : Cause.findErrorOption(exit.cause)
     if (Option.isNone(error) || procedure.error === undefined) return this.#die(request, exit.cause)
+    request.span?.failed(exit.cause)
     this.#step(request, procedure.error.encode(error.value), context, this.#answerError)
   }
 
@@ -112,8 +110,9 @@ export class Handling {
   }
 
   #die(request: Admitted, cause: Cause.Cause<unknown>): void {
+    request.span?.failed(cause)
     // Whoever finds a request that makes a handler die must not be able to fill the disk with logs.
-    if (this.#deaths.hasRoom(this.#timeOf(request))) {
+    if (this.#deaths.hasRoom(this.#wire.now())) {
       this.#deaths.count()
       logDefect(this.#wire.context, "rpcudp: a handler died", cause, {
         method: request.method.handler.procedure.method,
@@ -131,14 +130,15 @@ export class Handling {
   /** Every end of a request. Its answer, if it has one, is sent. */
   #finish(request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): void {
     const { budget, hash, id, method: { served } } = request
-    const at = this.#timeOf(request)
+    const at = this.#wire.now()
     try {
       if (isRemembered(request, outcome, answer)) this.#memory?.add(hash, id, answer, budget.hash, at)
       if (answer !== undefined) this.#replies.send(answer, request, at)
     } finally {
       // Even if the transport throws. And last, as the closing of its group may wait for this request.
       this.#suspended.remove(request)
-      this.#wire.metrics.requestEnded(outcome)
+      this.#wire.metrics.requestEnded(request.method.handler.procedure, outcome, at - request.at)
+      request.span?.end(outcome)
       served.inFlight--
       served.onEnd?.()
     }
@@ -168,11 +168,6 @@ export class Handling {
       // The handler has begun to run, and may have closed the scope of its group.
       if (!served.open) fiber.interruptUnsafe()
     })
-  }
-
-  /** The time, as far as this request is concerned. Reading the clock costs too much for one that ends when it comes. */
-  #timeOf(request: Admitted): number {
-    return request.suspended ? this.#wire.now() : request.at
   }
 }
 

@@ -4,7 +4,7 @@ import type * as Fiber from "effect/Fiber"
 import type { Handler, Implementation } from "../../Handlers.ts"
 import type { Asked } from "./replies.ts"
 import type { Suspendable } from "./suspended.ts"
-import type { RequestSpan } from "../watching/spans.ts"
+import type { RequestSpan, StartRequestSpan } from "../watching/spans.ts"
 
 /** A group while it is served. */
 export interface Served {
@@ -26,7 +26,8 @@ export interface Served {
 export interface Method {
   readonly served: Served
   readonly handler: Handler
-  readonly span: RequestSpan
+  /** Undefined: nobody traces. */
+  readonly startSpan: StartRequestSpan | undefined
 }
 
 export interface Admitted extends Asked, Suspendable<Admitted> {
@@ -35,6 +36,7 @@ export interface Admitted extends Asked, Suspendable<Admitted> {
   readonly method: Method
   /** Whether its caller has said that it waits no longer. */
   cancelled: boolean
+  span: RequestSpan | undefined
 }
 
 /** The request that a handler's fiber runs for. Fibers that the handler forks inherit it. */

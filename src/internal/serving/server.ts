@@ -63,7 +63,7 @@ interface Parts {
 }
 
 export const make = (wire: Wire, options: Options): Server => {
-  const groups = new Groups({ context: wire.context, gracePeriod: options.gracePeriod })
+  const groups = new Groups({ context: wire.context, metrics: wire.metrics, gracePeriod: options.gracePeriod })
   let parts: Parts | undefined
   return {
     serve: (...implementations) =>

@@ -1,9 +1,14 @@
 /** What a protocol counts. All names of metrics stand here. */
 import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
+import * as Record from "effect/Record"
+import type { CompiledProcedure } from "../../Handlers.ts"
 import type { Unsealed } from "../sealing/seal.ts"
-import { millisOf } from "../time/now.ts"
+import type { Nanos } from "../time/now.ts"
+import { second } from "../time/now.ts"
 import type { Malformed } from "../wire/malformed.ts"
+import { methodAttributes, methodOf, otherMethod, outcomeAttributes } from "./conventions.ts"
+import type { NumberMetric, Series } from "./series.ts"
 import { SeriesRegistry } from "./series.ts"
 
 /** How a call ended. */
@@ -60,12 +65,21 @@ export type ChallengeEvent =
   /** A request that waited for the proof is judged again. It is counted as a request twice. */
   | "resumed"
 
+export type Forgotten = "request" | "answer"
+
 export interface Metrics {
   readonly callStarted: () => void
-  /** `elapsedNanos` is given only if the peer answered: a time-out is no round trip. */
-  readonly callEnded: (outcome: CallOutcome, elapsedNanos?: number) => void
+  /** `answered`: by its peer. A time-out is no round trip. */
+  readonly callEnded: (
+    procedure: CompiledProcedure | undefined,
+    outcome: CallOutcome,
+    elapsed: Nanos,
+    answered: boolean
+  ) => void
+  /** It is served from now on. */
+  readonly serving: (procedure: CompiledProcedure) => void
   readonly requestStarted: () => void
-  readonly requestEnded: (outcome: RequestOutcome) => void
+  readonly requestEnded: (procedure: CompiledProcedure, outcome: RequestOutcome, elapsed: Nanos) => void
   /** A request that was refused without ever being in flight. */
   readonly requestRefused: (outcome: RequestOutcome) => void
   /** The datagram of a call was sent again. */
@@ -73,7 +87,7 @@ export interface Metrics {
   /** An answer was not sent at once: its receiver has proven nothing, and was sent as much as it may be. */
   readonly withheld: () => void
   /** A request, or its answer, was forgotten before its time, to make room for newer ones. */
-  readonly forgotten: (what: "request" | "answer") => void
+  readonly forgotten: (what: Forgotten) => void
   readonly challenged: (event: ChallengeEvent) => void
   readonly sent: (bytes: number) => void
   readonly received: (bytes: number) => void
@@ -94,19 +108,29 @@ export const make = (context: Context.Context<never>): Metrics => {
   const forgotten = registry.labelled(forgottenEarly)
   const challenged = registry.labelled(challenges)
   const answeredIn = registry.series(roundTrip)
+  const callDurations = durations<CallOutcome>(registry, callDuration)
+  const requestDurations = durations<RequestOutcome>(registry, requestDuration)
   return {
     callStarted: () => inFlight.calls.modify(1),
-    callEnded: (outcome, elapsedNanos) => {
+    callEnded: (procedure, outcome, elapsed, answered) => {
+      const seconds = elapsed / second
       inFlight.calls.modify(-1)
       endedCalls(outcome).update(1)
-      if (elapsedNanos !== undefined) answeredIn.update(millisOf(elapsedNanos))
+      callDurations(methodOf(procedure), outcome).update(seconds)
+      if (answered) answeredIn.update(seconds)
     },
+    serving: (procedure) => void requestDurations(procedure.fullName, "success"),
     requestStarted: () => inFlight.requests.modify(1),
-    requestEnded: (outcome) => {
+    requestEnded: (procedure, outcome, elapsed) => {
       inFlight.requests.modify(-1)
       endedRequests(outcome).update(1)
+      requestDurations(procedure.fullName, outcome).update(elapsed / second)
     },
-    requestRefused: (outcome) => endedRequests(outcome).update(1),
+    requestRefused: (outcome) => {
+      endedRequests(outcome).update(1)
+      // What else is refused may have a method, and was not read so far.
+      if (outcome === "unknown_method") requestDurations(otherMethod, outcome).update(0)
+    },
     retransmitted: () => resent.update(1),
     withheld: () => withheld.update(1),
     forgotten: (what) => forgotten(what).update(1),
@@ -125,39 +149,165 @@ export const make = (context: Context.Context<never>): Metrics => {
   }
 }
 
-const counter = (name: string, description: string, attributes: Record<string, string> = {}): Metric.Counter<number> =>
-  Metric.counter(name, { description, attributes, incremental: true })
+/** The series of each method, by how a call or a request of it ended. Each begins when it is first asked for. */
+const durations = <Outcome extends string>(
+  registry: SeriesRegistry,
+  metric: (method: string, outcome: Outcome) => NumberMetric
+): (method: string, outcome: Outcome) => Series => {
+  const methods = new Map<string, Map<Outcome, Series>>()
+  return (method, outcome) => {
+    let known = methods.get(method)
+    if (known === undefined) methods.set(method, known = new Map())
+    let series = known.get(outcome)
+    if (series === undefined) known.set(outcome, series = registry.series(metric(method, outcome)))
+    return series
+  }
+}
 
-// Labels have few values, and all of them stand in this file: no stranger can make a series.
-const calls = (outcome: CallOutcome) => counter("rpcudp_calls", "Calls that have ended", { outcome })
+// Effect's exporters read the unit of a metric from its attribute `unit`. In braces stands what a number counts (UCUM).
+const counter = (
+  name: string,
+  unit: string,
+  description: string,
+  attributes: Readonly<Record<string, string>> = {}
+): Metric.Counter<number> =>
+  Metric.counter(name, { description, attributes: { ...attributes, unit }, incremental: true })
 
-const callsInFlight = Metric.gauge("rpcudp_calls_in_flight", { description: "Calls that wait for their answer" })
+const gauge = (name: string, unit: string, description: string): Metric.Gauge<number> =>
+  Metric.gauge(name, { description, attributes: { unit } })
 
-const roundTrip = Metric.histogram("rpcudp_round_trip_time_ms", {
-  description: "Milliseconds from a request to its answer",
-  boundaries: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000]
+const seconds = (
+  name: string,
+  description: string,
+  boundaries: ReadonlyArray<number>,
+  attributes: Readonly<Record<string, string>> = {}
+): Metric.Histogram<number> =>
+  Metric.histogram(name, { description, attributes: { ...attributes, unit: "seconds" }, boundaries })
+
+/** A counter for each value of a label. The compiler sees that none is missing, and no stranger can make another. */
+const counters = <Label extends string>(
+  name: string,
+  unit: string,
+  description: string,
+  attribute: string,
+  labels: Readonly<Record<Label, true>>
+): ReadonlyMap<Label, NumberMetric> =>
+  new Map(Record.keys(labels).map((label) => [label, counter(name, unit, description, { [attribute]: label })]))
+
+const calls = counters<CallOutcome>("rpcudp_calls_total", "{call}", "Calls that have ended", "outcome", {
+  success: true,
+  error: true,
+  no_response: true,
+  rejected: true,
+  oversize: true,
+  invalid_response: true,
+  socket_error: true,
+  too_many_calls: true,
+  interrupted: true,
+  defect: true
 })
 
-const requests = (outcome: RequestOutcome) => counter("rpcudp_requests", "Requests that have ended", { outcome })
+const callsInFlight = gauge("rpcudp_calls_in_flight", "{call}", "Calls that wait for their answer")
 
-const retransmissions = counter("rpcudp_retransmissions", "Requests that were sent again")
+// The conventions' boundaries, which are too coarse for what one network answers: `roundTrip` has finer ones.
+const callBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
-const requestsInFlight = Metric.gauge("rpcudp_requests_in_flight", { description: "Handlers that are running" })
+// Without the convention's server.address: a node calls peers without number.
+const callDuration = (method: string, outcome: CallOutcome) =>
+  seconds("rpc.client.call.duration", "How long calls took, however they ended", callBoundaries, {
+    ...methodAttributes(method),
+    ...outcomeAttributes(outcome)
+  })
 
-const repliesWithheld = counter("rpcudp_replies_withheld", "Answers that the budget of their receiver had no room for")
+const roundTrip = seconds(
+  "rpcudp_round_trip_seconds",
+  "From a request to its answer",
+  [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+)
 
-const forgottenEarly = (what: "request" | "answer") =>
-  counter("rpcudp_forgotten", "Requests, or answers to them, that could not be remembered for long enough", { what })
+const requests = counters<RequestOutcome>("rpcudp_requests_total", "{request}", "Requests that have ended", "outcome", {
+  success: true,
+  error: true,
+  unknown_method: true,
+  unserved: true,
+  invalid_arguments: true,
+  repeated: true,
+  overloaded: true,
+  throttled: true,
+  oversize: true,
+  defect: true,
+  interrupted: true,
+  cancelled: true
+})
 
-const challenges = (event: ChallengeEvent) => counter("rpcudp_challenges", "Challenges to prove an address", { event })
+const requestsInFlight = gauge("rpcudp_requests_in_flight", "{request}", "Handlers that are running")
 
-const datagramsSent = counter("rpcudp_datagrams_sent", "Datagrams handed to the socket")
+const requestDuration = (method: string, outcome: RequestOutcome) =>
+  seconds("rpc.server.call.duration", "How long requests took, however they ended", callBoundaries, {
+    ...methodAttributes(method),
+    ...outcomeAttributes(outcome)
+  })
 
-const bytesSent = counter("rpcudp_bytes_sent", "Bytes of the datagrams handed to the socket")
+const retransmissions = counter("rpcudp_retransmissions_total", "{datagram}", "Requests that were sent again")
 
-const datagramsReceived = counter("rpcudp_datagrams_received", "Datagrams that arrived")
+const repliesWithheld = counter(
+  "rpcudp_replies_withheld_total",
+  "{reply}",
+  "Answers that the budget of their receiver had no room for"
+)
 
-const bytesReceived = counter("rpcudp_bytes_received", "Bytes of the datagrams that arrived")
+const forgottenEarly = counters<Forgotten>(
+  "rpcudp_forgotten_total",
+  "{entry}",
+  "Requests, or answers to them, that could not be remembered for long enough",
+  "what",
+  { request: true, answer: true }
+)
 
-const drops = (reason: DropReason) =>
-  counter("rpcudp_datagrams_dropped", "Datagrams that arrived and were dropped", { reason })
+const challenges = counters<ChallengeEvent>(
+  "rpcudp_challenges_total",
+  "{challenge}",
+  "Challenges to prove an address",
+  "event",
+  { sent: true, answered: true, proven: true, resumed: true }
+)
+
+const datagramsSent = counter("rpcudp_datagrams_sent_total", "{datagram}", "Datagrams handed to the socket")
+
+const bytesSent = counter("rpcudp_sent_bytes_total", "bytes", "Bytes of the datagrams handed to the socket")
+
+const datagramsReceived = counter("rpcudp_datagrams_received_total", "{datagram}", "Datagrams that arrived")
+
+const bytesReceived = counter("rpcudp_received_bytes_total", "bytes", "Bytes of the datagrams that arrived")
+
+const drops = counters<DropReason>(
+  "rpcudp_datagrams_dropped_total",
+  "{datagram}",
+  "Datagrams that arrived and were dropped",
+  "reason",
+  {
+    TooShort: true,
+    TooLong: true,
+    UnknownType: true,
+    Shape: true,
+    Truncated: true,
+    TrailingBytes: true,
+    TooDeep: true,
+    Extension: true,
+    InvalidUtf8: true,
+    Reserved: true,
+    DuplicateKey: true,
+    UnhashableKey: true,
+    TooMany: true,
+    UnknownId: true,
+    ForeignSender: true,
+    PortZero: true,
+    NotSealed: true,
+    UnknownKey: true,
+    Stale: true,
+    Reflected: true,
+    Replayed: true,
+    Forged: true,
+    TooManySessions: true
+  }
+)

@@ -20,6 +20,7 @@ export class SeriesRegistry {
     this.#size = this.#registry.size
   }
 
+  /** A series, in the registry before anything is counted: what comes into being with its first count has no rate. */
   series(metric: NumberMetric): Series {
     // An empty registry shows under which name Effect puts the series, and what it is before anything is counted.
     const begin = () => {
@@ -36,12 +37,14 @@ export class SeriesRegistry {
     return series
   }
 
-  /** A series for each label, made when it is first asked for. */
-  labelled<Label extends string>(metric: (label: Label) => NumberMetric): (label: Label) => Series {
+  /** A series for each label. All are in the registry at once. What is needed to count in one is made at its first use. */
+  labelled<Label extends string>(metrics: ReadonlyMap<Label, NumberMetric>): (label: Label) => Series {
+    for (const metric of metrics.values()) metric.valueUnsafe(this.#context)
+    this.#size = this.#registry.size
     const known = new Map<Label, Series>()
     return (label) => {
       let series = known.get(label)
-      if (series === undefined) known.set(label, series = this.series(metric(label)))
+      if (series === undefined) known.set(label, series = this.series(metrics.get(label)!))
       return series
     }
   }
@@ -72,6 +75,7 @@ export class Series {
     this.#context = context
     this.#isGauge = isGauge
     this.#entry = entry
+    this.#held = entry.find()
   }
 
   update(input: number): void {

@@ -1,59 +1,118 @@
 /** Spans, made only where a tracer is there to see them. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as NetAddress from "effect/net/NetAddress"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
+import type { CompiledProcedure } from "../../Handlers.ts"
 import type { Peer } from "../socket/contract.ts"
+import { methodAttributes, methodOf, otherMethod, outcomeAttributes, system } from "./conventions.ts"
+import type { CallOutcome, RequestOutcome } from "./metrics.ts"
 
-/** A span for a call, if the calling fiber is traced. `service` is the id of the group, if there is a contract. */
+export interface CallSpanOptions {
+  readonly method: string
+  /** Undefined: the call has no contract. */
+  readonly procedure: CompiledProcedure | undefined
+  readonly peer: Peer
+  readonly outcomeOf: (exit: Exit.Exit<unknown, unknown>) => CallOutcome
+}
+
+/** A span for a call, if the calling fiber is traced. */
 export const callSpan = <A, E>(
   call: Effect.Effect<A, E>,
   fiber: Fiber.Fiber<unknown, unknown>,
-  service: string | undefined,
-  method: string,
-  peer: Peer
-): Effect.Effect<A, E> =>
-  isTraced(fiber.context)
-    ? Effect.withSpan(call, spanName(service, method), {
-      kind: "client",
-      attributes: {
-        ...rpcAttributes(service, method),
-        "server.address": NetAddress.formatIp(peer.address.address),
-        "server.port": peer.address.port
-      }
-    })
-    : call
+  { method, outcomeOf, peer, procedure }: CallSpanOptions
+): Effect.Effect<A, E> => {
+  if (!isTraced([fiber.context])) return call
+  const known = methodOf(procedure)
+  const address = NetAddress.formatIp(peer.address.address)
+  const attributes = {
+    ...methodAttributes(known),
+    ...(known === otherMethod ? { "rpc.method_original": method } : {}),
+    "server.address": address,
+    "server.port": peer.address.port,
+    "network.peer.address": address,
+    "network.peer.port": peer.address.port
+  }
+  return Effect.useSpan(known === otherMethod ? system : known, { kind: "client", attributes }, (span) =>
+    Effect.onExit(
+      Effect.withParentSpan(call, span),
+      (exit) => Effect.sync(() => setAttributes(span, outcomeAttributes(outcomeOf(exit))))
+    ))
+}
 
-export type RequestSpan = <A, E, R>(handler: Effect.Effect<A, E, R>, from: Peer) => Effect.Effect<A, E, R>
+/** Starts the span of a request. */
+export type StartRequestSpan = (from: Peer) => RequestSpan
 
-/** Gives each request of a method a span, if its handlers' layer was built with a tracer, in this context. */
-export const requestSpans = (context: Context.Context<never>, service: string, method: string): RequestSpan => {
-  if (!isTraced(context)) return (handler) => handler
-  return (handler, from) =>
-    Effect.withSpan(handler, spanName(service, method), {
-      kind: "server",
-      root: true,
-      attributes: {
-        ...rpcAttributes(service, method),
-        "client.address": NetAddress.formatIp(from.address.address),
-        "client.port": from.address.port
-      }
-    })
+/**
+ * Starts the spans of the requests to a method, if one of these contexts has a tracer: that of the handler, which comes first,
+ * that of whatever serves it, or that of the protocol.
+ */
+export const requestSpans = (
+  contexts: ReadonlyArray<Context.Context<never>>,
+  method: string
+): StartRequestSpan | undefined => {
+  if (!isTraced(contexts)) return undefined
+  const context = contexts.find(hasTracer)!
+  const tracer = Context.get(context, Tracer.Tracer)
+  const clock = Context.get(context, Clock.Clock)
+  const run = Effect.runSyncWith(context)
+  return (from) => {
+    const attributes = {
+      ...methodAttributes(method),
+      "network.peer.address": NetAddress.formatIp(from.address.address),
+      "network.peer.port": from.address.port
+    }
+    return new RequestSpan(run(Effect.makeSpan(method, { kind: "server", root: true, attributes })), tracer, clock)
+  }
+}
+
+/** The span of a request: from when it was admitted until it has ended, however it did. */
+export class RequestSpan {
+  readonly #span: Tracer.Span
+  readonly #tracer: Tracer.Tracer
+  readonly #clock: Clock.Clock
+  #cause: Cause.Cause<unknown> | undefined
+
+  constructor(span: Tracer.Span, tracer: Tracer.Tracer, clock: Clock.Clock) {
+    this.#span = span
+    this.#tracer = tracer
+    this.#clock = clock
+  }
+
+  /** Makes the spans of what runs in this context children of this one. */
+  addTo<R>(context: Context.Context<R>): Context.Context<R> {
+    return context.pipe(Context.add(Tracer.ParentSpan, this.#span), Context.add(Tracer.Tracer, this.#tracer))
+  }
+
+  /** Why the request fails. What was said last counts. */
+  failed(cause: Cause.Cause<unknown>): void {
+    this.#cause = cause
+  }
+
+  end(outcome: RequestOutcome): void {
+    setAttributes(this.#span, outcomeAttributes(outcome))
+    this.#span.end(this.#clock.currentTimeNanosUnsafe(), this.#exitOf(outcome))
+  }
+
+  #exitOf(outcome: RequestOutcome): Exit.Exit<void, unknown> {
+    if (outcome === "success") return Exit.void
+    if (outcome === "interrupted" || outcome === "cancelled") return Exit.interrupt()
+    return Exit.failCause(this.#cause ?? Cause.fail(outcome))
+  }
 }
 
 // Effect's default tracer makes spans that nobody sees. Only a tracer that the program has given is worth their cost.
-const isTraced = (context: Context.Context<never>): boolean =>
-  Context.getOrUndefined(context, Tracer.Tracer) !== undefined && Context.get(context, References.TracerEnabled)
+const isTraced = (contexts: ReadonlyArray<Context.Context<never>>): boolean =>
+  contexts.some(hasTracer) && contexts.every((context) => Context.get(context, References.TracerEnabled))
 
-const spanName = (service: string | undefined, method: string): string =>
-  service === undefined ? method : `${service}/${method}`
+const hasTracer = (context: Context.Context<never>): boolean =>
+  Context.getOrUndefined(context, Tracer.Tracer) !== undefined
 
-// https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/
-const rpcAttributes = (service: string | undefined, method: string) => ({
-  "rpc.system": "rpcudp",
-  ...(service === undefined ? {} : { "rpc.service": service }),
-  "rpc.method": method,
-  "network.transport": "udp"
-})
+const setAttributes = (span: Tracer.Span, attributes: Readonly<Record<string, string>>): void => {
+  for (const [name, value] of Object.entries(attributes)) span.attribute(name, value)
+}

@@ -14,8 +14,9 @@ type OnDatagram = (datagram: Uint8Array, from: Transport.Peer) => void
 
 type OnFailure = (error: DatagramSocket.DatagramSocketError) => void
 
-const overflowed = Metric.counter("rpcudp_datagrams_overflowed", {
+const overflowed = Metric.counter("rpcudp_datagrams_overflowed_total", {
   description: "Datagrams that arrived, and found the receive buffer of the kernel full",
+  attributes: { unit: "{datagram}" },
   incremental: true
 })
 
@@ -76,6 +77,8 @@ export class Socket implements Transport.Socket {
     this.#bytes = this.#handle.bytes
     this.#refused = this.#handle.refused
     this.shared = options.reusePort ?? false
+    // Begins at 0: what comes into being with its first count has no rate.
+    overflowed.valueUnsafe(context)
     this.address = NetAddress.toCanonical(NetAddress.inetAddressUnsafe(address.address, this.#handle.port))
     try {
       this.#setBuffers(options)

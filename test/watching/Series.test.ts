@@ -1,0 +1,60 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Metric } from "effect"
+import { Protocol } from "../../src/index.ts"
+import { caller, metrics, raw, withMetrics } from "../support/nodes.ts"
+import { pair } from "../support/pair.ts"
+
+describe("series", () => {
+  it.effect("a series that was taken out of the registry begins anew", () =>
+    Effect.gen(function*() {
+      const { greeter } = yield* pair
+      yield* greeter.poke()
+      yield* greeter.poke()
+      const registry = yield* Metric.MetricRegistry
+      registry.clear()
+      yield* greeter.poke()
+      expect(yield* metrics).toMatchObject({ "rpcudp_calls.success": 1, rpcudp_datagrams_sent: 2 })
+    }).pipe(withMetrics))
+
+  for (const gone of ["rpcudp_datagrams_sent_total", "rpcudp_calls_in_flight"]) {
+    it.effect(`so does one that was taken out alone, but what is in flight is still in flight: ${gone}`, () =>
+      Effect.gen(function*() {
+        const { greeter, protocol, transport } = yield* pair
+        const silent = yield* raw(transport("10.0.0.3"))
+        yield* Effect.forkChild(protocol.call(silent.address, "poke", []), { startImmediately: true })
+        yield* greeter.poke()
+        const registry = yield* Metric.MetricRegistry
+        for (const [name, { id }] of registry) {
+          if (id === gone) registry.delete(name)
+        }
+        expect(yield* metrics).not.toHaveProperty(gone.replace("_total", ""))
+        yield* Effect.forkChild(protocol.call(silent.address, "poke", []), { startImmediately: true })
+        expect(yield* metrics).toMatchObject({
+          "rpcudp_calls.success": 1,
+          rpcudp_calls_in_flight: 2,
+          rpcudp_datagrams_received: 2,
+          rpcudp_datagrams_sent: gone === "rpcudp_calls_in_flight" ? 4 : 1
+        })
+      }).pipe(withMetrics))
+  }
+
+  it.effect("nodes count together, but those whose programs have attributes of their own", () =>
+    Effect.gen(function*() {
+      const { address, transport } = yield* pair
+      const call = Effect.fnUntraced(function*(host: string) {
+        const context = yield* caller(transport(host))
+        yield* Context.get(context, Protocol.Protocol).call(address, "poke", [])
+      })
+      yield* call("10.0.0.3")
+      yield* call("10.0.0.4")
+      yield* Effect.provideService(call("10.0.0.5"), Metric.CurrentMetricAttributes, { site: "north" })
+      expect(yield* metrics).toMatchObject({
+        "rpcudp_calls.success": 2,
+        "rpcudp_calls.success,north": 1,
+        "rpcudp_datagrams_sent.north": 1,
+        "rpcudp_datagrams_received.north": 1,
+        "rpcudp_round_trip_seconds.north": 1,
+        "rpcudp_requests.success": 3
+      })
+    }).pipe(withMetrics))
+})
