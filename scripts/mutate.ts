@@ -105,10 +105,11 @@ const lineOf = (mutant: Mutant): string =>
 
 mkdirSync(build, { recursive: true })
 const jobs = Array.from({ length: Number(flags.jobs) }, (_, i) => i)
+let failed = false
 if (flags.named || (flags.room.length === 0 && flags.sample === undefined)) {
   const survivors = await tryNamed(project, mutations, jobs.map((i) => join(build, `named${i}`)))
-  process.exitCode = survivors.length > 0 ? 1 : 0
-  if (flags.named) process.exit()
+  failed = survivors.length > 0
+  if (flags.named) process.exit(failed ? 1 : 0)
 }
 const state = load()
 const tree = join(build, "tree")
@@ -324,4 +325,5 @@ console.log(
   `${judged.length} of ${chosen.length} mutants judged, ${ran} of them now, ` +
     `${(ran / minutes).toFixed(1)} a minute; src has ${mutants.length}`
 )
-if (stale.length > 0) process.exitCode = 1
+// Vitest has set it for the tests that failed, as they should.
+process.exitCode = failed || stale.length > 0 ? 1 : 0

@@ -9,61 +9,278 @@ export interface Excused {
   readonly reason: string
 }
 
+/** The mutants of files that are right for one reason: each a line of code, what is replaced in it, and by what. */
+const of = (
+  reason: string,
+  files: Readonly<Record<string, ReadonlyArray<readonly [code: string, original: string, replacement: string]>>>
+): ReadonlyArray<Excused> =>
+  Object.entries(files).flatMap(([file, mutants]) =>
+    mutants.map(([code, original, replacement]) => ({ file, code, original, replacement, reason }))
+  )
+
 export const excused: ReadonlyArray<Excused> = [
-  {
-    file: "src/internal/slots.ts",
-    code: "while (before !== undefined && before.nextInSlot !== thing) before = before.nextInSlot",
-    original: "before !== undefined",
-    replacement: "true",
-    reason: "a thing that is removed stands in its slot: the compiler alone asks"
-  },
-  {
-    file: "src/internal/slots.ts",
-    code: "if (before !== undefined) before.nextInSlot = thing.nextInSlot",
-    original: "before !== undefined",
-    replacement: "true",
-    reason: "a thing that is removed stands in its slot: the compiler alone asks"
-  },
-  {
-    file: "src/internal/time/agenda.ts",
-    code: "if (ticks[parent]! <= tick) break",
-    original: "ticks[parent]! <= tick",
-    replacement: "ticks[parent]! < tick",
-    reason: "no tick stands in the heap twice"
-  },
-  {
-    file: "src/internal/time/agenda.ts",
-    code: "if (tick === undefined || tick > now) return undefined",
-    original: "tick === undefined",
-    replacement: "false",
-    reason: "an empty agenda has no actions of no tick either"
-  },
-  {
-    file: "src/testing/SimulatedNetwork.ts",
-    code: "way.delay = way.settings === base ? baseDelay : drawDelay(way.settings)",
-    original: "way.settings === base",
-    replacement: "false",
-    reason: "the delay of the base settings is drawn once to save time, and is the same whenever it is drawn"
-  },
-  {
-    file: "src/internal/watching/logs.ts",
-    code: "if (LogLevel.isGreaterThan(Context.get(context, References.MinimumLogLevel), \"Debug\")) return () => {}",
-    original: "LogLevel.isGreaterThan(Context.get(context, References.MinimumLogLevel), \"Debug\")",
-    replacement: "false",
-    reason: "Effect leaves out the line itself: asking before saves a fiber for each datagram that is dropped"
-  },
-  {
-    file: "src/internal/schema/wireSchema.ts",
-    code: "if (encoding.every((link) => native(link.to) === link.to)) return encoding",
-    original: "native(link.to) === link.to",
-    replacement: "false",
-    reason: "what is made anew then is equal: a schema that needs no change is kept to save memory"
-  },
-  {
-    file: "src/internal/time/deadlines.ts",
-    code: "if (last === undefined || last === queue) return",
-    original: "last === undefined",
-    replacement: "false",
-    reason: "a queue that is dropped stands in the heap: the compiler alone asks"
-  }
+  ...of("the compiler alone asks", {
+    "src/internal/slots.ts": [
+      [
+        "while (before !== undefined && before.nextInSlot !== thing) before = before.nextInSlot",
+        "before !== undefined",
+        "true"
+      ],
+      ["if (before !== undefined) before.nextInSlot = thing.nextInSlot", "before !== undefined", "true"]
+    ],
+    "src/internal/time/deadlines.ts": [
+      ["if (last === undefined || last === queue) return", "last === undefined", "false"]
+    ],
+    "src/internal/wire/pack.ts": [
+      ["walk.refusal?.path.unshift(key)", "walk.refusal?.path", "walk.refusal.path"]
+    ],
+    "src/internal/wire/unpack.ts": [
+      ["let last = { steps: 0, heap: 0, keyPairs: 0 }", "{ steps: 0, heap: 0, keyPairs: 0 }", "{}"]
+    ],
+    "src/internal/serving/replies.ts": [
+      ["if (Result.isSuccess(encoded)) this.send(encoded.success, asked, at)", "Result.isSuccess(encoded)", "true"],
+      ["if (Result.isFailure(encoded)) return", "Result.isFailure(encoded)", "false"]
+    ],
+    "src/internal/serving/suspended.ts": [
+      ["if (share === undefined) return", "share === undefined", "false"]
+    ],
+    "src/internal/socket/errors.ts": [
+      [
+        "const to = this.address === undefined ? \"\" : ` to ${NetAddress.formatInet(this.address)}`",
+        "this.address === undefined",
+        "false"
+      ],
+      [
+        "const to = this.address === undefined ? \"\" : ` to ${NetAddress.formatInet(this.address)}`",
+        "\"\"",
+        "\"Stryker was here!\""
+      ]
+    ],
+    "src/internal/socket/network.ts": [
+      ["const [high = \"0\", low = \"0\"] = groups.slice(6)", "\"0\"", "\"\""],
+      ["const [head = \"\", tail] = host.split(\"::\")", "\"\"", "\"Stryker was here!\""]
+    ],
+    "src/internal/serving/handling.ts": [
+      ["if (running === undefined || request.cancelled) return false", "running === undefined", "false"]
+    ]
+  }),
+  ...of("either is right where both are equal", {
+    "src/internal/wire/mapKeys.ts": [
+      [
+        "Math.abs(number) > 2 ** 53 && Math.abs(number) < 2 ** 64 ? BigInt(number) : number",
+        "Math.abs(number) > 2 ** 53",
+        "Math.abs(number) >= 2 ** 53"
+      ],
+      [
+        "Math.abs(number) > 2 ** 53 && Math.abs(number) < 2 ** 64 ? BigInt(number) : number",
+        "Math.abs(number) < 2 ** 64",
+        "Math.abs(number) <= 2 ** 64"
+      ]
+    ],
+    "src/internal/wire/pack.ts": [
+      ["if (token < 0xa0) return 0", "token < 0xa0", "token <= 0xa0"],
+      ["if (token < 0xc0) return token & 0x1f", "token < 0xc0", "token <= 0xc0"]
+    ],
+    "src/internal/wire/unpack.ts": [
+      ["deepest: depth < maxDepth ? depth : maxDepth,", "depth < maxDepth", "depth <= maxDepth"]
+    ],
+    "src/internal/sealing/seal.ts": [
+      [
+        "if (known === undefined && (age + 1) * Now.millisecond > now - ownSessions.forgottenUntil) return \"Stale\"",
+        "(age + 1) * Now.millisecond > now - ownSessions.forgottenUntil",
+        "(age + 1) * Now.millisecond >= now - ownSessions.forgottenUntil"
+      ]
+    ],
+    "src/internal/time/agenda.ts": [
+      ["if (ticks[parent]! <= tick) break", "ticks[parent]! <= tick", "ticks[parent]! < tick"]
+    ]
+  }),
+  ...of("what is counted too high is read to find out, which takes time alone", {
+    "src/internal/wire/pack.ts": [
+      ["const walk: Walk = { wide: false, heap: 0, keyPairs: 0, places: 0, refusal: undefined }", "false", "true"],
+      ["if (walk.wide) unsign(bytes, reserve)", "walk.wide", "true"],
+      [
+        "const rich = walk.heap > (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length || walk.keyPairs > maxKeyPairs ||",
+        "walk.heap > (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length",
+        "walk.heap >= (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length"
+      ],
+      [
+        "const rich = walk.heap > (maxHeapPerByte - maxLeafHeapPerByte) * bytes.length || walk.keyPairs > maxKeyPairs ||",
+        "walk.keyPairs > maxKeyPairs",
+        "walk.keyPairs >= maxKeyPairs"
+      ],
+      ["8 * walk.places > maxIndexHeap", "8 * walk.places > maxIndexHeap", "8 * walk.places >= maxIndexHeap"],
+      ["let indices = false", "false", "true"],
+      ["if (isIndex(key)) {", "isIndex(key)", "true"],
+      ["if (isIndex(key)) greatest = Math.max(greatest, placesFor(key))", "isIndex(key)", "true"],
+      ["else if (!others) {", "!others", "true"],
+      ["walk.keyPairs += map.size * (map.size - 1) / 2", "map.size - 1", "map.size + 1"],
+      [
+        "walk.heap += objectHeap(map.size) + (indices ? indicesHeap(map.size) + lateIndicesHeap : 0)",
+        "indicesHeap(map.size) + lateIndicesHeap",
+        "indicesHeap(map.size) - lateIndicesHeap"
+      ]
+    ]
+  }),
+  ...of("it saves time alone", {
+    "src/internal/wire/pack.ts": [
+      [
+        "return copy ?? (value.constructor === Array ? value : Array.from(value))",
+        "value.constructor === Array",
+        "false"
+      ]
+    ],
+    "src/internal/wire/unpack.ts": [
+      ["if (!indices) hashIndices(object)", "!indices", "true"],
+      ["const array = new Array<unknown>(length)", "new Array<unknown>(length)", "new Array()"]
+    ],
+    "src/internal/sealing/session.ts": [
+      [
+        "for (let word = Math.max(from + 1, to - this.#seen.length + 1); word <= to; word++) {",
+        "to - this.#seen.length + 1",
+        "to - this.#seen.length - 1"
+      ],
+      ["if (this.#sessions.size === 0) this.#occupied.set(this.#name, this)", "this.#sessions.size === 0", "true"]
+    ],
+    "src/internal/serving/handling.ts": [
+      ["if (isDone(handler)) return this.#encode(request, handler)", "isDone(handler)", "false"],
+      ["if (isDone(effect)) return next(request, effect)", "isDone(effect)", "false"]
+    ],
+    "src/internal/serving/senders.ts": [
+      ["if (budget.seen !== this.#noted) {", "budget.seen !== this.#noted", "true"]
+    ],
+    "src/internal/serving/suspended.ts": [
+      ["if (this.#all.requests === 0) return least(this.#all.room, this.#fresh)", "this.#all.requests === 0", "false"],
+      ["if (this.#all.requests === 0) return undefined", "this.#all.requests === 0", "false"]
+    ],
+    "src/internal/socket/node.ts": [
+      [
+        "if (onFailure === undefined) return this.#socket.send(datagram, port, host)",
+        "onFailure === undefined",
+        "false"
+      ]
+    ],
+    "src/internal/socket/nodePeer.ts": [
+      ["if (peer === undefined) {", "peer === undefined", "true"],
+      [
+        "if (last !== undefined && last.port === port && last.nativeHost === host) return last",
+        "last !== undefined && last.port === port && last.nativeHost === host",
+        "false"
+      ],
+      [
+        "if (that instanceof NodePeer && this.nativeHost === that.nativeHost) return this.port === that.port",
+        "that instanceof NodePeer && this.nativeHost === that.nativeHost",
+        "false"
+      ]
+    ],
+    "src/internal/watching/logs.ts": [
+      [
+        "if (LogLevel.isGreaterThan(Context.get(context, References.MinimumLogLevel), \"Debug\")) return () => {}",
+        "LogLevel.isGreaterThan(Context.get(context, References.MinimumLogLevel), \"Debug\")",
+        "false"
+      ]
+    ],
+    "src/internal/schema/wireSchema.ts": [
+      [
+        "if (encoding.every((link) => native(link.to) === link.to)) return encoding",
+        "native(link.to) === link.to",
+        "false"
+      ]
+    ]
+  }),
+  ...of("nothing stands there", {
+    "src/internal/wire/pack.ts": [
+      ["for (let offset = start; offset < bytes.length;) {", "offset < bytes.length", "offset <= bytes.length"]
+    ],
+    "src/internal/serving/memory.ts": [
+      [
+        "while (this.#oldest !== none && this.#isOver(this.#oldest, now)) this.#forget(this.#oldest)",
+        "this.#oldest !== none",
+        "true"
+      ],
+      ["while (held !== none && this.#lengths[held] === gone) held = list[held]!", "held !== none", "true"],
+      [
+        "for (let entry = before; entry < size; entry++) this.#next[entry] = entry + 1 < size ? entry + 1 : none",
+        "entry < size",
+        "entry <= size"
+      ],
+      [
+        "for (let from = 0, block = first; from < length; from += this.#blockBytes, block = this.#next[block]!) {",
+        "from < length",
+        "from <= length"
+      ],
+      [
+        "for (let block = before; block < size; block++) this.#next[block] = block + 1 < size ? block + 1 : none",
+        "block < size",
+        "block <= size"
+      ]
+    ],
+    "src/internal/serving/keyedHash.ts": [
+      ["const length = Math.min(text.length, rows)", "Math.min(text.length, rows)", "Math.max(text.length, rows)"],
+      [
+        "for (let i = 0; i < length; i++) hash ^= words[i << 8 | text.charCodeAt(i) & 0xff]!",
+        "i < length",
+        "i <= length"
+      ]
+    ],
+    "src/internal/time/agenda.ts": [
+      ["if (tick === undefined || tick > now) return undefined", "tick === undefined", "false"]
+    ],
+    "src/internal/socket/network.ts": [
+      ["const after = tail === \"\" ? [] : tail.split(\":\").flatMap(groupsOfPart)", "tail === \"\"", "false"],
+      ["const after = tail === \"\" ? [] : tail.split(\":\").flatMap(groupsOfPart)", "\"\"", "\"Stryker was here!\""],
+      ["const after = tail === \"\" ? [] : tail.split(\":\").flatMap(groupsOfPart)", "[]", "[\"Stryker was here\"]"]
+    ]
+  }),
+  ...of("any that nothing else is or has will do", {
+    "src/internal/sealing/keyRing.ts": [
+      [
+        "const name = hmac(held, \"effect-rpcudp name 1\").digest().toString(\"latin1\", 0, 16)",
+        "\"effect-rpcudp name 1\"",
+        "\"\""
+      ]
+    ],
+    "src/internal/sealing/session.ts": [
+      ["this.#all = new Shares(sizes.sessions).of(\"all\")", "\"all\"", "\"\""],
+      ["#highest = -1", "-1", "+1"]
+    ],
+    "src/internal/serving/memory.ts": [
+      ["export const forgotten = \"forgotten\"", "\"forgotten\"", "\"\""]
+    ],
+    "src/internal/serving/rates.ts": [
+      ["#second = -Infinity", "-Infinity", "+Infinity"]
+    ],
+    "src/internal/serving/request.ts": [
+      [
+        "export class Running extends Context.Service<Running, Admitted>()(\"effect-rpcudp/internal/request/Running\") {}",
+        "\"effect-rpcudp/internal/request/Running\"",
+        "\"\""
+      ]
+    ],
+    "src/internal/serving/senders.ts": [
+      ["#last = \"\"", "\"\"", "\"Stryker was here!\""],
+      ["this.#challengedAt = new Float64Array(sizes.challengedSenders).fill(-Infinity)", "-Infinity", "+Infinity"]
+    ]
+  }),
+  ...of("what is no number comes back as it is, too", {
+    "src/internal/wire/pack.ts": [
+      ["case \"undefined\":", "case \"undefined\":\n      return value", "case \"undefined\":"]
+    ]
+  }),
+  ...of("Node does not read the family", {
+    "src/internal/socket/node.ts": [
+      ["): void => callback(null, host, host.includes(\":\") ? 6 : 4)", "\":\"", "\"\""]
+    ]
+  }),
+  ...of("a table of up to 65,535 instead of 1,024: room alone, and bounded", {
+    "src/internal/socket/nodePeer.ts": [
+      ["const heard: Array<NodePeer | undefined> = Array.from({ length: 1024 })", "{ length: 1024 }", "{}"],
+      ["const slot = port % heard.length", "port % heard.length", "port * heard.length"]
+    ]
+  }),
+  ...of("the delay of the base settings is drawn once to save time, and is the same whenever it is drawn", {
+    "src/testing/SimulatedNetwork.ts": [
+      ["way.delay = way.settings === base ? baseDelay : drawDelay(way.settings)", "way.settings === base", "false"]
+    ]
+  })
 ]
