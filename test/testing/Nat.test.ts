@@ -83,7 +83,10 @@ describe("a NAT box", () => {
     expect(box.inbound(peers[0], port, 2 * minute - 1)).toBe(x)
     expect(box.inbound(peers[0], port, 2 * minute)).toBe(undefined)
     expect(box.size).toBe(0)
-    expect(box.outbound(x, peers[0], 2 * minute)).not.toBe(port)
+    const next = box.outbound(x, peers[0], 2 * minute)!
+    expect(next).not.toBe(port)
+    expect(box.outbound(x, peers[0], 4 * minute - 1)).toBe(next)
+    expect(box.outbound(x, peers[0], 6 * minute)).not.toBe(next)
   })
 
   it("has a mapping used by what goes out, and by what comes in only where that is said (REQ-6)", () => {
