@@ -876,6 +876,68 @@ const ofSockets: ReadonlyArray<Mutation> = [
   })
 ]
 
+const ofNats: ReadonlyArray<Mutation> = breaks("testing/Nat", {
+  " ports for three peers at two addresses, the same each time": {
+    "testing/nat": [["const key = `${from}>${partOf(to, this.#mapping)}`", "const key = `${from}>${to}`"]]
+  },
+  " of three peers at two addresses, of which one was sent to": {
+    "testing/nat": [["mapping?.sentTo.get(partOf(from, this.#filtering))", "mapping?.sentTo.get(from)"]]
+  },
+  "forgets a mapping two minutes after its last use, not before (REQ-5)": {
+    "testing/nat": [
+      ["nat.timeout ?? \"2 minutes\"", "nat.timeout ?? \"30 seconds\""],
+      ["    this.#forgetExpired(now)\n    const key", "    const key"]
+    ]
+  },
+  "has a mapping used by what goes out, and by what comes in only where that is said (REQ-6)": {
+    "testing/nat": [["if (this.#refreshInbound) this.#use", "this.#use"], ["    mapping.usedAt = now\n", ""]]
+  },
+  "lets in nobody who was last sent to longer ago than that, though the mapping is used for others": {
+    "testing/nat": [[" || now - sentAt >= this.#timeout", ""]]
+  },
+  "passes on what hosts behind it send to its address, unless it cannot (REQ-9)": {
+    "testing/nat": [["if (!this.#hairpinning && ", "if ("], ["nat.hairpinning ?? true", "true"]]
+  },
+  "that preserves ports gives a socket its own, to whomever it sends, and another one another (REQ-3)": {
+    "testing/nat": [["this.#preservePorts && own?.inside === inside", "this.#preservePorts && own !== undefined"]]
+  },
+  "whatever it is, and whoever sends when, does as its rules say, of all that was sent": {
+    "testing/nat": [
+      [
+        "    this.#ports.delete(mapping.port)\n    this.#ports.set(mapping.port, mapping)\n",
+        "    this.#ports.set(mapping.port, mapping)\n"
+      ],
+      ["      for (const key of mapping.keys) this.#mappings.delete(key)\n", ""]
+    ]
+  },
+  "that was rebooted has no mapping": { "testing/nat": [["    this.#ports.clear()\n", ""]] },
+  "a host behind one is heard from its address outside, and who is answered reaches it, nobody else": {
+    "testing/nat": [
+      ["if (this.#behind.get(hostOf(to)) !== this.#behind.get(hostOf(from))) return undefined", ""]
+    ]
+  },
+  "hosts behind one NAT reach each other without it, and by its address where it hairpins": {
+    "testing/nat": [["return box === this.#behind.get(hostOf(to)) ? undefined : box", "return box"]]
+  },
+  "what passes several NATs has the address of the last": {
+    "testing/SimulatedNetwork": [
+      [
+        "return leave({ ...packet, from: outside.name }, outside)",
+        "return send({ ...packet, from: outside.name }, outside)"
+      ]
+    ]
+  },
+  "a stopped host behind a NAT neither sends nor receives, nor does any whose NAT is stopped": {
+    "testing/SimulatedNetwork": [
+      ["if (name !== packet.to && stopped.has(hostOf(name)))", "if (false)"],
+      ["box === undefined || stopped.has(hostOf(packet.from))", "box === undefined"]
+    ]
+  },
+  "the seed decides the ports": {
+    "testing/SimulatedNetwork": [["`${seed} nat ${host}`", "`nat ${host}`"]]
+  }
+})
+
 const ofSimulation: ReadonlyArray<Mutation> = breaks("testing/SimulatedNetwork", {
   "sockets of one host share its bandwidth to another, and what is longer than the queue goes when nothing waits": {
     "testing/SimulatedNetwork": [
@@ -996,6 +1058,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofKeys,
   ...ofTheWire,
   ...ofSockets,
+  ...ofNats,
   ...ofSimulation,
   ...ofAllSeeds
 ]

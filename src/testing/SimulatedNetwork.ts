@@ -22,6 +22,10 @@ import { Agenda } from "../internal/time/agenda.ts"
 import { Alarm } from "../internal/time/alarm.ts"
 import * as Now from "../internal/time/now.ts"
 import { openError, writeError } from "../internal/socket/errors.ts"
+import { hostOf, nameOf } from "./names.ts"
+import { type Nat, Nats } from "./nat.ts"
+
+export type { Dependence, Nat } from "./nat.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what can go wrong
@@ -116,6 +120,8 @@ export type Fate =
   | "partitioned"
   | "stopped"
   | "nobody"
+  /** By a NAT that does not let it in; or it was for an address behind one, from elsewhere. */
+  | "filtered"
   | "refused"
 
 /**
@@ -200,6 +206,13 @@ export class SimulatedNetwork extends Context.Service<SimulatedNetwork, {
    * `to`, and what is sent to `from` finds nobody, what is on its way to it, too.
    */
   readonly rebind: (from: string, to: string) => Effect.Effect<void>
+
+  /**
+   * Puts hosts behind a NAT, and returns the effect that reboots it: it forgets its mappings. What passes a NAT has its
+   * address outside in traces and rules, and to links and partitions. Who is behind the same NAT reaches each other
+   * without it; others do not reach the addresses behind it.
+   */
+  readonly nat: (nat: Nat) => Effect.Effect<Effect.Effect<void>>
 
   /**
    * Sends a datagram whose sender's address is forged, or that was recorded earlier: `from` needs no socket. Both are
@@ -474,6 +487,14 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
   const overrides: Array<{ readonly link: Link; readonly settings: Settings }> = []
   const cuts = new Set<{ readonly from: ReadonlySet<string>; readonly to: ReadonlySet<string> }>()
   const stopped = new Set<string>()
+  const nats = new Nats<Source>({
+    draws: (host) => {
+      const dice = new Dice()
+      dice.reset(hashOf(`${seed} nat ${host}`), 0)
+      return () => dice.next()
+    },
+    outside: (host, port) => sourceOf(`${host}:${port}`)
+  })
   const nextPort = new Map<string, number>()
   const trace: Array<TraceEntry> = []
   const stats: { -readonly [F in keyof Stats]: Stats[F] } = {
@@ -488,6 +509,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     partitioned: 0,
     stopped: 0,
     nobody: 0,
+    filtered: 0,
     refused: 0
   }
   let base: Settings = options
@@ -530,6 +552,17 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
       way.version = version
     }
     return way
+  }
+
+  /** Sends through the NATs that the sender is behind, and the receiver is not. */
+  const leave = (packet: Packet, source: Source): DatagramSocket.DatagramSocketError | undefined => {
+    const box = nats.between(packet.from, packet.to)
+    if (box === undefined || stopped.has(hostOf(packet.from))) return send(packet, source)
+    const outside = box.outbound(packet.from, packet.to, nanos())
+    if (outside !== undefined) return leave({ ...packet, from: outside.name }, outside)
+    stats.sent++
+    note(packet, "filtered")
+    return undefined
   }
 
   const send = (packet: Packet, source: Source) => {
@@ -594,8 +627,11 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
 
   const arrive = ({ damaged, host, packet, port, settings }: Flight) => {
     inFlight--
-    const bound = sockets.get(packet.to)
     if (stopped.has(hostOf(packet.to))) return note(packet, "stopped")
+    const name = nats.size === 0 ? packet.to : nats.enter(packet.from, packet.to, nanos())
+    if (name === undefined) return note(packet, "filtered")
+    if (name !== packet.to && stopped.has(hostOf(name))) return note(packet, "stopped")
+    const bound = sockets.get(name)
     if (bound === undefined) return note(packet, "nobody")
     const tick = Math.floor(nanos() / tickNanos)
     if (bound.tick !== tick) {
@@ -625,7 +661,8 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
       ): DatagramSocket.DatagramSocketError | undefined => {
         if (to === undefined) return undefined
         const time = Now.millisOf(nanos())
-        return send({ time, from: bound.name, to: nameOf(to), payload: new Uint8Array(payload) }, bound)
+        const packet = { time, from: bound.name, to: nameOf(to), payload: new Uint8Array(payload) }
+        return nats.size === 0 ? send(packet, bound) : leave(packet, bound)
       }
       return Effect.succeed<DatagramSocket.BackingSocket>({
         address,
@@ -652,12 +689,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
 
   let forged = 0
   const forge = ({ from, payload, to }: Omit<Packet, "time">) => {
-    const address = NetAddress.inetAddressFromStringUnsafe(from)
-    const source: Source = {
-      address: { host: NetAddress.formatIp(address.address), port: address.port },
-      name: normal(from),
-      ways: new Map()
-    }
+    const source = sourceOf(from)
     // Nothing is kept of it, so its chances count through all that is forged.
     wayOf(source, normal(to)).count = forged++
     send({ time: Now.millisOf(nanos()), from: source.name, to: normal(to), payload: new Uint8Array(payload) }, source)
@@ -703,6 +735,11 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
         bound.ways.clear()
         sockets.set(bound.name, bound)
       }),
+    nat: (nat) =>
+      Effect.sync(() => {
+        const box = nats.add({ ...nat, outside: normal(nat.outside), inside: nat.inside.map(normal) })
+        return Effect.sync(() => box.reboot())
+      }),
     forge: (datagram) => Effect.sync(() => forge(datagram)),
     stats: Effect.sync(() => ({ ...stats })),
     trace: Effect.sync(() => trace.slice()),
@@ -710,6 +747,13 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     open
   })
 })
+
+/** Of datagrams that no socket sends from there. */
+const sourceOf = (from: string): Source => {
+  const inet = NetAddress.inetAddressFromStringUnsafe(from)
+  const address = { host: NetAddress.formatIp(inet.address), port: inet.port }
+  return { address, name: nameOf(address), ways: new Map() }
+}
 
 /** The copies of a datagram that arrive. */
 const draw = (dice: Dice, way: Way, packet: Packet): ReadonlyArray<Copy> => {
@@ -786,12 +830,6 @@ const normal = (end: string): string => {
   const name = nameOf({ host: NetAddress.formatIp(address.address), port: address.port })
   return Result.isSuccess(inet) ? name : hostOf(name)
 }
-
-const nameOf = ({ host, port }: DatagramSocket.BackingAddress): string =>
-  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
-
-/** The host of a socket's name; an IPv6 host keeps its brackets. */
-const hostOf = (name: string): string => name.slice(0, name.lastIndexOf(":"))
 
 const fits = (end: string | undefined, name: string): boolean =>
   end === undefined || end === name || end === hostOf(name)
