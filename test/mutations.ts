@@ -647,6 +647,15 @@ const ofTheCipher: ReadonlyArray<Mutation> = breaks("sealing/Cipher", {
   }
 })
 
+const ofDeno: ReadonlyArray<Mutation> = breaks("socket/Transport", {
+  "Deno, which would make a buffer of 4 MiB for each datagram, is not told of a size unless one is asked for": {
+    "internal/socket/node": [["  if (Builtin.isDeno()) return\n", ""]]
+  },
+  "a socket that can't be bound is closed, and the error says why in one of four words": {
+    "internal/socket/errors": [["  if (isNotCapable(cause)) return \"PermissionDenied\"\n", ""]]
+  }
+})
+
 const ofTheWire: ReadonlyArray<Mutation> = [
   ...breaks("Codec", {
     "round-trip, and are what Python's decoder takes: bytes, and None": {
@@ -948,6 +957,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofServing,
   ...ofKeys,
   ...ofTheCipher,
+  ...ofDeno,
   ...ofTheWire,
   ...ofSockets,
   ...ofSimulation,
