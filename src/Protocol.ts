@@ -30,6 +30,7 @@ import { peerAddress } from "./internal/calling/peerAddress.ts"
 import { Peers as EqualPeers } from "./internal/calling/peers.ts"
 import type { RetransmitSchedule } from "./internal/calling/retransmission.ts"
 import { adaptive as adaptiveSchedule } from "./internal/calling/retransmission.ts"
+import * as Cipher from "./internal/sealing/cipher.ts"
 import type { KeyRing } from "./internal/sealing/keyRing.ts"
 import * as Seal from "./internal/sealing/seal.ts"
 import * as Server from "./internal/serving/server.ts"
@@ -523,6 +524,7 @@ const make = Effect.fnUntraced(function*(
   if (shared && options.keys !== undefined) throw new TypeError("a socket that shares its port takes no keys")
   const seal = options.keys === undefined ? undefined : Seal.make({
     ring: options.keys.ring,
+    cipher: Cipher.make(),
     maxAge: durationOf("maxAge", options.keys.maxAge ?? defaultMaxAge)
   }, context)
   const wire = Wire.make(transport, context, seal?.seal)

@@ -472,8 +472,8 @@ const ofKeys: ReadonlyArray<Mutation> = breaks("sealing/Keys", {
   "the third datagram of a session is, to the bit, what another implementation makes of it": {
     "internal/sealing/keyRing": [["effect-rpcudp sealed 1", "effect-rpcudp sealed 2"]],
     "internal/sealing/seal": [[
-      "setAAD(header, { plaintextLength: datagram.length })",
-      "setAAD(header.subarray(0, timeOffset), { plaintextLength: datagram.length })"
+      "header.subarray(counterOffset, headerBytes)",
+      "header.subarray(counterOffset - 1, headerBytes - 1)"
     ]]
   },
   "a datagram of each length up to the longest comes back, 42 bytes longer on its way": {
@@ -483,7 +483,7 @@ const ofKeys: ReadonlyArray<Mutation> = breaks("sealing/Keys", {
     ]
   },
   "whichever bit is flipped, the datagram is refused, nothing is kept of it, and the true one is still read": {
-    "internal/sealing/seal": [["    return undefined\n  }\n}\n", "    return opened\n  }\n}\n"]]
+    "internal/sealing/cipher": [["    } catch {\n      return undefined", "    } catch {\n      return opened"]]
   },
   "whatever bytes come, and wherever a datagram is cut, there is a reason and no exception": {
     "internal/sealing/seal": [["length < 1 || ", ""]]
@@ -622,7 +622,37 @@ const ofKeys: ReadonlyArray<Mutation> = breaks("sealing/Keys", {
     "internal/sealing/seal": [["  if (known?.isReplay(counter) === true) return \"Replayed\"\n", ""]]
   },
   "a datagram that arrives damaged is refused, and the call is answered nevertheless": {
-    "internal/sealing/seal": [["    return undefined\n  }\n}\n", "    return opened\n  }\n}\n"]]
+    "internal/sealing/cipher": [["    } catch {\n      return undefined", "    } catch {\n      return opened"]]
+  }
+})
+
+const ofTheCipher: ReadonlyArray<Mutation> = breaks("sealing/Cipher", {
+  "is that of RFC 8439, 2.8.2, to the bit": {
+    "internal/sealing/cipher": [
+      ["nonce, datagram, header), header.length)", "nonce, datagram, header), 0)"],
+      [
+        "setAAD(header, { plaintextLength: datagram.length })",
+        "setAAD(header.subarray(1), { plaintextLength: datagram.length })"
+      ]
+    ]
+  },
+  "refuses whatever was changed: body, tag, header or nonce": {
+    "internal/sealing/cipher": [["    } catch {\n      return undefined", "    } catch {\n      return opened"]]
+  },
+  "keeps its key, whatever becomes of the bytes that it was given, and shows it in no log": {
+    "internal/sealing/cipher": [[", key.slice())", ", key)"]]
+  },
+  "is the latter where the runtime has none": {
+    "internal/sealing/cipher": [["isNative() ?", "true ?"]]
+  }
+})
+
+const ofDeno: ReadonlyArray<Mutation> = breaks("socket/Transport", {
+  "Deno, which would make a buffer of 4 MiB for each datagram, is not told of a size unless one is asked for": {
+    "internal/socket/node": [["  if (Builtin.isDeno()) return\n", ""]]
+  },
+  "a socket that can't be bound is closed, and the error says why in one of four words": {
+    "internal/socket/errors": [["  if (isNotCapable(cause)) return \"PermissionDenied\"\n", ""]]
   }
 })
 
@@ -1056,6 +1086,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofCalling,
   ...ofServing,
   ...ofKeys,
+  ...ofTheCipher,
+  ...ofDeno,
   ...ofTheWire,
   ...ofSockets,
   ...ofNats,

@@ -6,6 +6,7 @@
 import { Clock, Context, Duration, Effect, Redacted } from "effect"
 import { WebCrypto } from "effect/crypto"
 import type { Key, KeyRing } from "../../src/internal/sealing/keyRing.ts"
+import * as Cipher from "../../src/internal/sealing/cipher.ts"
 import * as Seal from "../../src/internal/sealing/seal.ts"
 import * as Injected from "../../test/support/injected.ts"
 import { law } from "./target.ts"
@@ -47,7 +48,7 @@ const run = (data: Uint8Array, law: (holds: boolean, broken: () => string) => vo
     monotonicTimeNanosUnsafe: () => BigInt(millis) * 1_000_000n
   })
   const context = Context.make(Clock.Clock, clock).pipe(Context.add(WebCrypto.WebCrypto, chance()))
-  const options = { ring: rings[1]!, maxAge: Duration.millis(maxAgeMillis), sessionDatagrams: 4 }
+  const options = { ring: rings[1]!, cipher: Cipher.native, maxAge: Duration.millis(maxAgeMillis), sessionDatagrams: 4 }
   const sender = Seal.make(options, context)
   const receiver = Seal.make(options, context)
   let [sending, receiving] = [rings[1]!, rings[1]!]

@@ -31,3 +31,6 @@ export const dgram = lazily("node:dgram")
 
 /** As `dgram`. */
 export const os = lazily("node:os")
+
+/** Deno has Node's modules, and what few of their settings do is something else. */
+export const isDeno = (): boolean => "Deno" in globalThis

@@ -11,6 +11,7 @@ import { readRequest } from "../../src/internal/wire/requestBody.ts"
 import * as Heap from "../../src/internal/wire/heap.ts"
 import { unpack, work } from "../../src/internal/wire/unpack.ts"
 import type { KeyRing } from "../../src/internal/sealing/keyRing.ts"
+import * as Cipher from "../../src/internal/sealing/cipher.ts"
 import * as Seal from "../../src/internal/sealing/seal.ts"
 import { peerAt } from "../support/injected.ts"
 import { arrayOf, type Bytes, frames, id, join, many, mapOf, repeat, text, uint, values } from "../support/shapes.ts"
@@ -124,7 +125,7 @@ describe("no datagram costs more than it brings", () => {
     Effect.gen(function*() {
       const ring: KeyRing = [{ id: 1, secret: Redacted.make(new Uint8Array(32).fill(1)) }]
       const context = yield* Effect.context<never>()
-      const make = () => Seal.make({ ring, maxAge: Duration.seconds(30) }, context)
+      const make = () => Seal.make({ ring, cipher: Cipher.native, maxAge: Duration.seconds(30) }, context)
       const [ours, theirs] = [make(), make()]
       expectLaw(function*() {
         for (const [name, value] of Object.entries(values)) {

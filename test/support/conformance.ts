@@ -268,8 +268,11 @@ export const conformance = (name: string, environment: () => Environment): void 
             const peer = yield* raw(transport())
             peer.send(address, hex)
             peer.send(address, requestFor("poke"))
-            const first = yield* peer.receive
-            expect(Codec.typeOf(first.datagram), name).toBe(answered.has(name) ? "Failure" : "Response")
+            const answers = [yield* peer.receive]
+            if (answered.has(name)) answers.push(yield* peer.receive)
+            // Not every socket keeps the order of what it sends: Deno's does not.
+            expect(new Set(answers.map(({ datagram }) => Codec.typeOf(datagram))), name)
+              .toStrictEqual(new Set(answered.has(name) ? ["Failure", "Response"] : ["Response"]))
           }
         }))
 

@@ -2,6 +2,7 @@
 import * as Redacted from "effect/Redacted"
 import type * as Crypto from "node:crypto"
 import * as Builtin from "../builtin.ts"
+import type { Cipher, Sealer } from "./cipher.ts"
 
 /**
  * A key that the nodes of a closed network share.
@@ -24,15 +25,10 @@ export interface Key {
  */
 export type KeyRing = readonly [Key, ...ReadonlyArray<Key>]
 
-/**
- * Ready for use by ciphers and HMACs. Given bytes, each of them would make such an object anew, which is most of its cost.
- * And a `KeyObject` that is logged does not show its bytes.
- */
-export type Secret = Crypto.KeyObject
-
 export interface HeldKey {
   readonly id: number
-  readonly secret: Secret
+  /** With the key of this session. */
+  readonly sealerOf: (session: Uint8Array) => Sealer
   /** Differs for every secret, whatever ids the secrets have or had. */
   readonly name: string
 }
@@ -43,8 +39,8 @@ export interface HeldKeys {
 }
 
 /** Throws a `TypeError` if the ring is not as its type and the docs of `Key` say. */
-export const hold = (ring: KeyRing): HeldKeys => {
-  const held = ring.map(holdKey)
+export const hold = (ring: KeyRing, cipher: Cipher): HeldKeys => {
+  const held = ring.map((key) => holdKey(key, cipher))
   const byId = new Map(held.map((key) => [key.id, key]))
   const [first] = held
   if (first === undefined) throw new TypeError("a ring has at least one key")
@@ -52,18 +48,12 @@ export const hold = (ring: KeyRing): HeldKeys => {
   return { first, byId }
 }
 
-/** The key that a session seals with: the first block of HKDF-Expand (RFC 5869, 2.3). */
-export const subkeyOf = (secret: Secret, session: Uint8Array): Secret =>
-  Builtin.crypto().createSecretKey(
-    hmac(secret, "effect-rpcudp sealed 1").update(session).update(Uint8Array.of(1)).digest()
-  )
-
 /** The name of a session in tables: two that were sealed under different keys have different names. */
 export const nameOf = (key: HeldKey, session: Buffer): string => key.name + session.toString("latin1")
 
 const secretBytes = 32
 
-const holdKey = ({ id, secret }: Key): HeldKey => {
+const holdKey = ({ id, secret }: Key, cipher: Cipher): HeldKey => {
   const bytes = Redacted.value(secret)
   if (!Number.isInteger(id) || id < 0 || id > 255) throw new TypeError("the id of a key is an integer from 0 to 255")
   // A text would become a secret of zeros.
@@ -72,8 +62,15 @@ const holdKey = ({ id, secret }: Key): HeldKey => {
   }
   const held = Builtin.crypto().createSecretKey(bytes)
   const name = hmac(held, "effect-rpcudp name 1").digest().toString("latin1", 0, 16)
-  return { id, secret: held, name }
+  return { id, sealerOf: (session) => cipher(subkeyOf(held, session)), name }
 }
+
+/** The key that a session seals with: the first block of HKDF-Expand (RFC 5869, 2.3). */
+const subkeyOf = (secret: Secret, session: Uint8Array): Uint8Array =>
+  hmac(secret, "effect-rpcudp sealed 1").update(session).update(Uint8Array.of(1)).digest()
+
+/** Given bytes, each HMAC would make such an object anew. And one that is logged does not show its bytes. */
+type Secret = Crypto.KeyObject
 
 /** Begins with what it is for, so that no two purposes can have the same result. */
 const hmac = (secret: Secret, purpose: string): Crypto.Hmac =>

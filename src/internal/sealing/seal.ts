@@ -21,13 +21,14 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import { WebCrypto } from "effect/crypto/WebCrypto"
 import * as Duration from "effect/Duration"
-import * as Builtin from "../builtin.ts"
 import { Sizes } from "../sizes.ts"
 import type { Peer } from "../socket/contract.ts"
 import * as Now from "../time/now.ts"
 import { maxDatagramBytes } from "../wire/frame.ts"
-import type { HeldKeys, KeyRing, Secret } from "./keyRing.ts"
-import { hold, nameOf, subkeyOf } from "./keyRing.ts"
+import type { Cipher } from "./cipher.ts"
+import { tagBytes } from "./cipher.ts"
+import type { HeldKeys, KeyRing } from "./keyRing.ts"
+import { hold, nameOf } from "./keyRing.ts"
 import type { OwnSession } from "./session.ts"
 import { OwnSessions, sessionBytes, Sessions } from "./session.ts"
 
@@ -52,6 +53,7 @@ export type Unsealed =
 
 export interface Options {
   readonly ring: KeyRing
+  readonly cipher: Cipher
   /** How old a datagram may be, by the clock that sealed it and the clock that reads it. */
   readonly maxAge: Duration.Duration
   /** Datagrams of a session; then another one begins. 2^32 by default: a counter has room for 2^48. */
@@ -75,7 +77,6 @@ const sessionOffset = 2
 const counterOffset = sessionOffset + sessionBytes
 const timeOffset = counterOffset + 6
 const headerBytes = timeOffset + 6
-const tagBytes = 16
 
 /** What sealing adds to a datagram, in bytes. */
 export const overheadBytes = headerBytes + tagBytes
@@ -92,7 +93,7 @@ export const make = (options: Options, context: Context.Context<never>): Seal =>
     sessionDatagrams: options.sessionDatagrams ?? defaultSessionDatagrams,
     ownSessions: new OwnSessions(sizes),
     sessions: new Sessions(sizes, 2 * maxAge * Now.millisecond),
-    keys: hold(options.ring),
+    keys: hold(options.ring, options.cipher),
     current: undefined
   }
   return {
@@ -100,7 +101,7 @@ export const make = (options: Options, context: Context.Context<never>): Seal =>
     open: (datagram, from) => open(state, datagram, from.host),
     // The sessions of others stay known: a key that comes back must not read again what it has read.
     rekey: (ring) => {
-      state.keys = hold(ring)
+      state.keys = hold(ring, options.cipher)
       state.current = undefined
     },
     sessions: () => state.sessions.size,
@@ -135,7 +136,8 @@ const seal = (state: State, datagram: Uint8Array): Uint8Array => {
   sealed.set(session.session, sessionOffset)
   sealed.writeUIntBE(session.counter++, counterOffset, 6)
   sealed.writeUIntBE(state.wallMillis(), timeOffset, 6)
-  encrypt(session.subkey, sealed, datagram)
+  const header = sealed.subarray(0, headerBytes)
+  session.sealer.encrypt(sealed, nonceOf(header), header, datagram)
   return sealed
 }
 
@@ -171,10 +173,10 @@ const open = (state: State, datagram: Uint8Array, host: string): Uint8Array | Un
   // This socket may have sealed it, in a session that it has forgotten.
   if (known === undefined && (age + 1) * Now.millisecond > now - ownSessions.forgottenUntil) return "Stale"
 
-  const subkey = known?.subkey ?? subkeyOf(key.secret, header.subarray(sessionOffset, counterOffset))
-  const opened = decrypt(subkey, header, datagram, length)
+  const sealer = known?.sealer ?? key.sealerOf(header.subarray(sessionOffset, counterOffset))
+  const opened = sealer.decrypt(nonceOf(header), header, datagram.subarray(headerBytes))
   if (opened === undefined) return "Forged"
-  const session = known ?? sessions.add(name, subkey, host, now)
+  const session = known ?? sessions.add(name, sealer, host, now)
   if (session === undefined) return "TooManySessions"
   session.note(counter)
   sessions.heard(session, now)
@@ -182,31 +184,5 @@ const open = (state: State, datagram: Uint8Array, host: string): Uint8Array | Un
 }
 
 const version = 0x10
-
-const algorithm = "chacha20-poly1305"
-
-/** Writes ciphertext and tag behind the header, which is in place. */
-const encrypt = (subkey: Secret, sealed: Buffer, datagram: Uint8Array): void => {
-  const header = sealed.subarray(0, headerBytes)
-  const cipher = Builtin.crypto().createCipheriv(algorithm, subkey, nonceOf(header), { authTagLength: tagBytes })
-  cipher.setAAD(header, { plaintextLength: datagram.length })
-  sealed.set(cipher.update(datagram), headerBytes)
-  cipher.final()
-  sealed.set(cipher.getAuthTag(), headerBytes + datagram.length)
-}
-
-/** Returns undefined if the tag is not that of this header and ciphertext. */
-const decrypt = (subkey: Secret, header: Buffer, datagram: Uint8Array, length: number): Uint8Array | undefined => {
-  const decipher = Builtin.crypto().createDecipheriv(algorithm, subkey, nonceOf(header), { authTagLength: tagBytes })
-  decipher.setAAD(header, { plaintextLength: length })
-  decipher.setAuthTag(datagram.subarray(headerBytes + length))
-  const opened = decipher.update(datagram.subarray(headerBytes, headerBytes + length))
-  try {
-    decipher.final()
-    return opened
-  } catch {
-    return undefined
-  }
-}
 
 const nonceOf = (header: Buffer): Uint8Array => header.subarray(counterOffset, headerBytes)

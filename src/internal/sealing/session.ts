@@ -1,8 +1,9 @@
 /** Sessions: those that others seal in, within bounds, and those that this socket seals in. No cipher, no clock. */
 import { networkOf, senderOf } from "../socket/network.ts"
 import type { Sizes } from "../sizes.ts"
-import type { HeldKey, Secret } from "./keyRing.ts"
-import { nameOf, subkeyOf } from "./keyRing.ts"
+import type { Sealer } from "./cipher.ts"
+import type { HeldKey } from "./keyRing.ts"
+import { nameOf } from "./keyRing.ts"
 
 /** The length of a session on the wire. */
 export const sessionBytes = 12
@@ -41,10 +42,10 @@ export class Sessions {
   }
 
   /** Returns undefined if there is no room. The session counts for this host, wherever it is heard from later. */
-  add(name: string, subkey: Secret, host: string, now: number): Session | undefined {
+  add(name: string, sealer: Sealer, host: string, now: number): Session | undefined {
     const shares = [this.#bySender.of(senderOf(host)), this.#byNetwork.of(networkOf(host)), this.#all]
     if (!shares.every((share) => this.#makeRoom(share, now))) return undefined
-    const session = new Session(name, subkey, shares, this.#replayWindow)
+    const session = new Session(name, sealer, shares, this.#replayWindow)
     this.#byName.set(name, session)
     return session
   }
@@ -69,7 +70,7 @@ export class Sessions {
 export interface OwnSession {
   readonly key: number
   readonly session: Buffer
-  readonly subkey: Secret
+  readonly sealer: Sealer
   counter: number
 }
 
@@ -107,14 +108,14 @@ export class OwnSessions {
       // The one that is forgotten had ended when the next one began.
       this.#forgottenUntil = this.#begunAt.values().next().value!
     }
-    return { key: key.id, session, subkey: subkeyOf(key.secret, session), counter: 0 }
+    return { key: key.id, session, sealer: key.sealerOf(session), counter: 0 }
   }
 }
 
 /** A session that somebody else seals in, with the counters that came: the window of RFC 6479. */
 export class Session {
   readonly name: string
-  readonly subkey: Secret
+  readonly sealer: Sealer
   readonly shares: ReadonlyArray<Share>
   /** In nanoseconds since this socket opened. */
   heardAt = 0
@@ -122,9 +123,9 @@ export class Session {
   /** Which of the last counters came, one bit each. A datagram that others overtake by more than these is refused. */
   readonly #seen: Uint32Array
 
-  constructor(name: string, subkey: Secret, shares: ReadonlyArray<Share>, replayWindow: number) {
+  constructor(name: string, sealer: Sealer, shares: ReadonlyArray<Share>, replayWindow: number) {
     this.name = name
-    this.subkey = subkey
+    this.sealer = sealer
     this.shares = shares
     this.#seen = new Uint32Array(Math.ceil(replayWindow / 32))
   }

@@ -50,6 +50,9 @@ export interface Options {
    * The size in bytes that the kernel is asked to give the receive buffer (SO_RCVBUF). 4 MiB by default: the kernel's
    * own default holds 256 small datagrams and drops the rest of a burst without a trace. The system may grant less
    * (on Linux, `net.core.rmem_max`).
+   *
+   * Leave it out on Deno, which never asks the kernel: it makes so many bytes for each datagram that it receives, and cuts
+   * off what is longer. By default it is not told.
    */
   readonly receiveBufferBytes?: number | undefined
   /** The size in bytes that the kernel is asked to give the send buffer (SO_SNDBUF). */

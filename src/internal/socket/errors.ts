@@ -74,6 +74,7 @@ export const familyError = (address: NetAddress.InetAddress): DatagramSocket.Dat
 export const codeOf = (cause: unknown): unknown => cause instanceof Error && "code" in cause ? cause.code : undefined
 
 const openKind = (cause: unknown): DatagramSocket.DatagramSocketOpenError["kind"] => {
+  if (isNotCapable(cause)) return "PermissionDenied"
   switch (codeOf(cause)) {
     case "EADDRINUSE":
       return "AddressInUse"
@@ -86,6 +87,9 @@ const openKind = (cause: unknown): DatagramSocket.DatagramSocketOpenError["kind"
       return "Unknown"
   }
 }
+
+/** Of Deno, where a program may do what its user has allowed. The message says what would allow it. */
+const isNotCapable = (cause: unknown): boolean => cause instanceof Error && cause.name === "NotCapable"
 
 const writeKind = (cause: unknown): DatagramSocket.IoErrorKind => {
   switch (codeOf(cause)) {
