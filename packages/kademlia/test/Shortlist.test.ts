@@ -93,3 +93,15 @@ it("whom an honest node names, too, is asked, though a liar named it first", () 
     expect(shortlist.answers.map(({ contact }) => contact)).toContain(found)
   }
 })
+
+it("a node is believed until more than half of those that it named have failed", () => {
+  for (const [named, failures, believed] of [[4, 2, true], [4, 3, false], [5, 2, true], [5, 3, false]] as const) {
+    const shortlist = new Shortlist({ target: Id.ofKey("target"), k, alpha: 1 })
+    shortlist.add([contact("namer", 0, 1)])
+    const namer = shortlist.next()!
+    shortlist.answered(namer)
+    shortlist.add(Array.from({ length: named }, (_, i) => contact("named", i, 2)), namer)
+    for (let i = 0; i < failures; i++) shortlist.failed(shortlist.next()!)
+    expect([named, failures, shortlist.next() !== undefined]).toStrictEqual([named, failures, believed])
+  }
+})
