@@ -149,11 +149,21 @@ const drawPanel = ({ curves, title, x, y }: Panel, box: Box): string => {
         }"/>`,
         ...places.map(([a, b]) => `<circle cx="${a}" cy="${b}" r="2.5" class="fill ${kind}"/>`),
         ...name === undefined
-          ? points.map(([a, b]) => text(across.of(a), up.of(b) - 8, number(Math.round(b)), "small value", "middle"))
+          ? places.map(([a, b], j) =>
+            text(a, isCrossed(places, j) ? b + 16 : b - 8, number(Math.round(points[j]![1])), "small value", "middle")
+          )
           : [text(plot.right + 9, labelAt[i]! + 4, name, `small text ${kind}`)]
       ]
     })
   ].join("\n")
+}
+
+/** Whether the curve runs through what stands above that place: it goes up steeply from there, on either side. */
+const isCrossed = (places: ReadonlyArray<readonly [x: number, y: number]>, at: number): boolean => {
+  const [x, y] = places[at]!
+  return [places[at - 1], places[at + 1]].some((next) =>
+    next !== undefined && (y - next[1]) / Math.abs(next[0] - x) > 1
+  )
 }
 
 /** Places as near to those as a line of text for each lets them be, in their order. */
