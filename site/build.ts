@@ -1,6 +1,6 @@
 /**
  * Builds the site: gathers the pages of the repository into `site/pages`, has typedoc write the API beside them, and VitePress
- * make `site/dist` of both. A link to what is no page, such as a source, becomes its text.
+ * make `site/dist` of both. A link to what is no page, such as a source, becomes its text; JSON comes along.
  */
 import { execFileSync } from "node:child_process"
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -77,6 +77,12 @@ const follow = (file: string, whole: string, picture: boolean, label: string, ta
     mkdirSync(dirname(join(out, found)), { recursive: true })
     copyFileSync(join(root, found), join(out, found))
     return `![${label}](${relativeTo(placeOf(file), found)})`
+  }
+  if (found.endsWith(".json")) {
+    // To be taken away: what stands in `public` is served as it is.
+    mkdirSync(dirname(join(out, "public", found)), { recursive: true })
+    copyFileSync(join(root, found), join(out, "public", found))
+    return `[${label}](${relativeTo(placeOf(file), found)})`
   }
   const place = pages.get(found) ?? pages.get(posix.join(found, "README.md"))
   if (place === undefined) return label

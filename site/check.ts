@@ -84,8 +84,10 @@ const checkLinks = (origin: string, reads: ReadonlyMap<string, Read>): void => {
       const [target = "", anchor = ""] = link.split("#")
       const file = target.endsWith("/") ? `${target}index.html` : target
       const found = reads.get(file)
-      if (found === undefined) problems.add(`${url}: links to ${target}, which is not there`)
-      else if (anchor !== "" && !found.ids.has(decodeURIComponent(anchor))) {
+      // What is no page is taken away.
+      const isThere = found !== undefined || existsSync(join(dist, new URL(file).pathname))
+      if (!isThere) problems.add(`${url}: links to ${target}, which is not there`)
+      else if (anchor !== "" && found?.ids.has(decodeURIComponent(anchor)) !== true) {
         problems.add(`${url}: links to ${link}, which has no such heading`)
       }
     }
