@@ -97,7 +97,9 @@ export class Admission {
         heapBytes: request.heapBytes,
         proven,
         suspended: false,
-        cancelled: false,
+        trailer: request.trailer,
+        expiry: undefined,
+        abandoned: undefined,
         nextInSlot: undefined
       },
       request.args
@@ -114,7 +116,7 @@ export class Admission {
     if (Result.isFailure(decoded)) return wire.drop(decoded.failure, from)
     // No budget: it asks for nothing, and the host of whoever sends without end is hashed more cheaply than it is kept.
     const request = suspended.find(this.#hashOf(datagram, from, hash.ofText(from.host)), datagram, idOffset)
-    if (request === undefined || !handling.cancel(request)) wire.drop("UnknownId", from)
+    if (request === undefined || !handling.abandon(request, "cancelled")) wire.drop("UnknownId", from)
   }
 
   /** A hash of a request: of its id, and of the address and port that it comes from. */

@@ -8,6 +8,7 @@ import type { Implementation } from "../../Handlers.ts"
 import { DuplicateMethod } from "../errors.ts"
 import type { Admitted, Method, Served } from "./request.ts"
 import { Running } from "./request.ts"
+import type { RemoteSpans } from "../watching/spans.ts"
 import { requestSpans } from "../watching/spans.ts"
 
 export interface Options {
@@ -15,6 +16,7 @@ export interface Options {
   readonly context: Context.Context<never>
   /** How long handlers may go on once their group is no longer served. */
   readonly gracePeriod: Duration.Duration
+  readonly remoteSpans: RemoteSpans
 }
 
 export class Groups {
@@ -80,7 +82,11 @@ export class Groups {
       onEnd: undefined
     }
     for (const [name, handler] of handlers) {
-      this.#methods.set(name, { served, handler, span: requestSpans(handler.context, group, name) })
+      this.#methods.set(name, {
+        served,
+        handler,
+        span: requestSpans(handler.context, group, name, this.#options.remoteSpans)
+      })
     }
     return served
   }

@@ -2,8 +2,10 @@
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { Handler, Implementation } from "../../Handlers.ts"
+import type { Trailer } from "../wire/trailer.ts"
 import type { Asked } from "./replies.ts"
 import type { Suspendable } from "./suspended.ts"
+import { Deadline } from "../time/deadlines.ts"
 import type { RequestSpan } from "../watching/spans.ts"
 
 /** A group while it is served. */
@@ -33,8 +35,21 @@ export interface Admitted extends Asked, Suspendable<Admitted> {
   /** When it came. */
   readonly at: number
   readonly method: Method
-  /** Whether its caller has said that it waits no longer. */
-  cancelled: boolean
+  readonly trailer: Trailer | undefined
+  /** Among what is due, if its caller has said how long it waits and its handler takes its time. */
+  expiry: Expiry | undefined
+  /** Why nobody waits any more, if that is so: its caller has said so, or its deadline is over. */
+  abandoned: "cancelled" | "expired" | undefined
+}
+
+/** The end of a caller's patience. */
+export class Expiry extends Deadline<Expiry> {
+  readonly request: Admitted
+
+  constructor(request: Admitted) {
+    super()
+    this.request = request
+  }
 }
 
 /** The request that a handler's fiber runs for. Fibers that the handler forks inherit it. */

@@ -19,6 +19,7 @@ import type { Admitted } from "./request.ts"
 import type { Sizes } from "../sizes.ts"
 import type { Bound } from "./suspended.ts"
 import { Suspended } from "./suspended.ts"
+import type { RemoteSpans } from "../watching/spans.ts"
 import type { Wire } from "../endpoint.ts"
 
 export interface Options {
@@ -36,6 +37,7 @@ export interface Options {
   readonly memory: { readonly window: number; readonly maxEntries: number; readonly maxBytes: number } | undefined
   /** How long handlers may go on once their group is no longer served. */
   readonly gracePeriod: Duration.Duration
+  readonly remoteSpans: RemoteSpans
   readonly sizes: Sizes
   readonly hash: () => KeyedHash
   readonly ids: Ids
@@ -63,7 +65,11 @@ interface Parts {
 }
 
 export const make = (wire: Wire, options: Options): Server => {
-  const groups = new Groups({ context: wire.context, gracePeriod: options.gracePeriod })
+  const groups = new Groups({
+    context: wire.context,
+    gracePeriod: options.gracePeriod,
+    remoteSpans: options.remoteSpans
+  })
   let parts: Parts | undefined
   return {
     serve: (...implementations) =>

@@ -38,6 +38,8 @@ export type RequestOutcome =
   | "interrupted"
   /** Its caller was interrupted, and has said so. Nothing was answered. */
   | "cancelled"
+  /** The deadline that its caller had told was over. Nothing was answered. */
+  | "expired"
 
 /**
  * Why a datagram was dropped.
