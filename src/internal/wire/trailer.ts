@@ -23,28 +23,21 @@ const mostMillis = 2 ** 32 - 1
 const millisOffset = 3
 
 /** The request with this trailer behind it, or as it is if the trailer says nothing or there is no room. */
-export const withTrailer = (request: Uint8Array, trailer: Trailer): Uint8Array => {
-  const bytes = writeTrailer(trailer)
-  if (bytes.length === 0 || request.length + bytes.length > maxDatagramBytes) return request
-  const both = new Uint8Array(request.length + bytes.length)
-  both.set(request)
-  both.set(bytes, request.length)
-  return both
-}
-
-const writeTrailer = ({ millisLeft, traceparent }: Trailer): Uint8Array => {
+export const withTrailer = (request: Uint8Array, { millisLeft, traceparent }: Trailer): Uint8Array => {
   const count = Number(millisLeft !== undefined) + Number(traceparent !== undefined)
-  const bytes = new Uint8Array(
-    count === 0 ? 0 : 1 + (millisLeft === undefined ? 0 : 6) + (traceparent === undefined ? 0 : 3 + traceBytes)
-  )
-  if (count > 0) bytes[0] = 0x80 | count
+  const length = request.length + 1 + (millisLeft === undefined ? 0 : 6) +
+    (traceparent === undefined ? 0 : 3 + traceBytes)
+  if (count === 0 || length > maxDatagramBytes) return request
+  const bytes = new Uint8Array(length)
+  bytes.set(request)
+  bytes[request.length] = 0x80 | count
   if (millisLeft !== undefined) {
-    bytes[1] = 1
-    bytes[2] = 0xce // uint 32
-    writeMillisLeft(bytes, 0, millisLeft)
+    bytes[request.length + 1] = 1
+    bytes[request.length + 2] = 0xce // uint 32
+    writeMillisLeft(bytes, request.length, millisLeft)
   }
   if (traceparent !== undefined) {
-    const at = bytes.length - traceBytes
+    const at = length - traceBytes
     bytes[at - 3] = 2
     bytes[at - 2] = 0xc4 // bin 8
     bytes[at - 1] = traceBytes
@@ -79,9 +72,9 @@ export const readTrailer = (bytes: Uint8Array, offset: number): Trailer | undefi
     traceparent = new Uint8Array(bytes.subarray(at - traceBytes, at))
   }
   const found = Number(millisLeft !== undefined) + Number(traceparent !== undefined)
-  return found === count && at === bytes.length
-    ? { ...(millisLeft === undefined ? {} : { millisLeft }), ...(traceparent === undefined ? {} : { traceparent }) }
-    : undefined
+  if (found !== count || at !== bytes.length) return undefined
+  if (traceparent === undefined) return { millisLeft }
+  return millisLeft === undefined ? { traceparent } : { millisLeft, traceparent }
 }
 
 /** How many bytes follow the token of an integer that is not negative and has at most 32 bits. */
