@@ -18,7 +18,7 @@ const consumer = mkdtempSync(join(tmpdir(), "effect-rpcudp-"))
 const installed = join(consumer, "node_modules", "effect-rpcudp")
 
 /** The most that a client may take, in bytes, minified: our modules, and all that it is made of. */
-const budget = { ours: 67_000, all: 230_000 }
+const budget = { ours: 68_000, all: 230_000 }
 
 /** A client that says where each thing comes from, over a socket that is not Node's. */
 const client = `

@@ -456,8 +456,8 @@ const decodeBody = (datagram: Uint8Array): Result.Result<unknown, Malformed> => 
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Encodes a call. `id` is 20 bytes. The path of an `Unencodable` begins at the arguments. A trailer that there is no room for is
- * left out.
+ * Encodes a call. `id` is 20 bytes. The path of an `Unencodable` begins at the arguments. A trailer that there is no room
+ * for is left out.
  *
  * ```ts
  * import { Result } from "effect"

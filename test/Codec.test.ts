@@ -258,7 +258,6 @@ describe("Codec", () => {
       [{ millisLeft: 2 ** 32 - 1 }, "8101ceffffffff"]
     ]
 
-    // broken by another number anywhere in `writeTrailer`
     it("follow the request, and are read again", () => {
       const bare = succeed(Codec.encodeRequest(id, "m", [1]))
       for (const [trailer, hex] of trailers) {
@@ -288,7 +287,6 @@ describe("Codec", () => {
       }
     })
 
-    // broken by leaving out `at === bytes.length`, or `found === count`
     it("that are cut, longer, or anything else are trailing bytes", () => {
       const bare = succeed(Codec.encodeRequest(id, "m", []))
       for (const [, hex] of trailers) {

@@ -9,8 +9,9 @@ import type * as Fiber from "effect/Fiber"
  * When nobody waits any more for what this fiber does, as `Clock` counts monotonic nanoseconds. Undefined, the default: nobody has
  * said.
  *
- * A handler runs under it if its caller propagates deadlines: then it is interrupted. Calls inside wait no longer, whatever their
- * own time-out, so they inherit the smaller one.
+ * A handler runs under it if its caller propagates deadlines: then it is interrupted. Calls inside wait no longer, whatever
+ * their own time-out, so they inherit the smaller one. Fibers that the handler forks inherit it too: work that goes on after
+ * the answer is given `undefined`, by `Effect.provideService`.
  *
  * @category references
  * @since 0.1.0

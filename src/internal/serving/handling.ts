@@ -19,7 +19,6 @@ import type { Replies } from "./replies.ts"
 import type { Admitted } from "./request.ts"
 import { Expiry, Running } from "./request.ts"
 import type { Suspended } from "./suspended.ts"
-import { millisecond } from "../time/now.ts"
 import { Timetable } from "../time/timetable.ts"
 import { logDefect } from "../watching/logs.ts"
 import type { Wire } from "../endpoint.ts"
@@ -75,8 +74,8 @@ export class Handling {
 
   readonly #handle = (request: Admitted, args: Exit.Exit<ReadonlyArray<unknown>, SchemaIssue.Issue>): void => {
     if (Exit.isFailure(args)) return this.#refuseArgs(request, args.cause)
-    const { from, method, trailer } = request
-    const handler = method.span(callHandler(method.handler, args.value), from, trailer?.traceparent)
+    const { from, method, traceparent } = request
+    const handler = method.span(callHandler(method.handler, args.value), from, traceparent)
     // A handler that is done already reads no context, so none is made.
     if (isDone(handler)) return this.#encode(request, handler)
     this.#step(request, handler, this.#contextOf(request), this.#encode)
@@ -188,18 +187,17 @@ export class Handling {
 
   /** Has the request abandoned when its caller waits no longer, if that has said when. */
   #expire(request: Admitted): void {
-    const millis = request.trailer?.millisLeft
-    if (millis === undefined) return
+    if (request.expiresAt === Infinity) return
     request.expiry = new Expiry(request)
-    this.#expiries.add(request.expiry, millis * millisecond, request.at)
+    this.#expiries.add(request.expiry, request.expiresAt - request.at, request.at)
   }
 
   /** What a handler runs in. */
   #contextOf(request: Admitted): Context.Context<Sender> {
-    const { at, from, method, trailer } = request
+    const { expiresAt, from, method } = request
     const context = Context.add(Context.add(method.handler.context, Sender, from.address), Running, request)
-    if (trailer?.millisLeft === undefined) return context
-    const left = at + trailer.millisLeft * millisecond - this.#wire.now()
+    if (expiresAt === Infinity) return context
+    const left = expiresAt - this.#wire.now()
     return Context.add(context, Deadline, this.#clock.monotonicTimeNanosUnsafe() + BigInt(Math.round(left)))
   }
 

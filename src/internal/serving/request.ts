@@ -2,7 +2,6 @@
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { Handler, Implementation } from "../../Handlers.ts"
-import type { Trailer } from "../wire/trailer.ts"
 import type { Asked } from "./replies.ts"
 import type { Suspendable } from "./suspended.ts"
 import { Deadline } from "../time/deadlines.ts"
@@ -35,7 +34,10 @@ export interface Admitted extends Asked, Suspendable<Admitted> {
   /** When it came. */
   readonly at: number
   readonly method: Method
-  readonly trailer: Trailer | undefined
+  /** The span of its caller, if that has told it. */
+  readonly traceparent: Uint8Array | undefined
+  /** When its caller waits no longer: never, if that has not said. In nanoseconds of the monotonic clock. */
+  readonly expiresAt: number
   /** Among what is due, if its caller has said how long it waits and its handler takes its time. */
   expiry: Expiry | undefined
   /** Why nobody waits any more, if that is so: its caller has said so, or its deadline is over. */

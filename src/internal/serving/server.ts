@@ -79,7 +79,7 @@ export const make = (wire: Wire, options: Options): Server => {
       }),
     onRequest: (datagram, from) => {
       if (parts === undefined) return wire.metrics.requestRefused("unserved")
-      parts.admission.judge(datagram, from, false)
+      parts.admission.judge(datagram, from)
     },
     onProof: (datagram, from) => {
       if (parts === undefined) return wire.drop("UnknownId", from)

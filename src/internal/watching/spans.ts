@@ -72,11 +72,10 @@ export const requestSpans = (
 const relationOf = (traceparent: Uint8Array | undefined, remote: RemoteSpans): Tracer.SpanOptionsNoTrace => {
   if (traceparent === undefined || remote === "none") return { root: true }
   const hex = Array.from(traceparent, (byte) => byte.toString(16).padStart(2, "0")).join("")
-  const span = Tracer.externalSpan({
-    traceId: hex.slice(0, 32),
-    spanId: hex.slice(32, 48),
-    sampled: (traceparent[24]! & 1) === 1
-  })
+  const [traceId, spanId] = [hex.slice(0, 32), hex.slice(32, 48)]
+  // W3C's trace context: an id of zeros is none.
+  if (/^0*$/.test(traceId) || /^0*$/.test(spanId)) return { root: true }
+  const span = Tracer.externalSpan({ traceId, spanId, sampled: (traceparent[24]! & 1) === 1 })
   return remote === "parent" ? { parent: span } : { root: true, links: [{ span, attributes: {} }] }
 }
 

@@ -2,16 +2,17 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Layer, Result, Schedule, Schema, Tracer } from "effect"
 import { NetAddress } from "effect/net"
-import { Codec, Handlers, Protocol, Transport } from "../src/index.ts"
-import { whileTimePasses } from "../src/testing/index.ts"
-import { countingClock } from "./laws/clock.ts"
-import * as MemoryNetwork from "./support/MemoryNetwork.ts"
-import { metrics, raw, withMetrics } from "./support/nodes.ts"
+import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
+import { whileTimePasses } from "../../src/testing/index.ts"
+import { countingClock } from "../laws/clock.ts"
+import * as MemoryNetwork from "../support/MemoryNetwork.ts"
+import { metrics, raw, withMetrics } from "../support/nodes.ts"
+import { requestFor } from "../support/requests.ts"
 
 class Group extends Handlers.Service<Group>()("propagation/Group", {
-  /** Answers how many milliseconds its caller still waits. */
+  /** Returns how many milliseconds its caller still waits. */
   left: { success: Schema.Number },
-  /** Answers the same after so many milliseconds. */
+  /** Returns the same after so many milliseconds. */
   slow: { args: [Schema.Int], success: Schema.Number },
   /** Waits so long, and then for `slow` of the last of these nodes, by way of the others. */
   relay: { args: [Schema.Int, Schema.Array(Schema.String)], success: Schema.Number },
@@ -67,7 +68,6 @@ const world = () => {
 const propagate = { propagate: true }
 
 describe("a deadline", () => {
-  // broken by leaving out `this.#expire(request)` in src/internal/serving/handling.ts, or `request.abandoned !== undefined ||` there
   it.effect("crosses: a handler is interrupted at it, and a copy of its request is not run", () =>
     Effect.gen(function*() {
       const { events, network, node, trailers } = world()
@@ -86,7 +86,6 @@ describe("a deadline", () => {
       expect(network.sent).toHaveLength(1)
     }).pipe(withMetrics))
 
-  // broken by leaving out the last line of `#contextOf`
   it.effect("is told to the handler, as the time that is left", () =>
     Effect.gen(function*() {
       const { node } = world()
@@ -100,7 +99,6 @@ describe("a deadline", () => {
       expect(yield* left).toBe(Infinity)
     }))
 
-  // broken by `own` alone in `timeoutOf` of src/Protocol.ts
   it.effect("is inherited by the calls that the handler makes, from node to node, and never grows", () =>
     Effect.gen(function*() {
       const { events, node, trailers } = world()
@@ -134,7 +132,6 @@ describe("a deadline", () => {
       expect(trailers().filter((trailer) => trailer !== undefined)).toHaveLength(3)
     }))
 
-  // broken by leaving out `retransmission.refresh?.()` in src/internal/calling/retransmission.ts
   it.effect("is as far away as it is by then, when a request is sent again", () =>
     Effect.gen(function*() {
       const { events, network, node, trailers } = world()
@@ -153,7 +150,21 @@ describe("a deadline", () => {
       expect(Number.parseFloat(events[0]!)).toBeLessThanOrEqual(5000)
     }))
 
-  // broken by leaving out `this.#expiries.remove(...)`, or `disarmIfIdle()` behind it, in src/internal/serving/handling.ts
+  it.effect("goes on while its request waits for a proof of its sender's address", () =>
+    Effect.gen(function*() {
+      const { events, network, node } = world()
+      yield* node(1, { limits: { requestsPerSecond: 1 } })
+      const stranger = yield* raw(Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.7"))))
+      const to = NetAddress.inetAddressFromStringUnsafe(addressOf(1))
+      for (let i = 0; i < 2; i++) stranger.send(to, requestFor("never", [], { millisLeft: 1500 }))
+      yield* whileTimePasses(Effect.sleep("1 second"))
+      for (const { payload } of network.sent.filter(({ payload }) => Codec.typeOf(payload) === "Challenge")) {
+        stranger.send(to, Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(payload))))
+      }
+      yield* whileTimePasses(Effect.sleep("1 minute"))
+      expect(events).toStrictEqual(["1500 1 stopped", "1500 1 stopped"])
+    }))
+
   it.effect("of a request that has ended leaves no timer behind", () =>
     Effect.gen(function*() {
       const clock = yield* countingClock
@@ -167,7 +178,6 @@ describe("a deadline", () => {
       expect(clock.sleepers()).toBe(0)
     }))
 
-  // broken by `context` alone in `implement` of src/Handlers.ts
   it.effect("under which a node was built is not that of its requests", () =>
     Effect.gen(function*() {
       const { node } = world()
@@ -189,7 +199,6 @@ describe("a request", () => {
       )
     }))
 
-  // broken by `>=` for `>` in `withTrailer` of src/internal/wire/trailer.ts
   it.effect("has no trailer where there is no room", () =>
     Effect.gen(function*() {
       const { node, trailers } = world()
@@ -226,7 +235,6 @@ describe("a trace", () => {
     }).pipe(Effect.provideService(Tracer.Tracer, tracer))
   }
 
-  // broken by `"01"` for both flags, or by another offset for the id of the span, in src/internal/watching/spans.ts
   it.effect("crosses as W3C's trace context has it, and links the span of the request to that of the call", () =>
     Effect.gen(function*() {
       const { call, request, trailer } = yield* spansOf(propagate)
@@ -243,6 +251,23 @@ describe("a trace", () => {
       for (const { request } of [yield* spansOf(propagate, "none"), yield* spansOf({})]) {
         expect([request.parent._tag, request.links]).toStrictEqual(["None", []])
       }
+    }))
+
+  it.effect("of zeros is none, as W3C's trace context has it", () =>
+    Effect.gen(function*() {
+      const { spans, tracer } = recorder()
+      yield* Effect.gen(function*() {
+        const { network, node } = world()
+        yield* node(1, { remoteSpans: "parent" })
+        const stranger = yield* raw(Transport.layerSocket().pipe(Layer.provide(network.socket("10.0.0.7"))))
+        const to = NetAddress.inetAddressFromStringUnsafe(addressOf(1))
+        for (const [start, end] of [[0, 16], [16, 24], [24, 24]] as const) {
+          const traceparent = new Uint8Array(25).fill(1).fill(0, start, end)
+          stranger.send(to, requestFor("left", [], { traceparent }))
+        }
+        yield* whileTimePasses(Effect.sleep("1 second"))
+      }).pipe(Effect.provideService(Tracer.Tracer, tracer))
+      expect(spans.map(({ parent }) => parent._tag)).toStrictEqual(["None", "None", "Some"])
     }))
 
   it.effect("that is not sampled says so", () =>
