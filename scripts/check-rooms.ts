@@ -9,6 +9,7 @@ import { dirname, join, normalize } from "node:path"
 /** A room is a folder, or a file of its own. */
 const rooms = [
   "internal/builtin",
+  "internal/deadline",
   "internal/eager",
   "internal/recentMap",
   "internal/sizes",

@@ -3,7 +3,7 @@
  * randomness.
  *
  * ```text
- * request   0x00  id[20]  msgpack([method, args])
+ * request   0x00  id[20]  msgpack([method, args])  [trailer]
  * response  0x01  id[20]  msgpack(value)
  * failure   0x02  id[20]  msgpack([kind, detail])
  * challenge 0x03  id[20]  msgpack(token: 20 bytes)
@@ -21,9 +21,12 @@ import * as Frame from "./internal/wire/frame.ts"
 import type { Malformed } from "./internal/wire/malformed.ts"
 import { isUnpackable, pack } from "./internal/wire/pack.ts"
 import * as RequestBody from "./internal/wire/requestBody.ts"
+import type { Trailer } from "./internal/wire/trailer.ts"
+import { withTrailer } from "./internal/wire/trailer.ts"
 import { unpack } from "./internal/wire/unpack.ts"
 
 export type { Malformed } from "./internal/wire/malformed.ts"
+export type { Trailer } from "./internal/wire/trailer.ts"
 
 /**
  * Length of a call's id, in bytes.
@@ -78,6 +81,8 @@ export interface Request {
   readonly id: Uint8Array
   readonly method: string
   readonly args: ReadonlyArray<unknown>
+  /** Left out if it has none. */
+  readonly trailer?: Trailer | undefined
 }
 
 /**
@@ -306,8 +311,14 @@ export const decodeRequest = (
 ): Result.Result<Request, Malformed> => {
   const request = RequestBody.readRequest(datagram, maxDepth)
   if (typeof request === "string") return Result.fail(request)
-  const { args, method } = request
-  return Result.succeed({ _tag: "Request", id: idOf(datagram), method, args })
+  const { args, method, trailer } = request
+  return Result.succeed({
+    _tag: "Request",
+    id: idOf(datagram),
+    method,
+    args,
+    ...(trailer === undefined ? {} : { trailer })
+  })
 }
 
 /**
@@ -445,7 +456,8 @@ const decodeBody = (datagram: Uint8Array): Result.Result<unknown, Malformed> => 
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Encodes a call. `id` is 20 bytes. The path of an `Unencodable` begins at the arguments.
+ * Encodes a call. `id` is 20 bytes. The path of an `Unencodable` begins at the arguments. A trailer that there is no room
+ * for is left out.
  *
  * ```ts
  * import { Result } from "effect"
@@ -462,10 +474,14 @@ const decodeBody = (datagram: Uint8Array): Result.Result<unknown, Malformed> => 
 export const encodeRequest = (
   id: Uint8Array,
   method: string,
-  args: ReadonlyArray<unknown>
+  args: ReadonlyArray<unknown>,
+  trailer?: Trailer
 ): Result.Result<Uint8Array, TooLarge | Unencodable> => {
   const encoded = encode(0, id, [method, args])
-  if (Result.isSuccess(encoded) || encoded.failure._tag === "TooLarge") return encoded
+  if (Result.isSuccess(encoded)) {
+    return trailer === undefined ? encoded : Result.succeed(withTrailer(encoded.success, trailer))
+  }
+  if (encoded.failure._tag === "TooLarge") return encoded
   // The caller knows the arguments, not the array around them.
   const { path, problem } = encoded.failure
   return Result.fail(new Unencodable({ problem, path: path.slice(1) }))

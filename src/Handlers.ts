@@ -14,8 +14,11 @@ import * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import type * as Scope from "effect/Scope"
+import { Deadline } from "./internal/deadline.ts"
 import type { AnySchema } from "./internal/schema/wireSchema.ts"
 import { toCodecWire } from "./internal/schema/wireSchema.ts"
+
+export { Deadline, timeLeft } from "./internal/deadline.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // declaring
@@ -356,7 +359,12 @@ const implement = <P extends Procedures, R>(
   group,
   idempotent,
   handlers: new Map(
-    [...contract].map(([method, procedure]) => [method, { procedure, run: erase(handlers[method]), context }])
+    // A deadline under which the layer was built is not that of its requests.
+    [...contract].map(([method, procedure]) => [method, {
+      procedure,
+      run: erase(handlers[method]),
+      context: Context.add(context, Deadline, undefined)
+    }])
   )
 })
 

@@ -10,16 +10,19 @@ import { WebCrypto } from "effect/crypto/WebCrypto"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as AddressResolver from "effect/net/AddressResolver"
 import type * as Dns from "effect/net/Dns"
 import type * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Codec from "./Codec.ts"
 import type * as Handlers from "./Handlers.ts"
 import * as Caller from "./internal/calling/caller.ts"
+import { Deadline, timeLeftOf } from "./internal/deadline.ts"
 import type { CallError, DuplicateMethod } from "./internal/errors.ts"
 import type { Limits, Memory } from "./internal/limits.ts"
 import { durationOf, limitsOf, memoryOf } from "./internal/limits.ts"
@@ -38,6 +41,7 @@ import { Sizes } from "./internal/sizes.ts"
 import * as Now from "./internal/time/now.ts"
 import { closedError } from "./internal/socket/errors.ts"
 import { logDefect } from "./internal/watching/logs.ts"
+import type { RemoteSpans } from "./internal/watching/spans.ts"
 import * as Wire from "./internal/endpoint.ts"
 import * as Transport from "./Transport.ts"
 
@@ -53,6 +57,7 @@ export {
 } from "./internal/errors.ts"
 export type { Limits, Memory } from "./internal/limits.ts"
 export type { RetransmitSchedule, Transmission } from "./internal/calling/retransmission.ts"
+export type { RemoteSpans } from "./internal/watching/spans.ts"
 export type { Key, KeyRing } from "./internal/sealing/keyRing.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -131,6 +136,17 @@ export interface Options {
    * default. A Python peer ignores it. Nothing is sent at a deadline.
    */
   readonly cancel?: boolean | undefined
+  /**
+   * Whether requests say how long their caller waits, and which span it is in: up to 35 bytes behind the request, where there is
+   * room. False by default: then requests are, byte for byte, what Python sends. A Python peer does not look at it. A peer with
+   * this library interrupts the handler at the deadline, and the calls that the handler makes wait no longer.
+   */
+  readonly propagate?: boolean | undefined
+  /**
+   * What the span of a request has to do with the span that its caller says it is in. `"link"` by default, as whoever sends a
+   * request may write any span into it; `"parent"` is for a network whose members are known, and `"none"` ignores it.
+   */
+  readonly remoteSpans?: RemoteSpans | undefined
   /** How long handlers may go on when they are no longer served. 5 seconds by default: after that nobody waits for them. */
   readonly gracePeriod?: Duration.Input | undefined
   readonly limits?: Limits | undefined
@@ -350,17 +366,19 @@ const callTo = (
   peer: NetAddress.InetAddressInput | Peers,
   isIdempotent: boolean
 ): Call => {
-  if (!(peer instanceof EqualPeers)) {
+  // By what it has: a client that never calls `anyOf` is not to bundle its class.
+  if (!Predicate.hasProperty(peer, "call")) {
     const address = peerAddress(peer)
     return (procedure, args) => protocol.callProcedure(address, procedure, args)
   }
   return (procedure, args) =>
-    Effect.flatMap(CurrentTimeout, (timeout = protocol.timeout) =>
+    Effect.withFiber((fiber) =>
       peer.call(
         (address, timeout) => withTimeout(protocol.callProcedure(address, procedure, args), timeout),
-        timeout,
+        timeoutOf(fiber, protocol.timeout),
         isIdempotent
-      ))
+      )
+    )
 }
 
 /**
@@ -514,6 +532,12 @@ const defaultTimeout = Duration.seconds(5)
 const defaultGracePeriod = Duration.seconds(5)
 const defaultMaxAge = Duration.seconds(30)
 
+/** How long a call of this fiber waits: no longer than somebody waits for the fiber. */
+const timeoutOf = (fiber: Fiber.Fiber<unknown, unknown>, usual: Duration.Duration): Duration.Duration => {
+  const own = fiber.getRef(CurrentTimeout) ?? usual
+  return fiber.getRef(Deadline) === undefined ? own : Duration.min(own, timeLeftOf(fiber))
+}
+
 const make = Effect.fnUntraced(function*(
   options: Options = {}
 ): Effect.fn.Return<Protocol["Service"], never, Transport.Transport | Scope.Scope> {
@@ -542,14 +566,16 @@ const make = Effect.fnUntraced(function*(
     sizes,
     memory: options.memory === false ? undefined : memoryOf(options.memory ?? {}),
     gracePeriod: durationOf("gracePeriod", options.gracePeriod ?? defaultGracePeriod),
+    remoteSpans: options.remoteSpans ?? "link",
     hash: () => KeyedHash.make(random),
     ids
   })
   const caller = Caller.make(wire, {
-    timeout: (fiber) => fiber.getRef(CurrentTimeout) ?? timeout,
+    timeout: (fiber) => timeoutOf(fiber, timeout),
     retransmit: (fiber) => fiber.getRef(CurrentRetransmit) ?? options.retransmit,
     matchSender: options.matchSender ?? true,
     cancel: options.cancel ?? true,
+    propagate: options.propagate ?? false,
     maxCalls: limits.calls,
     ids,
     onAddressProven: server.onAddressProven

@@ -249,6 +249,81 @@ describe("Codec", () => {
     expect(Result.getOrThrow(Codec.decodeResponse(sent))).toEqual({ inner: 2 ** 40, after: "text" })
   })
 
+  describe("trailers", () => {
+    const traceparent = Uint8Array.from({ length: 25 }, (_, i) => i + 1)
+    const trailers: ReadonlyArray<readonly [Codec.Trailer, string]> = [
+      [{ millisLeft: 1500 }, "8101ce000005dc"],
+      [{ traceparent }, `8102c419${Buffer.from(traceparent).toString("hex")}`],
+      [{ millisLeft: 0, traceparent }, `8201ce0000000002c419${Buffer.from(traceparent).toString("hex")}`],
+      [{ millisLeft: 2 ** 32 - 1 }, "8101ceffffffff"]
+    ]
+
+    it("follow the request, and are read again", () => {
+      const bare = succeed(Codec.encodeRequest(id, "m", [1]))
+      for (const [trailer, hex] of trailers) {
+        const request = succeed(Codec.encodeRequest(id, "m", [1], trailer))
+        expect(Buffer.from(request).toString("hex")).toBe(Buffer.from(bare).toString("hex") + hex)
+        expect(succeed(Codec.decodeRequest(request))).toStrictEqual({
+          _tag: "Request",
+          id,
+          method: "m",
+          args: [1],
+          trailer
+        })
+      }
+      expect(succeed(Codec.encodeRequest(id, "m", [1], {}))).toStrictEqual(bare)
+      expect(succeed(Codec.decodeRequest(bare))).not.toHaveProperty("trailer")
+    })
+
+    it("may have their integer in any form, and say no more than 2^32 milliseconds, rounded down", () => {
+      const bare = succeed(Codec.encodeRequest(id, "m", []))
+      for (const [bytes, millisLeft] of [[[7], 7], [[0xcc, 200], 200], [[0xcd, 1, 0], 256]] as const) {
+        const request = Uint8Array.from([...bare, 0x81, 1, ...bytes])
+        expect(succeed(Codec.decodeRequest(request)).trailer).toStrictEqual({ millisLeft })
+      }
+      for (const [told, read] of [[1.99, 1], [1e15, 2 ** 32 - 1], [-1, 0]] as const) {
+        const request = succeed(Codec.encodeRequest(id, "m", [], { millisLeft: told }))
+        expect(succeed(Codec.decodeRequest(request)).trailer).toStrictEqual({ millisLeft: read })
+      }
+    })
+
+    it("that are cut, longer, or anything else are trailing bytes", () => {
+      const bare = succeed(Codec.encodeRequest(id, "m", []))
+      for (const [, hex] of trailers) {
+        const bytes = Buffer.from(hex, "hex")
+        for (let length = 1; length < bytes.length; length++) {
+          expect(fail(Codec.decodeRequest(Uint8Array.from([...bare, ...bytes.subarray(0, length)])))).toBe(
+            "TrailingBytes"
+          )
+        }
+        expect(fail(Codec.decodeRequest(Uint8Array.from([...bare, ...bytes, 0])))).toBe("TrailingBytes")
+      }
+      for (
+        const hex of [
+          "80",
+          "90",
+          "c0",
+          "8103",
+          "820101",
+          "8101c0",
+          "8101ff",
+          "82010101 01",
+          "8102c41800",
+          "8301ce00000000"
+        ]
+      ) {
+        const bytes = Buffer.from(hex.replace(" ", ""), "hex")
+        expect(fail(Codec.decodeRequest(Uint8Array.from([...bare, ...bytes]))), hex).toBe("TrailingBytes")
+      }
+    })
+
+    it("follow requests alone", () => {
+      for (const datagram of [succeed(Codec.encodeResponse(id, 1)), Codec.encodeProof(id), Codec.encodeCancel(id)]) {
+        expect(fail(Codec.decode(Uint8Array.from([...datagram, 0x81, 1, 7])))).toBe("TrailingBytes")
+      }
+    })
+  })
+
   describe("any bytes at all", () => {
     const Bytes = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 })))
 

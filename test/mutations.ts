@@ -145,7 +145,10 @@ const ofCalling: ReadonlyArray<Mutation> = [
       ]],
       "internal/serving/handling": [
         ["    running.interruptUnsafe()\n", ""],
-        ["      if (request.cancelled) return this.#finish(request, \"cancelled\", undefined)\n", ""]
+        [
+          "      if (request.abandoned !== undefined) return this.#finish(request, request.abandoned, undefined)\n",
+          ""
+        ]
       ]
     },
     "only it: nothing is sent at a deadline, after an answer, or with `cancel: false`": {
@@ -155,21 +158,97 @@ const ofCalling: ReadonlyArray<Mutation> = [
     },
     "is not run again, nor answered, when a copy of it comes": {
       "internal/serving/handling": [
-        ["  outcome === \"cancelled\" ||\n", ""],
-        ["  outcome === \"cancelled\" ||\n", "  (outcome === \"cancelled\" && !request.method.served.idempotent) ||\n"]
+        ["  request.abandoned !== undefined ||\n", ""],
+        [
+          "  request.abandoned !== undefined ||\n",
+          "  (request.abandoned !== undefined && !request.method.served.idempotent) ||\n"
+        ]
       ]
     },
     "is over once its handler has cleaned up": {
-      "internal/serving/handling": [[" || request.cancelled) return false", ") return false"]]
+      "internal/serving/handling": [[" || request.abandoned !== undefined) return false", ") return false"]]
     },
     "for nothing, from elsewhere, or for an answered request changes nothing, and is not answered": {
       "internal/serving/admission": [[
-        "if (request === undefined || !handling.cancel(request)) wire.drop(\"UnknownId\", from)",
-        "if (request !== undefined) handling.cancel(request)"
+        "if (request === undefined || !handling.abandon(request, \"cancelled\")) wire.drop(\"UnknownId\", from)",
+        "if (request !== undefined) handling.abandon(request, \"cancelled\")"
       ]]
     },
     "no handler outlives its caller by more than the way of a cancel": {
-      "internal/serving/handling": [["    running.interruptUnsafe()\n", ""], ["  outcome === \"cancelled\" ||\n", ""]]
+      "internal/serving/handling": [["    running.interruptUnsafe()\n", ""], [
+        "  request.abandoned !== undefined ||\n",
+        ""
+      ]]
+    }
+  }),
+  ...breaks("calling/Propagation", {
+    "crosses: a handler is interrupted at it, and a copy of its request is not run": {
+      "internal/serving/handling": [
+        ["        this.#expire(request)\n", ""],
+        ["  request.abandoned !== undefined ||\n", ""]
+      ]
+    },
+    "is told to the handler, as the time that is left": {
+      "internal/serving/handling": [
+        [
+          "    return Context.add(context, Deadline, this.#clock",
+          "    return context ?? Context.add(context, Deadline, this.#clock"
+        ]
+      ]
+    },
+    "is inherited by the calls that the handler makes, from node to node, and never grows": {
+      Protocol: [["return fiber.getRef(Deadline) === undefined ? own", "return true ? own"]]
+    },
+    "is inherited without being told on, and a shorter time-out stays as it is": {
+      Protocol: [["Duration.min(own, timeLeftOf(fiber))", "timeLeftOf(fiber)"]]
+    },
+    "is as far away as it is by then, when a request is sent again": {
+      "internal/calling/retransmission": [["    retransmission.refresh?.()\n", ""]]
+    },
+    "goes on while its request waits for a proof of its sender's address": {
+      "internal/serving/admission": [["expiresAt: (heldSince ?? at) +", "expiresAt: at +"]]
+    },
+    "of a request that has ended leaves no timer behind": {
+      "internal/serving/handling": [
+        ["        this.#expiries.remove(request.expiry)\n", ""],
+        ["        this.#expiries.disarmIfIdle()\n", ""]
+      ]
+    },
+    "under which a node was built is not that of its requests": {
+      Handlers: [["context: Context.add(context, Deadline, undefined)", "context"]]
+    },
+    "is what it was, byte for byte, unless its layer propagates": {
+      "internal/calling/caller": [["options.propagate ? withTrailer", "!options.propagate ? withTrailer"]]
+    },
+    "has no trailer where there is no room": {
+      "internal/wire/trailer": [["length > maxDatagramBytes", "length >= maxDatagramBytes"]]
+    },
+    "crosses as W3C's trace context has it, and links the span of the request to that of the call": {
+      "internal/watching/spans": [
+        ["span.sampled ? \"01\" : \"00\"", "\"00\""],
+        ["hex.slice(32, 48)]", "hex.slice(33, 49)]"]
+      ]
+    },
+    "makes it a child where the layer says so, or nothing": {
+      "internal/watching/spans": [
+        ["remote === \"parent\" ? { parent: span }", "remote !== \"parent\" ? { parent: span }"],
+        [" || remote === \"none\") return", ") return"]
+      ]
+    },
+    "of zeros is none, as W3C's trace context has it": {
+      "internal/watching/spans": [
+        ["if (/^0*$/.test(traceId) || ", "if ("],
+        [" || /^0*$/.test(spanId)) return", ") return"]
+      ]
+    },
+    "that is not sampled says so": {
+      "internal/watching/spans": [["span.sampled ? \"01\" : \"00\"", "\"01\""]]
+    },
+    "is nothing to tell where nobody traces": {
+      "internal/watching/spans": [[
+        "isTraced([fiber.context]) ? Context.getOrUndefined(fiber.context, Tracer.ParentSpan)",
+        "true ? Context.getOrUndefined(fiber.context, Tracer.ParentSpan)"
+      ]]
     }
   }),
   ...breaks("calling/Peers", {
@@ -231,6 +310,11 @@ const ofCalling: ReadonlyArray<Mutation> = [
         ["if (recent !== undefined && recent.first === undefined) this.#queues.delete(recent.length)", ""],
         ["if (queue !== this.#recent) this.#queues.delete(queue.length)", ""]
       ]
+    }
+  }),
+  ...breaks("time/Deadlines", {
+    "of lengths that others choose few are looked up, and all are due in their order": {
+      "internal/time/deadlines": [["if (this.#queues.size < maxLookedUp) ", ""]]
     }
   }),
   ...breaks("time/Time", {
@@ -674,6 +758,26 @@ const ofTheWire: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaks("Codec", {
+    "follow the request, and are read again": {
+      "internal/wire/trailer": [["const millisOffset = 3", "const millisOffset = 2"], [
+        "bytes[at - 3] = 2\n",
+        "bytes[at - 3] = 3\n"
+      ]]
+    },
+    "may have their integer in any form": {
+      "internal/wire/trailer": [
+        ["if (token === 0xcd) return 2", "if (token === 0xcd) return 3"],
+        ["Math.max(0, Math.floor(millisLeft))", "Math.floor(millisLeft)"]
+      ]
+    },
+    "that are cut, longer, or anything else are trailing bytes": {
+      "internal/wire/trailer": [[" || at !== bytes.length)", ")"], ["found !== count || ", ""]]
+    },
+    "follow requests alone": {
+      "internal/wire/unpack": [[" || unpacked.end === bytes.length ?", " || unpacked.end > 0 ?"]]
+    }
+  }),
+  ...breaks("Codec", {
     "a text arrives as it was sent, and none that is not UTF-8": {
       "internal/wire/unpack": [
         ["source[i]! >= 0x80", "source[i]! > 0x80"],
@@ -876,7 +980,7 @@ const ofSockets: ReadonlyArray<Mutation> = [
   ...breaks("watching/Spans", {
     "a call is a span of kind client, a request one of kind server, with OpenTelemetry's attributes": {
       "internal/watching/spans": [
-        ["kind: \"server\", root: true,", "kind: \"server\","],
+        ["kind: \"server\", ...relationOf(traceparent, remote),", "kind: \"server\","],
         ["known === otherMethod ? system : known", "known"],
         ["outcomeAttributes(outcomeOf(exit))", "{}"]
       ]
@@ -1032,7 +1136,7 @@ const ofAllSeeds: ReadonlyArray<Mutation> = [
       "internal/serving/handling": [[
         "Option.isNone(error) || procedure.error",
         "Option.isSome(error) || procedure.error"
-      ]],
+      ], ["        this.#expire(request)\n", ""]],
       "internal/wire/unpack": [["if (depth >= walk.deepest)", "if (depth >= 1)"]],
       "internal/serving/challenges": [["this.#held.take(number)", "this.#held.take(number - 1)"]],
       "internal/slots": [["    thing.nextInSlot = this.#slots[slot]\n", "    thing.nextInSlot = undefined\n"]],

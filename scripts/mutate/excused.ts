@@ -61,7 +61,7 @@ export const excused: ReadonlyArray<Excused> = [
       ["const [head = \"\", tail] = host.split(\"::\")", "\"\"", "\"Stryker was here!\""]
     ],
     "src/internal/serving/handling.ts": [
-      ["if (running === undefined || request.cancelled) return false", "running === undefined", "false"]
+      ["if (running === undefined || request.abandoned !== undefined) return false", "running === undefined", "false"]
     ]
   }),
   ...of("either is right where both are equal", {

@@ -67,7 +67,7 @@ export interface Limits {
  * When either bound is met, the oldest makes room, or the oldest of the sender that needs it if that holds more than the
  * sender of the oldest does. Of a request whose answer is forgotten nothing is run, and nothing is sent; a request that is
  * itself forgotten is run again. `rpcudp_forgotten_total` counts both. Handlers that run are never forgotten. Of groups that are
- * declared `idempotent`, only requests that were cancelled are remembered.
+ * declared `idempotent`, only requests that nobody waited for any more are remembered.
  *
  * @category models
  * @since 0.1.0

@@ -369,7 +369,8 @@ describe("what a value takes is estimated", () => {
     expect(readRequest(request, 30)).toStrictEqual({
       method: "method",
       args: [new Uint8Array(1), Object.create(null)],
-      heapBytes: 64 + 24 + 64 + 217 + 56
+      heapBytes: 64 + 24 + 64 + 217 + 56,
+      trailer: undefined
     })
   })
 })

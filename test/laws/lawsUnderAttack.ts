@@ -45,12 +45,19 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
           .map(({ method, number }) => `${method} ${number} went on`)
     ),
 
-  "a handler is interrupted only by the cancel of its caller, or as its node closes": (outcome) =>
+  "no handler goes on when its caller waits no longer, as its request said": (outcome) =>
+    eachNode(
+      outcome,
+      ({ runs }) =>
+        runs.filter(({ due, endedAt }) => endedAt > due).map(({ method, number }) => `${method} ${number} went on`)
+    ),
+
+  "a handler is interrupted only by its caller's cancel, at its deadline, or as its node closes": (outcome) =>
     outcome.isSealed ? [] : eachNode(outcome, ({ address, runs }) => {
       const closings = outcome.closings.filter(({ node }) => outcome.addresses[node] === address)
       const closedAt = new Set(closings.map(({ at }) => at))
-      return runs.filter(({ cancelledAt, endedAt, isInterrupted }) =>
-        isInterrupted && cancelledAt === undefined && !closedAt.has(endedAt)
+      return runs.filter(({ cancelledAt, due, endedAt, isInterrupted }) =>
+        isInterrupted && cancelledAt === undefined && endedAt !== due && !closedAt.has(endedAt)
       ).map(({ method, number }) => `${method} ${number} was interrupted`)
     }),
 

@@ -22,6 +22,8 @@ export interface Run {
   isInterrupted: boolean
   /** When its caller's cancel came while it ran. Undefined: none did. */
   cancelledAt: number | undefined
+  /** When its caller waits no longer, as its request said. */
+  readonly due: number
 }
 
 /** A datagram that was sent to somebody who had not asked to be called. */
@@ -100,7 +102,9 @@ export class Observed {
       startedAt: this.#options.now(),
       endedAt: Infinity,
       isInterrupted: false,
-      cancelledAt: undefined
+      cancelledAt: undefined,
+      due: this.#options.now() +
+        (this.#options.isSealed || request === undefined ? Infinity : millisLeftOf(request.datagram) * 1e6)
     }
     this.runs.push(run)
     return (isInterrupted) => {
@@ -180,6 +184,11 @@ export class Observed {
 const heapBytesOf = (datagram: Uint8Array): number => {
   const request = readRequest(datagram, Codec.maxArgumentDepth)
   return typeof request === "string" ? 0 : request.heapBytes
+}
+
+const millisLeftOf = (datagram: Uint8Array): number => {
+  const request = readRequest(datagram, Codec.maxArgumentDepth)
+  return typeof request === "string" ? Infinity : request.trailer?.millisLeft ?? Infinity
 }
 
 const idOf = (datagram: Uint8Array): string => Buffer.from(Codec.idOf(datagram)).toString("latin1")

@@ -77,7 +77,7 @@ const run = Effect.fnUntraced(function*(seed: number, choose: Choices, preset: s
   const latest: Array<Forged> = []
   const nodes = yield* makeNodes({
     addresses,
-    options: { timeout, gracePeriod, limits, memory, keys },
+    options: { timeout, gracePeriod, limits, memory, keys, propagate: choices(`${seed} propagate`).chance(0.5) },
     sizes,
     clock,
     isCalm,

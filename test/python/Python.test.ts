@@ -1,13 +1,14 @@
 /** Our nodes and Python's on one network: a node written from the wire's description, in a process of its own. */
 import { describe, layer } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Deferred, Effect, Layer, Logger, Option, Schema } from "effect"
+import { Deferred, Effect, Layer, Logger, Option, Result, Schema } from "effect"
 import { NetAddress } from "effect/net"
 import { inspect, isDeepStrictEqual } from "node:util"
-import { Handlers, Protocol, Transport } from "../../src/index.ts"
+import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 import type { Commands } from "./Python.ts"
 import { Python } from "./Python.ts"
 import * as Needs from "../support/needs.ts"
+import { raw } from "../support/nodes.ts"
 import { lossy, values } from "./values.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -269,6 +270,25 @@ Needs.suite("Python", Option.isSome(executable), Needs.uMsgpack)(() => {
           const error = yield* Effect.flip(Protocol.withTimeout(call("hold"), "100 millis"))
           strictEqual(error._tag, "NoResponse")
           strictEqual(yield* call("release"), 1)
+          yield* bothAnswer
+        }))
+
+      it.effect("is answered though a deadline and a trace stand behind its request", () =>
+        Effect.gen(function*() {
+          const { address } = yield* peer
+          const socket = yield* raw(Transport.layer({ address: "127.0.0.1" }))
+          const traceparent = Uint8Array.from({ length: 25 }, (_, i) => i)
+          for (
+            const [i, trailer] of [{ millisLeft: 1500 }, { traceparent }, { millisLeft: 7, traceparent }].entries()
+          ) {
+            const id = new Uint8Array(Codec.idBytes).fill(i)
+            const request = Result.getOrThrow(Codec.encodeRequest(id, "echo", ["behind"], trailer))
+            socket.send(address, request)
+            deepStrictEqual(
+              Result.getOrThrow(Codec.decode((yield* socket.receive).datagram)),
+              { _tag: "Response", id: Codec.idOf(request), value: "behind" }
+            )
+          }
           yield* bothAnswer
         }))
 

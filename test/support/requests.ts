@@ -17,5 +17,8 @@ export const numbered = (number: number, method: string, ...args: ReadonlyArray<
 let last = 1_000_000_000
 
 /** A request under an id of its own. */
-export const requestFor = (method: string, args: ReadonlyArray<unknown> = []): Uint8Array =>
-  numbered(++last, method, ...args)
+export const requestFor = (
+  method: string,
+  args: ReadonlyArray<unknown> = [],
+  trailer?: Codec.Trailer
+): Uint8Array => Result.getOrThrow(Codec.encodeRequest(idOf(++last), method, args, trailer))

@@ -41,6 +41,20 @@ describe("Deadlines", () => {
     expect(deadlines.earliest).toBe(1_000_000)
   })
 
+  it("of lengths that others choose few are looked up, and all are due in their order", () => {
+    const deadlines = new Deadlines<Item>()
+    const items = Array.from({ length: 1000 }, (_, i) => new Item((i * 617) % 1000))
+    for (const item of items) {
+      deadlines.add(item, item.name + 1, 0)
+      deadlines.add(new Item(1000), item.name + 1, 2000)
+    }
+    expect(deadlines.lengths).toBeLessThanOrEqual(64)
+    expect(deadlines.expire(1001).map(({ name }) => name)).toStrictEqual(Array.from(items, (_, i) => i))
+    expect(deadlines.expire(5000)).toHaveLength(1000)
+    expect(deadlines.earliest).toBe(undefined)
+    expect(deadlines.lengths).toBeLessThanOrEqual(1)
+  })
+
   it.prop("are those of a list that is sorted each time, whatever comes and goes", [Schema.Array(Step)], ([steps]) => {
     const deadlines = new Deadlines<Item>()
     let model: Array<{ readonly item: Item; readonly due: number; readonly length: number }> = []

@@ -21,6 +21,7 @@ interface Span {
   readonly kind: number
   readonly attributes: ReadonlyArray<Attribute>
   readonly status: { readonly code: number }
+  readonly links: ReadonlyArray<{ readonly traceId: string; readonly spanId: string }>
 }
 
 interface CollectedMetric {
@@ -65,18 +66,18 @@ const withTelemetry = <A, E>(layer: Layer.Layer<A, E>, baseUrl: string) => {
 }
 
 /** A server and a client with telemetry of their own, who have called and closed. Returns what the collector has. */
-const collected = Effect.gen(function*() {
+const collected = Effect.fnUntraced(function*(options?: Protocol.Options) {
   const { baseUrl, metrics, spans } = yield* collector
   yield* Effect.scoped(Effect.gen(function*() {
     const server = yield* withTelemetry(
       Protocol.serve(Greeter).pipe(
         Layer.provide(greeterLive()),
-        Layer.provideMerge(Protocol.layer()),
+        Layer.provideMerge(Protocol.layer(options)),
         Layer.provide(loopback)
       ),
       baseUrl
     )
-    const client = yield* withTelemetry(Protocol.layer().pipe(Layer.provide(loopback)), baseUrl)
+    const client = yield* withTelemetry(Protocol.layer(options).pipe(Layer.provide(loopback)), baseUrl)
     const { address } = Context.get(server, Protocol.Protocol)
     yield* Effect.gen(function*() {
       const greeter = (yield* Protocol.client(Greeter))(address)
@@ -93,7 +94,7 @@ const valuesOf = (span: Span) =>
 describe("OTLP", () => {
   it.live("a collector gets the spans of both sides, named and attributed as the conventions say", () =>
     Effect.gen(function*() {
-      const { spans } = yield* collected
+      const { spans } = yield* collected()
       const [client, server] = [3, 2].map((kind) =>
         spans.filter((span) => span.kind === kind).sort((a, b) => a.name < b.name ? -1 : 1)
       )
@@ -123,9 +124,29 @@ describe("OTLP", () => {
       expect(client![1]!.parentSpanId).toBe(named("program").spanId)
     }).pipe(withMetrics))
 
+  it.live("a call and its request are one trace, over the wire, where both sides propagate it and trust it", () =>
+    Effect.gen(function*() {
+      for (const remoteSpans of ["parent", "link", "none"] as const) {
+        const { spans } = yield* collected({ propagate: true, remoteSpans })
+        const named = (name: string, kind: number) => spans.find((span) => span.name === name && span.kind === kind)!
+        const program = named("program", 1)
+        const call = named("test/Greeter/sayhi", 3)
+        const request = named("test/Greeter/sayhi", 2)
+        const handler = named("sayhi", 1)
+        expect([call.traceId, call.parentSpanId]).toStrictEqual([program.traceId, program.spanId])
+        expect([handler.traceId, handler.parentSpanId]).toStrictEqual([request.traceId, request.spanId])
+        expect([request.traceId === call.traceId, request.parentSpanId]).toStrictEqual(
+          remoteSpans === "parent" ? [true, call.spanId] : [false, undefined]
+        )
+        expect(request.links.map(({ spanId, traceId }) => [traceId, spanId])).toStrictEqual(
+          remoteSpans === "link" ? [[call.traceId, call.spanId]] : []
+        )
+      }
+    }).pipe(withMetrics))
+
   it.live("a collector gets each metric with its unit, and each duration with the conventions' boundaries", () =>
     Effect.gen(function*() {
-      const { metrics } = yield* collected
+      const { metrics } = yield* collected()
       const units = Object.fromEntries(metrics.map(({ name, unit }) => [name, unit]))
       expect(units).toStrictEqual({
         "rpc.client.call.duration": "s",

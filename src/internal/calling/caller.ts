@@ -14,9 +14,11 @@ import { isDone } from "../eager.ts"
 import type { Wire } from "../endpoint.ts"
 import { Oversize } from "../errors.ts"
 import type { Nanos } from "../time/now.ts"
-import { nanosOf } from "../time/now.ts"
-import { callSpan } from "../watching/spans.ts"
+import { millisOf, nanosOf } from "../time/now.ts"
+import { callSpan, traceparentOf } from "../watching/spans.ts"
 import type { Ids } from "../wire/ids.ts"
+import type { Trailer } from "../wire/trailer.ts"
+import { withTrailer, writeMillisLeft } from "../wire/trailer.ts"
 import * as Answer from "./answer.ts"
 import { PendingCall, PendingCalls } from "./pendingCall.ts"
 import type { RetransmitSchedule } from "./retransmission.ts"
@@ -31,6 +33,8 @@ export interface Options {
   readonly maxCalls: number
   /** Whether a peer is told that the caller of its request waits no longer. */
   readonly cancel: boolean
+  /** Whether requests say how long their caller waits, and which trace they belong to. */
+  readonly propagate: boolean
   readonly ids: Ids
   /** This peer has answered a call, so it is where it says. */
   readonly onAddressProven: (from: Peer, at: number) => void
@@ -95,20 +99,32 @@ const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown
     const call = new PendingCall(wire.now(), peer, method, procedure, resume)
     const refusal = calls.refusalOf(call)
     if (refusal !== undefined) return calls.end(call, Exit.fail(refusal))
-    const request = Codec.encodeRequest(noId, method, Array.isArray(args) ? args : [])
-    if (Result.isFailure(request)) return calls.end(call, unencodable(method, request.failure))
-    calls.add(call, request.success, timeout)
-    wire.send(request.success, peer, (error) => {
+    const encoded = Codec.encodeRequest(noId, method, Array.isArray(args) ? args : [])
+    if (Result.isFailure(encoded)) return calls.end(call, unencodable(method, encoded.failure))
+    const bare = encoded.success
+    const request = options.propagate ? withTrailer(bare, trailerOf(timeout, fiber)) : bare
+    calls.add(call, request, timeout)
+    wire.send(request, peer, (error) => {
       if (calls.has(call)) calls.end(call, Exit.fail(error))
     })
     const schedule = options.retransmit(fiber)
     // It may have been refused, or even answered, by now.
-    if (schedule !== undefined && calls.has(call)) calls.retransmit(call, request.success, schedule, fiber)
+    if (schedule !== undefined && calls.has(call)) {
+      const refresh = request === bare || timeout === Infinity
+        ? undefined
+        : () => writeMillisLeft(request, bare.length, millisOf(call.due - wire.now()))
+      calls.retransmit(call, request, schedule, fiber, refresh)
+    }
     // Runs only if the caller is interrupted.
     return Effect.sync(() => {
       if (calls.interrupt(call) && options.cancel) wire.send(Codec.encodeCancel(call.id), peer)
     })
   })
+
+const trailerOf = (timeout: Nanos, fiber: Fiber.Fiber<unknown, unknown>): Trailer => ({
+  millisLeft: timeout === Infinity ? undefined : millisOf(timeout),
+  traceparent: traceparentOf(fiber)
+})
 
 const onAnswer = (
   { calls, options, wire }: Parts,

@@ -96,9 +96,10 @@ export class PendingCalls {
     call: PendingCall,
     request: Uint8Array,
     schedule: RetransmitSchedule,
-    fiber: Fiber.Fiber<unknown, unknown>
+    fiber: Fiber.Fiber<unknown, unknown>,
+    refresh?: () => void
   ): void {
-    call.retransmission = this.#retransmitter.start(schedule, request, call.peer, fiber)
+    call.retransmission = this.#retransmitter.start(schedule, request, call.peer, fiber, refresh)
   }
 
   has(call: PendingCall): boolean {

@@ -95,15 +95,19 @@ export class Retransmitter {
     })
   }
 
-  /** Begins for a request that has just been sent. The caller's fiber has the services of the schedule. */
+  /**
+   * Begins for a request that has just been sent. The caller's fiber has the services of the schedule. `refresh` is called each
+   * time before it is sent again, for what it says of the time.
+   */
   start(
     schedule: RetransmitSchedule,
     datagram: Uint8Array,
     peer: Peer,
-    fiber: Fiber.Fiber<unknown, unknown>
+    fiber: Fiber.Fiber<unknown, unknown>,
+    refresh?: () => void
   ): Retransmission {
     const begunWith = this.#roundTrips.timeoutOf(keyOf(peer))
-    const retransmission = new Retransmission(datagram, peer, fiber, this.#options.now(), begunWith)
+    const retransmission = new Retransmission(datagram, peer, fiber, this.#options.now(), begunWith, refresh)
     this.#take(retransmission, Schedule.toStep(schedule), (step) => {
       retransmission.step = step
       this.#next(retransmission, step)
@@ -138,6 +142,7 @@ export class Retransmitter {
     this.#roundTrips.overdue(keyOf(peer), begunAt, begunWith, sentAt, at)
     retransmission.transmissions++
     retransmission.sentAt = at
+    retransmission.refresh?.()
     this.#options.send(datagram, peer)
     if (retransmission.step !== undefined) this.#next(retransmission, retransmission.step)
   }
@@ -187,6 +192,7 @@ export class Retransmission extends Deadline<Retransmission> {
   /** The peer's timeout when it was first sent, in nanoseconds. */
   readonly begunWith: number
   readonly begunAt: number
+  readonly refresh: (() => void) | undefined
   /** When it was last sent. */
   sentAt: number
   step: Step | undefined
@@ -200,7 +206,8 @@ export class Retransmission extends Deadline<Retransmission> {
     peer: Peer,
     fiber: Fiber.Fiber<unknown, unknown>,
     begunAt: number,
-    begunWith: number
+    begunWith: number,
+    refresh: (() => void) | undefined
   ) {
     super()
     this.datagram = datagram
@@ -209,6 +216,7 @@ export class Retransmission extends Deadline<Retransmission> {
     this.begunAt = begunAt
     this.sentAt = begunAt
     this.begunWith = begunWith
+    this.refresh = refresh
   }
 }
 

@@ -11,6 +11,7 @@ import type { Memory } from "./memory.ts"
 import { forgotten } from "./memory.ts"
 import type { Replies } from "./replies.ts"
 import type { Admitted } from "./request.ts"
+import { millisecond } from "../time/now.ts"
 import { readRequest } from "../wire/requestBody.ts"
 import type { Budget, Senders } from "./senders.ts"
 import type { Suspended } from "./suspended.ts"
@@ -38,10 +39,14 @@ export class Admission {
     this.#parts = parts
   }
 
-  /** Takes a datagram whose header says that it is a request. `proven`: a challenge of its own was answered. */
-  judge(datagram: Uint8Array, from: Peer, proven: boolean): void {
+  /**
+   * Takes a datagram whose header says that it is a request. `heldSince`: when it came, if it was held, and a challenge of its
+   * own was answered.
+   */
+  judge(datagram: Uint8Array, from: Peer, heldSince?: number): void {
     const { groups, handling, maxDepth, memory, senders, suspended, wire } = this.#parts
     const { metrics } = wire
+    const proven = heldSince !== undefined
 
     // A node that serves nothing may serve something soon. Callers try again after silence, and not after a refusal.
     if (groups.size === 0) return metrics.requestRefused("unserved")
@@ -97,8 +102,10 @@ export class Admission {
         heapBytes: request.heapBytes,
         proven,
         suspended: false,
-        cancelled: false,
-        span: method.startSpan?.(from),
+        span: method.startSpan?.(from, request.trailer?.traceparent),
+        expiresAt: (heldSince ?? at) + (request.trailer?.millisLeft ?? Infinity) * millisecond,
+        expiry: undefined,
+        abandoned: undefined,
         nextInSlot: undefined
       },
       request.args
@@ -115,7 +122,7 @@ export class Admission {
     if (Result.isFailure(decoded)) return wire.drop(decoded.failure, from)
     // No budget: it asks for nothing, and the host of whoever sends without end is hashed more cheaply than it is kept.
     const request = suspended.find(this.#hashOf(datagram, from, hash.ofText(from.host)), datagram, idOffset)
-    if (request === undefined || !handling.cancel(request)) wire.drop("UnknownId", from)
+    if (request === undefined || !handling.abandon(request, "cancelled")) wire.drop("UnknownId", from)
   }
 
   /** A hash of a request: of its id, and of the address and port that it comes from. */
@@ -159,7 +166,7 @@ export class Admission {
       const copy = new Uint8Array(datagram)
       const resume = () => {
         wire.metrics.challenged("resumed")
-        this.judge(copy, from, true)
+        this.judge(copy, from, at)
       }
       return { bytes: copy.length, resume }
     })

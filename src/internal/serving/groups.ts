@@ -9,6 +9,7 @@ import { DuplicateMethod } from "../errors.ts"
 import type { Admitted, Method, Served } from "./request.ts"
 import { Running } from "./request.ts"
 import type { Metrics } from "../watching/metrics.ts"
+import type { RemoteSpans } from "../watching/spans.ts"
 import { requestSpans } from "../watching/spans.ts"
 
 export interface Options {
@@ -17,6 +18,7 @@ export interface Options {
   readonly metrics: Metrics
   /** How long handlers may go on once their group is no longer served. */
   readonly gracePeriod: Duration.Duration
+  readonly remoteSpans: RemoteSpans
 }
 
 export class Groups {
@@ -84,7 +86,8 @@ export class Groups {
     }
     for (const [name, handler] of handlers) {
       const contexts = [handler.context, context, this.#options.context]
-      this.#methods.set(name, { served, handler, startSpan: requestSpans(contexts, handler.procedure.fullName) })
+      const startSpan = requestSpans(contexts, handler.procedure.fullName, this.#options.remoteSpans)
+      this.#methods.set(name, { served, handler, startSpan })
       this.#options.metrics.serving(handler.procedure)
     }
     return served

@@ -1,5 +1,6 @@
 /** Takes an admitted request to its one end: decodes its arguments, runs its handler, encodes and sends its result. */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -9,14 +10,16 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as Codec from "../../Codec.ts"
 import type { Handler } from "../../Handlers.ts"
 import { Sender } from "../../Handlers.ts"
+import { Deadline } from "../deadline.ts"
 import { isDone, run } from "../eager.ts"
 import type { Memory } from "./memory.ts"
 import type { RequestOutcome } from "../watching/metrics.ts"
 import { PerSecond } from "./rates.ts"
 import type { Replies } from "./replies.ts"
 import type { Admitted } from "./request.ts"
-import { Running } from "./request.ts"
+import { Expiry, Running } from "./request.ts"
 import type { Suspended } from "./suspended.ts"
+import { Timetable } from "../time/timetable.ts"
 import { logDefect } from "../watching/logs.ts"
 import type { Wire } from "../endpoint.ts"
 
@@ -34,12 +37,23 @@ export class Handling {
   readonly #suspended: Suspended<Admitted>
   readonly #memory: Memory | undefined
   readonly #deaths = new PerSecond(100)
+  readonly #clock: Clock.Clock
+  readonly #expiries: Timetable<Expiry>
 
   constructor({ memory, replies, suspended, wire }: Options) {
     this.#wire = wire
     this.#replies = replies
     this.#suspended = suspended
     this.#memory = memory
+    this.#clock = Context.get(wire.context, Clock.Clock)
+    this.#expiries = new Timetable<Expiry>({
+      clock: this.#clock,
+      now: wire.now,
+      context: wire.context,
+      onDue: (due) => {
+        for (const { request } of due) this.abandon(request, "expired")
+      }
+    })
   }
 
   start(request: Admitted, args: ReadonlyArray<unknown>): void {
@@ -49,23 +63,21 @@ export class Handling {
     this.#step(request, handler.procedure.args.decode(args), handler.context, this.#handle)
   }
 
-  /** Interrupts what runs for a request whose caller waits no longer. Returns whether anything did that was not told before. */
-  cancel(request: Admitted): boolean {
+  /** Interrupts what runs for a request that nobody waits for. Returns whether anything did that was not interrupted before. */
+  abandon(request: Admitted, why: "cancelled" | "expired"): boolean {
     const running = request.method.served.fibers.get(request)
-    if (running === undefined || request.cancelled) return false
-    request.cancelled = true
+    if (running === undefined || request.abandoned !== undefined) return false
+    request.abandoned = why
     running.interruptUnsafe()
     return true
   }
 
   readonly #handle = (request: Admitted, args: Exit.Exit<ReadonlyArray<unknown>, SchemaIssue.Issue>): void => {
     if (Exit.isFailure(args)) return this.#refuseArgs(request, args.cause)
-    const { from, method, span } = request
-    const handler = callHandler(method.handler, args.value)
+    const handler = callHandler(request.method.handler, args.value)
     // A handler that is done already reads no context, so none is made.
     if (isDone(handler)) return this.#encode(request, handler)
-    const context = Context.add(Context.add(method.handler.context, Sender, from.address), Running, request)
-    this.#step(request, handler, span === undefined ? context : span.addTo(context), this.#encode)
+    this.#step(request, handler, this.#contextOf(request), this.#encode)
   }
 
   #refuseArgs(request: Admitted, cause: Cause.Cause<SchemaIssue.Issue>): void {
@@ -137,6 +149,10 @@ export class Handling {
     } finally {
       // Even if the transport throws. And last, as the closing of its group may wait for this request.
       this.#suspended.remove(request)
+      if (request.expiry !== undefined) {
+        this.#expiries.remove(request.expiry)
+        this.#expiries.disarmIfIdle()
+      }
       this.#wire.metrics.requestEnded(request.method.handler.procedure, outcome, at - request.at)
       request.span?.end(outcome)
       served.inFlight--
@@ -158,22 +174,42 @@ export class Handling {
     const { served } = request.method
     const settle = (exit: Exit.Exit<A, E>) => {
       served.fibers.delete(request)
-      if (request.cancelled) return this.#finish(request, "cancelled", undefined)
+      if (request.abandoned !== undefined) return this.#finish(request, request.abandoned, undefined)
       if (served.open) return next(request, exit)
       this.#finish(request, "interrupted", undefined)
     }
     run(effect, context, settle, (fiber) => {
-      if (!request.suspended) this.#suspended.add(request)
       served.fibers.set(request, fiber)
+      if (!request.suspended) {
+        this.#suspended.add(request)
+        this.#expire(request)
+      }
       // The handler has begun to run, and may have closed the scope of its group.
       if (!served.open) fiber.interruptUnsafe()
     })
   }
+
+  /** Has the request abandoned when its caller waits no longer, if that has said when. */
+  #expire(request: Admitted): void {
+    if (request.expiresAt === Infinity) return
+    request.expiry = new Expiry(request)
+    this.#expiries.add(request.expiry, request.expiresAt - request.at, request.at)
+  }
+
+  /** What a handler runs in. */
+  #contextOf(request: Admitted): Context.Context<Sender> {
+    const { expiresAt, from, method, span } = request
+    const own = Context.add(Context.add(method.handler.context, Sender, from.address), Running, request)
+    const context = span === undefined ? own : span.addTo(own)
+    if (expiresAt === Infinity) return context
+    const left = expiresAt - this.#wire.now()
+    return Context.add(context, Deadline, this.#clock.monotonicTimeNanosUnsafe() + BigInt(Math.round(left)))
+  }
 }
 
-/** Whether a copy of the request must not run. Nobody waits for one that was cancelled, even if it did no harm. */
+/** Whether a copy of the request must not run. Nobody waits for one that was abandoned, even if it did no harm. */
 const isRemembered = (request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): boolean =>
-  outcome === "cancelled" ||
+  request.abandoned !== undefined ||
   (answer !== undefined && outcome !== "invalid_arguments" && !request.method.served.idempotent)
 
 // A handler may throw before there is an Effect.

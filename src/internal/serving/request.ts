@@ -4,6 +4,7 @@ import type * as Fiber from "effect/Fiber"
 import type { Handler, Implementation } from "../../Handlers.ts"
 import type { Asked } from "./replies.ts"
 import type { Suspendable } from "./suspended.ts"
+import { Deadline } from "../time/deadlines.ts"
 import type { RequestSpan, StartRequestSpan } from "../watching/spans.ts"
 
 /** A group while it is served. */
@@ -34,9 +35,23 @@ export interface Admitted extends Asked, Suspendable<Admitted> {
   /** When it came. */
   readonly at: number
   readonly method: Method
-  /** Whether its caller has said that it waits no longer. */
-  cancelled: boolean
   span: RequestSpan | undefined
+  /** When its caller waits no longer: never, if that has not said. In nanoseconds of the monotonic clock. */
+  readonly expiresAt: number
+  /** Among what is due, if its caller has said how long it waits and its handler takes its time. */
+  expiry: Expiry | undefined
+  /** Why nobody waits any more, if that is so: its caller has said so, or its deadline is over. */
+  abandoned: "cancelled" | "expired" | undefined
+}
+
+/** The end of a caller's patience. */
+export class Expiry extends Deadline<Expiry> {
+  readonly request: Admitted
+
+  constructor(request: Admitted) {
+    super()
+    this.request = request
+  }
 }
 
 /** The request that a handler's fiber runs for. Fibers that the handler forks inherit it. */

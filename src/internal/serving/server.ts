@@ -19,6 +19,7 @@ import type { Admitted } from "./request.ts"
 import type { Sizes } from "../sizes.ts"
 import type { Bound } from "./suspended.ts"
 import { Suspended } from "./suspended.ts"
+import type { RemoteSpans } from "../watching/spans.ts"
 import type { Wire } from "../endpoint.ts"
 
 export interface Options {
@@ -36,6 +37,7 @@ export interface Options {
   readonly memory: { readonly window: number; readonly maxEntries: number; readonly maxBytes: number } | undefined
   /** How long handlers may go on once their group is no longer served. */
   readonly gracePeriod: Duration.Duration
+  readonly remoteSpans: RemoteSpans
   readonly sizes: Sizes
   readonly hash: () => KeyedHash
   readonly ids: Ids
@@ -63,7 +65,12 @@ interface Parts {
 }
 
 export const make = (wire: Wire, options: Options): Server => {
-  const groups = new Groups({ context: wire.context, metrics: wire.metrics, gracePeriod: options.gracePeriod })
+  const groups = new Groups({
+    context: wire.context,
+    metrics: wire.metrics,
+    gracePeriod: options.gracePeriod,
+    remoteSpans: options.remoteSpans
+  })
   let parts: Parts | undefined
   return {
     serve: (...implementations) =>
@@ -73,7 +80,7 @@ export const make = (wire: Wire, options: Options): Server => {
       }),
     onRequest: (datagram, from) => {
       if (parts === undefined) return wire.metrics.requestRefused("unserved")
-      parts.admission.judge(datagram, from, false)
+      parts.admission.judge(datagram, from)
     },
     onProof: (datagram, from) => {
       if (parts === undefined) return wire.drop("UnknownId", from)

@@ -3,6 +3,10 @@
  * removing one costs the same however many there are; a heap holds a queue per length. No clock.
  */
 
+// Strangers choose lengths, and could choose those to which V8 gives one hash: so few are looked up. The others have queues of
+// their own in the heap.
+const maxLookedUp = 64
+
 /** What can be due: a member of the queue itself, so that it can leave without a search. */
 export abstract class Deadline<Self extends Deadline<Self>> {
   /** In nanoseconds of the monotonic clock. Set by `add`. */
@@ -46,7 +50,10 @@ export class Deadlines<A extends Deadline<A>> {
     if (recent?.length === length) return recent
     if (recent !== undefined && recent.first === undefined) this.#queues.delete(recent.length)
     let queue = this.#queues.get(length)
-    if (queue === undefined) this.#queues.set(length, queue = { length, first: undefined, last: undefined, index: -1 })
+    if (queue === undefined) {
+      queue = { length, first: undefined, last: undefined, index: -1 }
+      if (this.#queues.size < maxLookedUp) this.#queues.set(length, queue)
+    }
     return this.#recent = queue
   }
 
@@ -68,7 +75,7 @@ export class Deadlines<A extends Deadline<A>> {
     item.next = undefined
   }
 
-  /** For how many lengths there is a queue. */
+  /** For how many lengths there is a queue that is looked up. */
   get lengths(): number {
     return this.#queues.size
   }

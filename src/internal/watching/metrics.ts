@@ -43,6 +43,8 @@ export type RequestOutcome =
   | "interrupted"
   /** Its caller was interrupted, and has said so. Nothing was answered. */
   | "cancelled"
+  /** The deadline that its caller had told was over. Nothing was answered. */
+  | "expired"
 
 /**
  * Why a datagram was dropped.
@@ -237,7 +239,8 @@ const requests = counters<RequestOutcome>("rpcudp_requests_total", "{request}", 
   oversize: true,
   defect: true,
   interrupted: true,
-  cancelled: true
+  cancelled: true,
+  expired: true
 })
 
 const requestsInFlight = gauge("rpcudp_requests_in_flight", "{request}", "Handlers that are running")

@@ -45,8 +45,25 @@ export const callSpan = <A, E>(
     ))
 }
 
+/** The span of the caller, as W3C's trace context writes it, if the calling fiber is traced. */
+export const traceparentOf = (fiber: Fiber.Fiber<unknown, unknown>): Uint8Array | undefined => {
+  const span = isTraced([fiber.context]) ? Context.getOrUndefined(fiber.context, Tracer.ParentSpan) : undefined
+  // Spans that nobody sees have other ids.
+  if (span === undefined || !/^[0-9a-f]{32}$/.test(span.traceId) || !/^[0-9a-f]{16}$/.test(span.spanId)) {
+    return undefined
+  }
+  const hex = `${span.traceId}${span.spanId}${span.sampled ? "01" : "00"}`
+  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16))
+}
+
+/**
+ * What the span of a request has to do with the span that its caller says it has: it is linked to it, it is its child, or neither.
+ * Whoever sends a request may write any span into it.
+ */
+export type RemoteSpans = "link" | "parent" | "none"
+
 /** Starts the span of a request. */
-export type StartRequestSpan = (from: Peer) => RequestSpan
+export type StartRequestSpan = (from: Peer, traceparent: Uint8Array | undefined) => RequestSpan
 
 /**
  * Starts the spans of the requests to a method, if one of these contexts has a tracer: that of the handler, which comes first,
@@ -54,20 +71,22 @@ export type StartRequestSpan = (from: Peer) => RequestSpan
  */
 export const requestSpans = (
   contexts: ReadonlyArray<Context.Context<never>>,
-  method: string
+  method: string,
+  remote: RemoteSpans
 ): StartRequestSpan | undefined => {
   if (!isTraced(contexts)) return undefined
   const context = contexts.find(hasTracer)!
   const tracer = Context.get(context, Tracer.Tracer)
   const clock = Context.get(context, Clock.Clock)
   const run = Effect.runSyncWith(context)
-  return (from) => {
+  return (from, traceparent) => {
     const attributes = {
       ...methodAttributes(method),
       "network.peer.address": NetAddress.formatIp(from.address.address),
       "network.peer.port": from.address.port
     }
-    return new RequestSpan(run(Effect.makeSpan(method, { kind: "server", root: true, attributes })), tracer, clock)
+    const span = run(Effect.makeSpan(method, { kind: "server", ...relationOf(traceparent, remote), attributes }))
+    return new RequestSpan(span, tracer, clock)
   }
 }
 
@@ -104,6 +123,16 @@ export class RequestSpan {
     if (outcome === "interrupted" || outcome === "cancelled") return Exit.interrupt()
     return Exit.failCause(this.#cause ?? Cause.fail(outcome))
   }
+}
+
+const relationOf = (traceparent: Uint8Array | undefined, remote: RemoteSpans): Tracer.SpanOptionsNoTrace => {
+  if (traceparent === undefined || remote === "none") return { root: true }
+  const hex = Array.from(traceparent, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  const [traceId, spanId] = [hex.slice(0, 32), hex.slice(32, 48)]
+  // W3C's trace context: an id of zeros is none.
+  if (/^0*$/.test(traceId) || /^0*$/.test(spanId)) return { root: true }
+  const span = Tracer.externalSpan({ traceId, spanId, sampled: (traceparent[24]! & 1) === 1 })
+  return remote === "parent" ? { parent: span } : { root: true, links: [{ span, attributes: {} }] }
 }
 
 // Effect's default tracer makes spans that nobody sees. Only a tracer that the program has given is worth their cost.

@@ -44,6 +44,8 @@ export interface Unpacked {
   readonly heapBytes: number
   /** And of what the arrays take that V8 makes of its maps once a schema copies them into ordinary objects. */
   readonly indexHeapBytes: number
+  /** Where the value ends. */
+  readonly end: number
 }
 
 /**
@@ -54,6 +56,12 @@ export interface Unpacked {
  * exactly become `number`, wider ones `bigint`; bin becomes `Uint8Array` (a copy); a timestamp becomes `Date`.
  */
 export const unpack = (bytes: Uint8Array, start: number, depth = maxDepth): Unpacked | Reason => {
+  const unpacked = unpackFirst(bytes, start, depth)
+  return typeof unpacked === "string" || unpacked.end === bytes.length ? unpacked : "TrailingBytes"
+}
+
+/** The same, whatever follows the value. */
+export const unpackFirst = (bytes: Uint8Array, start: number, depth: number): Unpacked | Reason => {
   const walk: Walk = {
     source: bytes,
     position: start,
@@ -72,8 +80,7 @@ export const unpack = (bytes: Uint8Array, start: number, depth = maxDepth): Unpa
   // The datagram that was read last must not stay in memory.
   walk.source = nothing
   if (walk.refusal !== undefined) return walk.refusal
-  if (walk.position !== walk.end) return "TrailingBytes"
-  return { value, heapBytes: walk.heap, indexHeapBytes: walk.indexHeap }
+  return { value, heapBytes: walk.heap, indexHeapBytes: walk.indexHeap, end: walk.position }
 }
 
 /** What the last `unpack` has done, whatever it returned: the law of costs counts it. */
