@@ -49,15 +49,16 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     eachNode(
       outcome,
       ({ runs }) =>
-        runs.filter(({ due, endedAt }) => endedAt > due).map(({ method, number }) => `${method} ${number} went on`)
+        runs.filter(({ dues, endedAt }) => endedAt > Math.max(...dues))
+          .map(({ method, number }) => `${method} ${number} went on`)
     ),
 
   "a handler is interrupted only by its caller's cancel, at its deadline, or as its node closes": (outcome) =>
     outcome.isSealed ? [] : eachNode(outcome, ({ address, runs }) => {
       const closings = outcome.closings.filter(({ node }) => outcome.addresses[node] === address)
       const closedAt = new Set(closings.map(({ at }) => at))
-      return runs.filter(({ cancelledAt, due, endedAt, isInterrupted }) =>
-        isInterrupted && cancelledAt === undefined && endedAt !== due && !closedAt.has(endedAt)
+      return runs.filter(({ cancelledAt, dues, endedAt, isInterrupted }) =>
+        isInterrupted && cancelledAt === undefined && !dues.includes(endedAt) && !closedAt.has(endedAt)
       ).map(({ method, number }) => `${method} ${number} was interrupted`)
     }),
 

@@ -22,8 +22,8 @@ export interface Run {
   isInterrupted: boolean
   /** When its caller's cancel came while it ran. Undefined: none did. */
   cancelledAt: number | undefined
-  /** When its caller waits no longer, as its request said. */
-  readonly due: number
+  /** When its caller waits no longer, as its request said: the one that came, or each that may have been held. */
+  readonly dues: ReadonlyArray<number>
 }
 
 /** A datagram that was sent to somebody who had not asked to be called. */
@@ -37,6 +37,7 @@ export interface Reply {
 }
 
 interface Received {
+  readonly at: number
   readonly datagram: Uint8Array
   readonly from: Transport.Peer
 }
@@ -80,8 +81,8 @@ export class Observed {
       },
       run: (onDatagram) =>
         transport.run((datagram, from) => {
-          this.#received = { datagram, from }
-          this.#learn(datagram, from)
+          this.#received = { at: this.#options.now(), datagram, from }
+          this.#learn(this.#received)
           onDatagram(datagram, from)
           this.#received = undefined
         })
@@ -103,8 +104,7 @@ export class Observed {
       endedAt: Infinity,
       isInterrupted: false,
       cancelledAt: undefined,
-      due: this.#options.now() +
-        (this.#options.isSealed || request === undefined ? Infinity : millisLeftOf(request.datagram) * 1e6)
+      dues: this.#options.isSealed || request === undefined ? [Infinity] : this.#duesOf(request, method, number)
     }
     this.runs.push(run)
     return (isInterrupted) => {
@@ -119,24 +119,35 @@ export class Observed {
     if (received === undefined || this.#options.isSealed || Codec.typeOf(received.datagram) === "Request") {
       return received
     }
-    const { from } = received
-    const waited = this.#requests.get(senderOf(from.host))?.filter(({ datagram }) => {
-      const request = Codec.decodeRequest(datagram)
-      return Result.isSuccess(request) && request.success.method === method && request.success.args[0] === number
-    }) ?? []
+    const waited = this.#heldFor(received, method, number)
     // Where several ask for the same, any that has not run explains it.
     const ran = new Set(this.runs.map(({ request }) => request))
     return waited.find(({ datagram, from }) => !ran.has(`${nameOf(from)} ${idOf(datagram)}`)) ?? waited[0]
   }
 
-  #learn(datagram: Uint8Array, from: Transport.Peer): void {
+  /** The requests of the sender of this datagram that ask for the same: copies of one, and those that others have forged. */
+  #heldFor({ from }: Received, method: Method, number: number): ReadonlyArray<Received> {
+    return this.#requests.get(senderOf(from.host))?.filter(({ datagram }) => {
+      const request = Codec.decodeRequest(datagram)
+      return Result.isSuccess(request) && request.success.method === method && request.success.args[0] === number
+    }) ?? []
+  }
+
+  #duesOf(request: Received, method: Method, number: number): ReadonlyArray<number> {
+    const all = request === this.#received ? [request] : this.#heldFor(request, method, number)
+    // One that was held for too long is due at once.
+    return all.map(({ at, datagram }) => Math.max(at + millisLeftOf(datagram) * 1e6, this.#options.now()))
+  }
+
+  #learn(received: Received): void {
     if (this.#options.isSealed) return
+    const { datagram, from } = received
     switch (Codec.typeOf(datagram)) {
       case "Request": {
         const sender = senderOf(from.host)
         const requests = this.#requests.get(sender)
-        if (requests === undefined) this.#requests.set(sender, [{ datagram, from }])
-        else requests.push({ datagram, from })
+        if (requests === undefined) this.#requests.set(sender, [received])
+        else requests.push(received)
         return
       }
       case "Cancel": {
