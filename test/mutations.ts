@@ -1,6 +1,6 @@
 /**
- * One-line changes of src, each with the test that it must make fail: `npm run mutate -- --named` tries them all, and `npm run
- * check` sees that each still applies. A law without a change that breaks it may be no law.
+ * One-line changes of src and of the tool, each with the test that it must make fail: `npm run mutate -- --named` tries them
+ * all, and `npm run check` sees that each still applies. A law without a change that breaks it may be no law.
  */
 
 export interface Mutation {
@@ -19,21 +19,22 @@ export interface Mutation {
 
 type Change = readonly [find: string, replace: string]
 
-/** For one file of tests: by the name of a test and the file of src that is changed. */
-const breaks = (
-  test: string,
-  laws: Readonly<Record<string, Readonly<Record<string, ReadonlyArray<Change>>>>>
-): ReadonlyArray<Mutation> =>
+/** By the name of a test and the file that is changed. */
+type Laws = Readonly<Record<string, Readonly<Record<string, ReadonlyArray<Change>>>>>
+
+/** For one file of tests, where a file is `place(name)`. */
+const breaksAt = (place: (file: string) => string, test: string, laws: Laws): ReadonlyArray<Mutation> =>
   Object.entries(laws).flatMap(([name, files]) =>
     Object.entries(files).flatMap(([file, changes]) =>
-      changes.map(([find, replace]) => ({
-        file: `src/${file}.ts`,
-        find,
-        replace,
-        test: { file: `test/${test}.test.ts`, name }
-      }))
+      changes.map(([find, replace]) => ({ file: place(file), find, replace, test: { file: test, name } }))
     )
   )
+
+const breaks = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
+  breaksAt((file) => `src/${file}.ts`, `test/${test}.test.ts`, laws)
+
+const breaksTool = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
+  breaksAt((file) => `packages/cli/${file}`, `packages/cli/test/${test}.test.ts`, laws)
 
 const ofCalling: ReadonlyArray<Mutation> = [
   ...breaks("calling/RoundTrips", {
@@ -1186,6 +1187,90 @@ const ofAllSeeds: ReadonlyArray<Mutation> = [
   })
 ]
 
+const ofTheTool: ReadonlyArray<Mutation> = [
+  ...breaksTool("Call", {
+    "prints the value alone on stdout": {
+      "src/node.ts": [["traffic.receivedBytes += datagram.length", "traffic.receivedBytes++"]]
+    },
+    "fails in one line, with an exit code for each kind of failure": {
+      "src/output.ts": [["say(message.replace(/\\s*\\n\\s*/g, \" \"))", "say(message)"]],
+      "src/calling.ts": [["error._tag === \"Rejected\" && error.reason === \"Failed\"", "false"]]
+    },
+    "has the exit codes that its README has": {
+      "src/Failure.ts": [["Unresolved: 10", "Unresolved: 12"]]
+    },
+    "at its IPv4 address": {
+      "src/node.ts": [[
+        "addresses.find(({ address }) => NetAddress.isIpv4Address(address)) ?? addresses[0]",
+        "addresses[0]"
+      ]]
+    },
+    "sends again what was lost": {
+      "src/call.ts": [["      tries.count = transmission.transmissions\n", ""]]
+    },
+    "nothing where NO_COLOR is set": {
+      "src/output.ts": [["NO_COLOR === \"\" && ", ""]]
+    },
+    "shows a value over several lines, and colours": {
+      "src/output.ts": [["process.stderr.isTTY && TERM !== \"dumb\"", "false"]]
+    },
+    "is as late as it is told to be, each way, or never heard": {
+      "src/serve.ts": [["setTimeout(deliver, late)", "deliver()"], ["    if (random() < loss) return\n", ""]]
+    }
+  }),
+  ...breaksTool("Ping", {
+    "takes any answer for a sign of life": {
+      "src/ping.ts": [["    case \"Rejected\":\n", ""], ["    case \"Failed\":\n", ""]]
+    },
+    "says what came so far, and so does its exit code": {
+      "src/output.ts": [["return 130", "return 1"]],
+      "src/ping.ts": [["Effect.ensuring(Effect.suspend(", "Effect.tap(Effect.suspend("]]
+    },
+    "is silent where nobody reads what it says": {
+      "src/main.ts": [["if (error.code !== \"EPIPE\") throw error", "throw error"]]
+    },
+    "shows how it goes each second, also while nobody answers": {
+      "src/load.ts": [["Effect.delay(line, \"1 second\")", "Effect.delay(line, \"10 seconds\")"]]
+    },
+    "at a rate, makes each call when it is due, however many wait": {
+      "src/load.ts": [["begin + BigInt(Math.round(made * 1e9 / rate))", "begin"]]
+    }
+  }),
+  ...breaksTool("Decode", {
+    "reads stdin, digits apart or not": {
+      "src/decode.ts": [["text.replace(/[\\s:]/g, \"\")", "text"]]
+    },
+    "says why a datagram is none, and fails once all are told": {
+      "src/decode.ts": [["          if (\"malformed\" in said) malformed.count++\n", ""]]
+    }
+  }),
+  ...breaksTool("Value", {
+    "is exact where a double is not": {
+      "src/value.ts": [["integer > most || integer < -most", "false"]]
+    }
+  }),
+  ...breaksTool("Wireshark", {
+    "has the time since its request, to the nanosecond": {
+      "wireshark/rpcudp.lua": [["(seconds - whole) * 1e9 + 0.5", "(seconds - whole) * 1e9 + 1.5"]]
+    },
+    "that cancels a call is linked with its request": {
+      "wireshark/rpcudp.lua": [["elseif call.cancel == nil and pinfo.visited then", "elseif pinfo.visited then"]]
+    },
+    "belongs to nobody else's call": {
+      "wireshark/rpcudp.lua": [["caller_port, tostring(peer), peer_port", "caller_port"]]
+    },
+    "that is malformed is marked with the reason": {
+      "wireshark/rpcudp.lua": [
+        ["    if seen[key.identity] then return refuse(walk, \"DuplicateKey\") end\n", ""],
+        ["first == 0xe0 and 0xa0 or 0x80", "0x80"]
+      ]
+    },
+    "of another protocol is left to that": {
+      "wireshark/rpcudp.lua": [["  pinfo.conversation = rpcudp\n", ""]]
+    }
+  })
+]
+
 export const mutations: ReadonlyArray<Mutation> = [
   ...ofCalling,
   ...ofServing,
@@ -1196,5 +1281,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofSockets,
   ...ofNats,
   ...ofSimulation,
+  ...ofTheTool,
   ...ofAllSeeds
 ]

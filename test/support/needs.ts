@@ -14,6 +14,7 @@ export const suite = (title: string, met: boolean, needs: string) => (tests: () 
 export const uMsgpack = "u-msgpack for Python 3 (Debian: python3-u-msgpack; pip: u-msgpack-python)"
 export const chromium = "Chromium (Debian: chromium)"
 export const tshark = "tshark 4.0 or later (Debian: tshark)"
+export const script = "script of util-linux (Debian: bsdutils)"
 export const link = "root, network namespaces, ip (Debian: iproute2) and nft (Debian: nftables)"
 export const addon = "the addon of packages/native (npm run build:native; Debian: g++, make, python3)"
 export const compiler = "a C compiler (Debian: gcc)"

@@ -45,7 +45,7 @@ export const prepare = Effect.fnUntraced(function*(peer: NetAddress.InetAddress,
   }
   const procedure = yield* Contract.procedure(typed.contract.value, method)
   const decoded = yield* procedure.args.decode(args).pipe(
-    Effect.mapError((issue) => usage(`the arguments of "${method}" do not fit: ${oneLine(formatIssue(issue))}`))
+    Effect.mapError((issue) => usage(`the arguments of "${method}" do not fit: ${formatIssue(issue)}`))
   )
   const run = callProcedure(peer, procedure, decoded).pipe(
     Effect.catch((error) => isCallError(error) ? Effect.fail(asFailure(error)) : declared(procedure, error)),
@@ -85,9 +85,7 @@ const isCallError = (error: unknown): error is Protocol.CallError => callErrors.
 
 const asFailure = (error: Protocol.CallError): Failure => {
   if (error._tag === "Rejected" && error.reason === "Failed") return failed(error.method, error.detail)
-  return new Failure({ kind: error._tag, message: oneLine(error.message) })
+  return new Failure({ kind: error._tag, message: error.message })
 }
 
 const formatIssue = SchemaIssue.makeFormatterDefault()
-
-const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, " ")

@@ -1,5 +1,5 @@
 /** `rpcudp load`: how many calls a peer answers, and how soon. */
-import { Clock, Console, Duration, Effect, FiberSet, FileSystem, Option, Result, Schedule, Schema } from "effect"
+import { Clock, Console, Duration, Effect, FiberSet, FileSystem, Option, Result, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { NetAddress } from "effect/net"
 import { Protocol } from "effect-rpcudp"
@@ -177,11 +177,10 @@ const watched = <A>(calls: Effect.Effect<A>, results: Results): Effect.Effect<A>
     const { answered } = results
     const rate = answered.count - before
     before = answered.count
-    if (rate > 0) {
-      process.stderr.write(`${clear}${rate} answered in the last second; ${answered.show("p50", "p99", "max")}`)
-    }
+    const times = answered.count === 0 ? "" : `; ${answered.show("p50", "p99", "max")}`
+    process.stderr.write(`${clear}${rate} answered in the last second${times}`)
   })
-  return Effect.raceFirst(calls, Effect.andThen(Effect.repeat(line, Schedule.spaced("1 second")), Effect.never)).pipe(
+  return Effect.raceFirst(calls, Effect.forever(Effect.delay(line, "1 second"))).pipe(
     Effect.ensuring(Effect.sync(() => process.stderr.write(clear)))
   )
 }

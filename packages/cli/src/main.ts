@@ -23,12 +23,17 @@ const presenter: CliOutput.Presenter = {
     event._tag === "InvalidInvocation"
       ? Effect.forEach(
         event.errors,
-        (error) =>
-          Output.complain(`${error.message.replace(/\s*\n\s*/g, " ")} (${event.commandPath.join(" ")} --help)`),
+        (error) => Output.complain(`${error.message} (${event.commandPath.join(" ")} --help)`),
         { discard: true }
       )
       : CliOutput.defaultPresenter.present(event)
 }
+
+// Whoever reads stdout may leave before all is said, as `head` does. That is no failure to talk of.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error
+  process.exit(Output.brokenPipe)
+})
 
 Command.make("rpcudp").pipe(
   Command.withDescription("Calls, serves and looks at RPC over UDP as Python's rpcudp and effect-rpcudp speak it"),

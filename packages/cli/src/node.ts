@@ -48,17 +48,20 @@ export const keys = Flag.String("key").pipe(
 // addresses
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The address of HOST:PORT. A name that has several is called at its first. */
+/**
+ * The address of HOST:PORT. A name that has addresses of both families is called at its first IPv4 address, since a
+ * `Transport.layer` that is told no address listens on IPv4 alone.
+ */
 export const resolve = Effect.fnUntraced(function*(host: string) {
   const resolver = yield* AddressResolver.AddressResolver
-  const [first] = yield* resolver.resolve(host).pipe(
+  const addresses = yield* resolver.resolve(host).pipe(
     Effect.mapError((error) =>
       error._tag === "DnsError"
         ? new Failure({ kind: "Unresolved", message: `${host} has no address (${error.reason})` })
         : usage(`${host} is no HOST:PORT: ${error.message}`)
     )
   )
-  return first
+  return addresses.find(({ address }) => NetAddress.isIpv4Address(address)) ?? addresses[0]
 })
 
 /** Who speaks to this machine alone need not be heard by others. */

@@ -32,11 +32,16 @@ export const cause = <E>(cause: Cause.Cause<E>): Effect.Effect<void> => {
   const error = Cause.squash(cause)
   // These have been told.
   if (CliError.isCliError(error)) return Effect.void
-  return error instanceof Failure ? complain(`${error.kind}: ${error.message}`) : complain(Cause.pretty(cause))
+  return error instanceof Failure ? complain(`${error.kind}: ${error.message}`) : say(Cause.pretty(cause))
 }
 
-export const complain = (line: string): Effect.Effect<void> =>
-  Console.error(`${coloured("red", "rpcudp:")} ${Value.visible(line)}`)
+/** Says what is wrong in one line, however many the message has. */
+export const complain = (message: string): Effect.Effect<void> => say(message.replace(/\s*\n\s*/g, " "))
+
+const say = (text: string): Effect.Effect<void> => Console.error(`${coloured("red", "rpcudp:")} ${Value.visible(text)}`)
+
+/** What a shell reports of a process that SIGPIPE ended. */
+export const brokenPipe = 128 + 13
 
 /** What the process exits with. */
 export const exitCode = <A, E>(exit: Exit.Exit<A, E>): number => {

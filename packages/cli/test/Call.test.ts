@@ -1,14 +1,16 @@
 /** `rpcudp call` and `rpcudp serve`, each a process, over UDP on loopback. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, layer } from "@effect/vitest"
-import { Context, Effect, FileSystem, Layer, Option } from "effect"
-import { NetAddress } from "effect/net"
+import { Context, Effect, FileSystem, Layer, Option, Result } from "effect"
+import { AddressResolver, Dns, NetAddress } from "effect/net"
+import { fileURLToPath } from "node:url"
 import { Transport } from "../../../src/index.ts"
 import { respond } from "../../../test/support/nodes.ts"
 import { Python } from "../../../test/python/Python.ts"
 import * as Needs from "../../../test/support/needs.ts"
 import { exitCodes } from "../src/Failure.ts"
-import { module, rpcudp, serve } from "./rpcudp.ts"
+import { resolve } from "../src/node.ts"
+import { hasTerminal, module, onTerminal, rpcudp, serve } from "./rpcudp.ts"
 
 const greeter = module("Greeter.ts")
 /** A peer that answers what it likes. */
@@ -26,9 +28,10 @@ const expectFailure = (
   message: string
 ) => {
   expect(ended).toMatchObject({ exitCode: exitCodes[kind], stdout: "" })
-  const line = ended.stderr.split("\n").find((line) => line.startsWith("rpcudp: "))
-  expect(line).toContain(message)
-  expect(ended.stderr).not.toMatch(/^ +at /m)
+  // What a call took may stand above it.
+  const lines = ended.stderr.trimEnd().split("\n").filter((line) => !/ B sent, \d+ B received$/.test(line))
+  expect(lines).toEqual([expect.stringMatching(/^rpcudp: /)])
+  expect(lines[0]).toContain(message)
 }
 
 describe("rpcudp call", () => {
@@ -111,13 +114,33 @@ describe("rpcudp call", () => {
         for (const [i, ended] of outcomes.entries()) expectFailure(ended, cases[i]![0], cases[i]![1])
       }))
 
+    it.effect("has the exit codes that its README has", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const readme = yield* fs.readFileString(fileURLToPath(new URL("../README.md", import.meta.url)))
+        const rows = [...readme.matchAll(/^\| (\d+) \| `(\w+)`/gm)].map(([, code, kind]) => [kind, Number(code)])
+        expect(Object.fromEntries(rows)).toEqual(exitCodes)
+      }))
+
     it.effect("calls a peer by its name", () =>
       Effect.gen(function*() {
         const address = yield* serve()
         const called = yield* rpcudp(["call", address.replace("127.0.0.1", "localhost"), "echo", "1"])
-        // A name may stand for the IPv6 loopback first, where nobody listens.
-        if (called.exitCode === 0) expect(called.stdout).toBe("1\n")
-        else expectFailure(called, "NoResponse", "[::1]")
+        expect(called).toMatchObject({ exitCode: 0, stdout: "1\n" })
+      }))
+
+    it.effect("calls a name that has addresses of both families at its IPv4 address", () =>
+      Effect.gen(function*() {
+        const dns = Result.getOrThrow(
+          Dns.makeStatic({ hosts: { both: ["2001:db8::1", "192.0.2.1"], six: ["2001:db8::1"] } })
+        )
+        const resolved = (host: string) =>
+          Effect.map(
+            Effect.provideService(resolve(host), AddressResolver.AddressResolver, AddressResolver.make(dns)),
+            NetAddress.formatInet
+          )
+        expect(yield* resolved("both:1")).toBe("192.0.2.1:1")
+        expect(yield* resolved("six:1")).toBe("[2001:db8::1]:1")
       }))
 
     it.effect("sends again what was lost, if it is told to, and says how often", () =>
@@ -184,6 +207,22 @@ describe("rpcudp call", () => {
           expect(stdout).toContain("retransmit")
         }
         expect(version.stdout).toMatch(/^rpcudp v\d+\.\d+\.\d+\n$/)
+      }))
+  })
+})
+
+Needs.suite("rpcudp on a terminal", hasTerminal, Needs.script)(() => {
+  layer(NodeServices.layer, { excludeTestServices: true })((it) => {
+    it.effect("shows a value over several lines, and colours unless NO_COLOR is set", () =>
+      Effect.gen(function*() {
+        const address = yield* serve()
+        const call = ["call", address, "echo", "[1]"]
+        const [coloured, plain] = yield* Effect.all([
+          onTerminal(call, { env: { NO_COLOR: "", TERM: "xterm" } }),
+          onTerminal(call, { env: { NO_COLOR: "1", TERM: "xterm" } })
+        ], { concurrency: "unbounded" })
+        expect(coloured.stdout).toContain("[\r\n  1\r\n]\r\n\u001b[2m127.0.0.1:")
+        expect(plain.stdout).toContain("[\r\n  1\r\n]\r\n127.0.0.1:")
       }))
   })
 })

@@ -1,13 +1,16 @@
 /** `rpcudp ping` and `rpcudp load`, each a process, over UDP on loopback. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, it, layer } from "@effect/vitest"
-import { Duration, Effect, FileSystem, Layer, Option } from "effect"
+import { Context, Duration, Effect, FileSystem, Layer, Option } from "effect"
 import { NetAddress } from "effect/net"
+import { Transport } from "../../../src/index.ts"
 import { Python } from "../../../test/python/Python.ts"
 import * as Needs from "../../../test/support/needs.ts"
+import { respond } from "../../../test/support/nodes.ts"
 import { exitCodes } from "../src/Failure.ts"
 import { RoundTrips } from "../src/roundTrips.ts"
-import { module, rpcudp, serve } from "./rpcudp.ts"
+import { brokenPipe } from "../src/output.ts"
+import { cutShort, hasTerminal, module, onTerminal, rpcudp, serve, start } from "./rpcudp.ts"
 
 const often = ["--interval", "1ms"]
 
@@ -56,6 +59,38 @@ describe("rpcudp ping", () => {
   })
 })
 
+describe("rpcudp, stopped", () => {
+  layer(NodeServices.layer, { excludeTestServices: true })((it) => {
+    it.effect("says what came so far, and so does its exit code", () =>
+      Effect.gen(function*() {
+        const { next, process } = yield* start(["ping", yield* serve(), "--interval", "1h"])
+        expect(yield* next).toContain("has no method \"ping\"")
+        yield* process.kill({ killSignal: "SIGINT" })
+        expect(yield* next).toMatch(/^1 sent, 1 answered, 0% lost; /)
+        expect(yield* process.exitCode).toBe(130)
+      }))
+
+    it.effect("is silent where nobody reads what it says", () =>
+      Effect.gen(function*() {
+        const ended = yield* cutShort(["ping", yield* serve(), "--count", "1000000", ...often])
+        expect(ended).toEqual({ exitCode: brokenPipe, stderr: "" })
+      }))
+  })
+})
+
+Needs.suite("rpcudp load on a terminal", hasTerminal, Needs.script)(() => {
+  layer(NodeServices.layer, { excludeTestServices: true })((it) => {
+    it.effect("shows how it goes each second, also while nobody answers, and removes that in the end", () =>
+      Effect.gen(function*() {
+        // Nobody listens at the discard port.
+        const silent = ["load", "127.0.0.1:9", "echo", "--in-flight", "1", "--duration", "1s", "--timeout", "1500ms"]
+        const { exitCode, stdout } = yield* onTerminal(silent)
+        expect(exitCode).toBe(exitCodes.NoResponse)
+        expect(stdout).toContain("\r\u001b[K0 answered in the last second\r\u001b[K")
+      }))
+  })
+})
+
 describe("rpcudp load", () => {
   layer(NodeServices.layer, { excludeTestServices: true })((it) => {
     it.effect("in parallel or at a rate, counts what was answered, and says how soon", () =>
@@ -72,6 +107,27 @@ describe("rpcudp load", () => {
         expect(ms.min).toBeLessThanOrEqual(ms.p50)
         expect(ms.p50).toBeLessThanOrEqual(ms.p99)
         expect(ms.p99).toBeLessThanOrEqual(ms.max)
+      }))
+
+    it.effect("at a rate, makes each call when it is due, however many wait", () =>
+      Effect.gen(function*() {
+        const { address, run, send } = Context.get(
+          yield* Layer.build(Transport.layer({ address: "127.0.0.1" })),
+          Transport.Transport
+        )
+        // A peer that answers all once the last has come.
+        const waiting: Array<() => void> = []
+        yield* run((datagram, from) => {
+          const answer = respond(datagram, null)
+          if (waiting.push(() => send(answer, from)) === 20) waiting.forEach((answer) => answer())
+        }).pipe(Effect.forkScoped({ startImmediately: true }))
+        const peer = NetAddress.formatInet(address)
+        const { stdout } = yield* rpcudp(["load", peer, "x", "--rate", "100", "--duration", "200ms", "--json"])
+        const { calls, failures, ms } = JSON.parse(stdout)
+        expect([calls, failures]).toEqual([20, {}])
+        // The first waits for the last, which is due 190 ms later, and half of them for 90 ms or more. No call is made early.
+        expect(ms.max).toBeGreaterThan(189)
+        expect(ms.p50).toBeGreaterThan(89)
       }))
 
     it.effect("counts what failed by its kind, and fails where all did", () =>
