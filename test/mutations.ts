@@ -786,6 +786,22 @@ const ofTheWire: ReadonlyArray<Mutation> = [
       ]
     }
   }),
+  ...breaks("wire/MapKeys", {
+    "mean and cost the same when they are read again": {
+      "internal/wire/unpack": [
+        [" && stands(known, source, position + 1)", ""],
+        ["    walk.steps += 1 + length\n", ""],
+        ["    charge(walk, textHeap(length, 1))\n", ""],
+        ["object[key] !== undefined", "object[key]"]
+      ]
+    },
+    "are not taken for others": {
+      "internal/wire/unpack": [
+        ["known.length === length && ", ""],
+        [" && key.length === length) knownKeys", ") knownKeys"]
+      ]
+    }
+  }),
   ...breaks("wire/PackSmall", {
     "is written as msgpackr writes it where a head changes": {
       "internal/wire/packSmall": [

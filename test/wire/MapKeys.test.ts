@@ -1,7 +1,50 @@
 import { describe, expect, it } from "@effect/vitest"
+import { objectHeap, textHeap } from "../../src/internal/wire/heap.ts"
 import { isHashable, isIndex, keyIdentity, placesFor } from "../../src/internal/wire/mapKeys.ts"
+import { unpack, work } from "../../src/internal/wire/unpack.ts"
 
 describe("keys of maps", () => {
+  /** A map of this one key. */
+  const mapOf = (...key: ReadonlyArray<number>) => Uint8Array.from([0x81, ...key, 1])
+  const keyOf = (text: string) => [0xa0 | text.length, ...Buffer.from(text, "latin1")]
+
+  it("mean and cost the same when they are read again, whatever was read between", () => {
+    // Texts of one length, in which all characters but one are equal, and what is no text of ASCII.
+    const texts = [2, 3, 12, 13, 31].flatMap((length) =>
+      Array.from({ length: 60 }, (_, i) => "x".repeat(i % length) + String.fromCharCode(65 + i) + "x".repeat(length))
+        .map((text) => text.slice(0, length))
+    )
+    for (let round = 0; round < 3; round++) {
+      for (const text of texts) {
+        const bytes = mapOf(...keyOf(text))
+        const unpacked = unpack(bytes, 0)
+        expect([text, unpacked]).toStrictEqual([text, {
+          value: Object.assign(Object.create(null), { [text]: 1 }),
+          heapBytes: objectHeap(1) + textHeap(text.length, 1),
+          indexHeapBytes: 0
+        }])
+        expect(work().steps).toBe(3 + text.length)
+        expect(unpack(mapOf(...keyOf(text)).subarray(0, -1), 0)).toBe("Truncated")
+        expect(unpack(mapOf(...keyOf(text)).subarray(0, -2), 0)).toBe("Truncated")
+      }
+      expect(unpack(mapOf(0xa2, 0xc3, 0xa9), 0)).toMatchObject({ value: { "\u00e9": 1 } })
+      expect(unpack(mapOf(0xa2, 0xc3, 0xc3), 0)).toBe("InvalidUtf8")
+      expect(unpack(Uint8Array.from([0x82, ...keyOf("twice"), 1, ...keyOf("twice"), 2]), 0)).toBe("DuplicateKey")
+      expect(unpack(Uint8Array.from([0x82, ...keyOf("twice"), 0xc0, ...keyOf("twice"), 2]), 0)).toBe("DuplicateKey")
+    }
+  })
+
+  it("are not taken for others that begin alike, nor is what is not UTF-8 for what was", () => {
+    const letters = Array.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    for (const pair of letters.flatMap((a) => letters.map((b) => a + b))) {
+      for (const key of [pair, `${pair}xK`]) {
+        expect(unpack(mapOf(...keyOf(key)), 0)).toMatchObject({ value: { [key]: 1 }, heapBytes: 184 + 24 })
+      }
+      expect(unpack(mapOf(0xa4, ...Buffer.from(`${pair}\u0080`)), 0)).toMatchObject({ value: { [`${pair}\u0080`]: 1 } })
+      expect(unpack(mapOf(...keyOf(`${pair}\u0080`)), 0)).toBe("InvalidUtf8")
+    }
+  })
+
   it("that V8 may take for indices begin and end with a digit, and have ten characters at most", () => {
     for (const key of ["0", "9", "12", "4294967294", "1x1"]) expect([key, isIndex(key)]).toStrictEqual([key, true])
     for (const key of ["", "x", "/", ":", "1x", "x1", "-1", "42949672940"]) {
