@@ -21,7 +21,8 @@ describe("keys of maps", () => {
         expect([text, unpacked]).toStrictEqual([text, {
           value: Object.assign(Object.create(null), { [text]: 1 }),
           heapBytes: objectHeap(1) + textHeap(text.length, 1),
-          indexHeapBytes: 0
+          indexHeapBytes: 0,
+          end: bytes.length
         }])
         expect(work().steps).toBe(3 + text.length)
         expect(unpack(mapOf(...keyOf(text)).subarray(0, -1), 0)).toBe("Truncated")
