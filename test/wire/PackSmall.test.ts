@@ -73,6 +73,7 @@ describe("a small value", () => {
       "\ud800",
       Array.from({ length: 16 }, () => 1),
       Array.from({ length: 8 }, () => "x".repeat(64)),
+      Array.from({ length: 15 }, () => Array.from({ length: 15 }, () => 2 ** 31)),
       nested(5),
       {},
       new Map(),
@@ -85,6 +86,13 @@ describe("a small value", () => {
       expect([value, packSmall(value, reserve)]).toStrictEqual([value, undefined])
       expect([value, packSmall([value], reserve)]).toStrictEqual([value, undefined])
     }
+  })
+
+  it("takes 512 bytes at the most", () => {
+    const texts = (last: number) => [...Array.from({ length: 7 }, () => "x".repeat(64)), "x".repeat(last)]
+    expect(hex(packSmall(texts(47), reserve))).toBe(byMsgpackr(texts(47)))
+    expect(packSmall(texts(47), reserve)).toHaveLength(reserve + 512)
+    expect(packSmall(texts(48), reserve)).toBe(undefined)
   })
 
   it("takes as much heap as its reader allows, however it nests", () => {
