@@ -1,8 +1,9 @@
-/** The contenders in C and in Python: what they need is looked for, and what is missing is said. */
+/** The contenders in C and in Python, and over the socket in C: what they need is looked for, and what is missing is said. */
 import { spawnSync } from "node:child_process"
-import { mkdirSync } from "node:fs"
+import { existsSync, mkdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import type { Contender } from "./run.ts"
+import { node } from "./run.ts"
 
 /** A contender, or why it cannot take part. */
 export type Found = Contender | { readonly name: string; readonly missing: string }
@@ -21,6 +22,11 @@ export const c = (): Found => {
   if (status !== 0) return { name, missing: `it did not compile: ${stderr}` }
   return { name, serve: [binary, "serve"], call: (port) => [binary, "call", port] }
 }
+
+export const overNative = (name: string, file: string): Found =>
+  existsSync(at("../packages/native/build/Release/effect_rpcudp_native.node"))
+    ? node(name, file)
+    : { name, missing: "the addon is not built (npm run build:native)" }
 
 /** On Debian's Python, whose packages u-msgpack and uvloop are; `rpcudp` from where `pip` or `PYTHONPATH` has it. */
 export const python = (loop: "asyncio" | "uvloop"): Found => {
