@@ -12,13 +12,15 @@ const at = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url
 
 const build = at(".build")
 
-export const c = (): Found => {
-  const name = "C, sendto and recvfrom"
+/** `batch`: how many datagrams a system call takes or gives. */
+export const c = (name: string, batch: number): Found => {
   const compiler = ["cc", "gcc"].find((compiler) => spawnSync(compiler, ["--version"]).status === 0)
   if (compiler === undefined) return { name, missing: "no C compiler (apt-get install gcc)" }
   mkdirSync(build, { recursive: true })
-  const binary = `${build}/peer`
-  const { status, stderr } = spawnSync(compiler, ["-O2", "-o", binary, at("contenders/peer.c")], { encoding: "utf8" })
+  const binary = `${build}/peer${batch}`
+  const { status, stderr } = spawnSync(compiler, ["-O2", `-DBATCH=${batch}`, "-o", binary, at("contenders/peer.c")], {
+    encoding: "utf8"
+  })
   if (status !== 0) return { name, missing: `it did not compile: ${stderr}` }
   return { name, serve: [binary, "serve"], call: (port) => [binary, "call", port] }
 }
