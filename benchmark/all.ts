@@ -4,7 +4,7 @@
  * `ROUNDS=1 npm run bench:all` is for trying it out.
  */
 import { writeFileSync } from "node:fs"
-import { c, python } from "./harness/foreign.ts"
+import { c, overNative, python } from "./harness/foreign.ts"
 import type { Found } from "./harness/foreign.ts"
 import { curves, growth } from "./harness/growth.ts"
 import type { Curve, Point } from "./harness/growth.ts"
@@ -24,7 +24,7 @@ const outstanding = 100_000
 const dgram = node("node:dgram", "dgram.ts")
 const typed = node("node:dgram, typed calls", "dgram-typed.ts")
 const ours = node("effect-rpcudp", "ours.ts")
-const oursOverUdx = node("effect-rpcudp over udx-native", "ours-udx.ts")
+const native = overNative("effect-rpcudp-native", "ours-native.ts")
 const dht = node("dht-rpc", "dht-rpc.ts")
 const asyncio = python("asyncio")
 const uvloop = python("uvloop")
@@ -34,12 +34,13 @@ const found: ReadonlyArray<Found> = [
   node("node:dgram, 4 MiB buffers", "dgram-4mib.ts"),
   node("node:dgram, each call a fiber", "dgram-fiber.ts"),
   typed,
-  c(),
-  node("udx-native", "udx.ts"),
+  c("C, sendto and recvfrom", 1),
+  c("C, recvmmsg and sendmmsg", 64),
   node("Effect's NodeDatagramSocket", "effect-datagram.ts"),
   ours,
   node("effect-rpcudp, layerSocket", "ours-socket.ts"),
-  oursOverUdx,
+  native,
+  overNative("NativeTransport's socket, typed calls", "native-typed.ts"),
   dht,
   node("udp-request", "udp-request.ts"),
   node("k-rpc-socket", "k-rpc-socket.ts"),
@@ -67,7 +68,7 @@ const measured = await runRounds(contenders, modes, settings)
 console.log(`\n${outstanding} calls outstanding`)
 const waiting = new Map<Contender, Waiting>()
 // Those that can hold them: see the note in the report.
-for (const contender of [dgram, ours, dht, asyncio, uvloop].filter(isHere)) {
+for (const contender of [dgram, ours, native, dht, asyncio, uvloop].filter(isHere)) {
   const result = await runWaiting(contender, outstanding)
   if (result === undefined) continue
   waiting.set(contender, result)
@@ -92,7 +93,6 @@ const { markdown, svgs } = report({
   baseline: dgram,
   typed,
   ours,
-  oursOverUdx,
   contenders,
   missing,
   measured,

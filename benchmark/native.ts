@@ -1,4 +1,4 @@
-/** NativeTransport against Transport.layer and bare `node:dgram`, in the same rounds: `npm run bench:native`. */
+/** NativeTransport against Transport.layer, typed calls alone and bare `node:dgram`, in the same rounds: `npm run bench:native`. */
 import { canPin } from "./harness/processes.ts"
 import { runRounds, summary } from "./harness/rounds.ts"
 import { modes, node } from "./harness/run.ts"
@@ -9,13 +9,19 @@ const settings = { rounds: Number(process.env["ROUNDS"] ?? 5), warmUp: 2000, set
 const dgram = node("node:dgram", "dgram.ts")
 const ours = node("effect-rpcudp", "ours.ts")
 const native = node("effect-rpcudp-native", "ours-native.ts")
+const typed = node("NativeTransport's socket, typed calls", "native-typed.ts")
 
 if (!canPin) console.log("taskset is missing, or there is one core only: the processes run where the system puts them")
 
-const rounds = await runRounds([dgram, ours, native], modes, settings)
+const rounds = await runRounds([dgram, ours, native, typed], modes, settings)
 
 for (const mode of modes) {
-  for (const [contender, baseline] of [[ours, dgram], [native, dgram], [native, ours]] as const) {
+  for (
+    const [contender, baseline] of [[ours, dgram], [native, dgram], [typed, dgram], [native, typed], [
+      native,
+      ours
+    ]] as const
+  ) {
     const of = summary(rounds, contender, baseline, mode)
     if (of === undefined) continue
     console.log(

@@ -7,7 +7,9 @@ import type { Effect } from "effect"
 import { Exit, Result } from "effect"
 import { Codec } from "../../dist/index.js"
 import type { Contender } from "../harness/worker.ts"
-import { fibers } from "./dgram-fiber.ts"
+import type { Driver } from "../harness/load.ts"
+import type { Connected } from "./dgram-fiber.ts"
+import { connected, fibers } from "./dgram-fiber.ts"
 import { open } from "./dgram.ts"
 import { Forty } from "./ours.ts"
 import { argument, replyTo } from "./workload.ts"
@@ -22,20 +24,24 @@ const done = (effect: Effect.Effect<unknown, unknown>): unknown => {
   throw new Error("not done")
 }
 
+export const answerTo = (datagram: Uint8Array): Uint8Array => {
+  const request = Result.getOrThrow(Codec.decodeRequest(datagram))
+  const decoded = done(args.decode(request.args))
+  const reply = done(success.encode(replyTo(Array.isArray(decoded) ? decoded[0] : "")))
+  return Result.getOrThrow(Codec.encodeResponse(request.id, reply))
+}
+
+export const typedCalls = (socket: Connected): Driver =>
+  fibers(socket, 1, (id) => {
+    const encoded = done(args.encode([argument]))
+    return Result.getOrThrow(Codec.encodeRequest(id, "forty", Array.isArray(encoded) ? encoded : []))
+  }, (reply) => done(success.decode(Result.getOrThrow(Codec.decodeResponse(reply)))))
+
 export const contender: Contender = {
   serve: async () => {
     const socket = await open(receiveBufferBytes)
-    socket.on("message", (datagram, { address, port }) => {
-      const request = Result.getOrThrow(Codec.decodeRequest(datagram))
-      const decoded = done(args.decode(request.args))
-      const reply = done(success.encode(replyTo(Array.isArray(decoded) ? decoded[0] : "")))
-      socket.send(Result.getOrThrow(Codec.encodeResponse(request.id, reply)), port, address)
-    })
+    socket.on("message", (datagram, { address, port }) => socket.send(answerTo(datagram), port, address))
     return socket.address().port
   },
-  connect: async (port) =>
-    fibers(await open(receiveBufferBytes), port, 1, (id) => {
-      const encoded = done(args.encode([argument]))
-      return Result.getOrThrow(Codec.encodeRequest(id, "forty", Array.isArray(encoded) ? encoded : []))
-    }, (reply) => done(success.decode(Result.getOrThrow(Codec.decodeResponse(reply)))))
+  connect: async (port) => typedCalls(connected(await open(receiveBufferBytes), port))
 }

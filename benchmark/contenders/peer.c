@@ -1,7 +1,9 @@
 /*
- * sendto and recvfrom in C, the limit of the system: the exchange of dgram.ts with a 20-byte id and a table.
+ * sendto and recvfrom in C: the exchange of dgram.ts with a 20-byte id and a table. With -DBATCH=64 recvmmsg and sendmmsg,
+ * the limit of the system.
  * It speaks to the harness as worker.ts does: `peer serve`, or `peer call <port>`.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -33,20 +35,81 @@ static int open_socket(struct sockaddr_in *bound) {
   return fd;
 }
 
+#ifndef BATCH
+#define BATCH 1
+#endif
+
+/* What `take` has taken, and what `give` has yet to send. */
+static struct batch {
+  unsigned char bytes[BATCH][2048];
+  struct sockaddr_in addresses[BATCH];
+  size_t lengths[BATCH];
+} in, out;
+static int given;
+
+#if BATCH > 1
+static struct mmsghdr *messages_of(struct batch *batch) {
+  static struct mmsghdr messages[BATCH];
+  static struct iovec parts[BATCH];
+  for (int i = 0; i < BATCH; i++) {
+    parts[i] = (struct iovec){batch->bytes[i], batch == &in ? sizeof in.bytes[i] : batch->lengths[i]};
+    messages[i].msg_hdr = (struct msghdr){.msg_name = &batch->addresses[i],
+                                          .msg_namelen = sizeof batch->addresses[i],
+                                          .msg_iov = &parts[i],
+                                          .msg_iovlen = 1};
+  }
+  return messages;
+}
+#endif
+
+/* How many datagrams have arrived. Those that are too short are empty. */
+static int take(int fd) {
+#if BATCH > 1
+  struct mmsghdr *messages = messages_of(&in);
+  int count = recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL);
+  for (int i = 0; i < count; i++) in.lengths[i] = messages[i].msg_len;
+  return count;
+#else
+  socklen_t length = sizeof in.addresses[0];
+  ssize_t bytes = recvfrom(fd, in.bytes[0], sizeof in.bytes[0], MSG_DONTWAIT, (struct sockaddr *)in.addresses, &length);
+  if (bytes < 0) return 0;
+  in.lengths[0] = bytes;
+  return 1;
+#endif
+}
+
+static void flush(int fd) {
+#if BATCH > 1
+  if (given > 0) sendmmsg(fd, messages_of(&out), given, 0);
+#else
+  if (given > 0) sendto(fd, out.bytes[0], out.lengths[0], 0, (struct sockaddr *)out.addresses, sizeof out.addresses[0]);
+#endif
+  given = 0;
+}
+
+static void give(int fd, const unsigned char *bytes, size_t length, const struct sockaddr_in *to) {
+  memcpy(out.bytes[given], bytes, length);
+  out.lengths[given] = length;
+  out.addresses[given] = *to;
+  if (++given == BATCH) flush(fd);
+}
+
 static void serve(void) {
-  struct sockaddr_in bound, from;
+  struct sockaddr_in bound;
   int fd = open_socket(&bound);
-  unsigned char request[2048], reply[ID + REPLY];
+  unsigned char reply[ID + REPLY];
   memset(reply, 'r', sizeof reply);
   printf("port %d\n", ntohs(bound.sin_port));
   fflush(stdout);
   /* Ends with whoever started it. */
   struct pollfd polled[2] = {{.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
   while (poll(polled, 2, -1) > 0 && polled[1].revents == 0) {
-    socklen_t length = sizeof from;
-    while (recvfrom(fd, request, sizeof request, MSG_DONTWAIT, (struct sockaddr *)&from, &length) >= ID) {
-      memcpy(reply, request, ID);
-      sendto(fd, reply, sizeof reply, 0, (struct sockaddr *)&from, sizeof from);
+    for (int count; (count = take(fd)) > 0; flush(fd)) {
+      for (int i = 0; i < count; i++) {
+        if (in.lengths[i] < ID) continue;
+        memcpy(reply, in.bytes[i], ID);
+        give(fd, reply, sizeof reply, &in.addresses[i]);
+      }
     }
   }
 }
@@ -79,21 +142,24 @@ static void call(int slot) {
   memcpy(request + ID, "0123456789abcdef", ARGUMENT);
   slots[slot].started = now();
   slots[slot].busy = 1;
-  sendto(fd, request, sizeof request, 0, (struct sockaddr *)&server, sizeof server);
+  give(fd, request, sizeof request, &server);
 }
 
 /* Takes what has arrived, waiting at most a tenth of a second for it. */
 static void receive(int again) {
-  unsigned char reply[2048];
   struct pollfd polled = {.fd = fd, .events = POLLIN};
+  flush(fd);
   if (poll(&polled, 1, 100) <= 0) return;
-  for (int i = 0; i < 64 && recv(fd, reply, sizeof reply, MSG_DONTWAIT) >= ID; i++) {
-    int slot;
-    memcpy(&slot, reply, sizeof slot);
-    if (slot < 0 || slot >= SLOTS || !slots[slot].busy || memcmp(slots[slot].id, reply, ID) != 0) continue;
-    slots[slot].busy = 0;
-    if (calls < LATENCIES) latencies[calls++] = now() - slots[slot].started;
-    if (again) call(slot);
+  for (int taken = 0, count; taken < 64 && (count = take(fd)) > 0; taken += count) {
+    for (int i = 0; i < count; i++) {
+      int slot;
+      memcpy(&slot, in.bytes[i], sizeof slot);
+      if (in.lengths[i] < ID || slot < 0 || slot >= SLOTS || !slots[slot].busy ||
+          memcmp(slots[slot].id, in.bytes[i], ID) != 0) continue;
+      slots[slot].busy = 0;
+      if (calls < LATENCIES) latencies[calls++] = now() - slots[slot].started;
+      if (again) call(slot);
+    }
   }
 }
 

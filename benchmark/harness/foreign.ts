@@ -1,8 +1,9 @@
-/** The contenders in C and in Python: what they need is looked for, and what is missing is said. */
+/** The contenders in C and in Python, and over the socket in C: what they need is looked for, and what is missing is said. */
 import { spawnSync } from "node:child_process"
-import { mkdirSync } from "node:fs"
+import { existsSync, mkdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import type { Contender } from "./run.ts"
+import { node } from "./run.ts"
 
 /** A contender, or why it cannot take part. */
 export type Found = Contender | { readonly name: string; readonly missing: string }
@@ -11,16 +12,23 @@ const at = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url
 
 const build = at(".build")
 
-export const c = (): Found => {
-  const name = "C, sendto and recvfrom"
+/** `batch`: how many datagrams a system call takes or gives. */
+export const c = (name: string, batch: number): Found => {
   const compiler = ["cc", "gcc"].find((compiler) => spawnSync(compiler, ["--version"]).status === 0)
   if (compiler === undefined) return { name, missing: "no C compiler (apt-get install gcc)" }
   mkdirSync(build, { recursive: true })
-  const binary = `${build}/peer`
-  const { status, stderr } = spawnSync(compiler, ["-O2", "-o", binary, at("contenders/peer.c")], { encoding: "utf8" })
+  const binary = `${build}/peer${batch}`
+  const { status, stderr } = spawnSync(compiler, ["-O2", `-DBATCH=${batch}`, "-o", binary, at("contenders/peer.c")], {
+    encoding: "utf8"
+  })
   if (status !== 0) return { name, missing: `it did not compile: ${stderr}` }
   return { name, serve: [binary, "serve"], call: (port) => [binary, "call", port] }
 }
+
+export const overNative = (name: string, file: string): Found =>
+  existsSync(at("../packages/native/build/Release/effect_rpcudp_native.node"))
+    ? node(name, file)
+    : { name, missing: "the addon is not built (npm run build:native)" }
 
 /** On Debian's Python, whose packages u-msgpack and uvloop are; `rpcudp` from where `pip` or `PYTHONPATH` has it. */
 export const python = (loop: "asyncio" | "uvloop"): Found => {

@@ -25,7 +25,6 @@ export interface Results {
   /** The most that typed calls could reach. */
   readonly typed: Contender
   readonly ours: Contender
-  readonly oursOverUdx: Contender
   readonly contenders: ReadonlyArray<Contender>
   readonly missing: ReadonlyArray<{ readonly name: string; readonly missing: string }>
   readonly measured: Rounds
@@ -46,7 +45,6 @@ export const report = (
     targets(results),
     "## Calls a second\n\n![Ratios to bare node:dgram](results-ratios.svg)",
     ...modes.map((mode) => loads(results, mode, of)),
-    udx(results),
     others(results),
     waiting(results),
     growth(results),
@@ -123,7 +121,6 @@ const versions = (): string => {
     "@effect/platform-node",
     "msgpackr",
     "dht-rpc",
-    "udx-native",
     "udp-request",
     "k-rpc-socket",
     "coap",
@@ -239,27 +236,6 @@ ${
       "lost"
     ], rows)
   }`
-}
-
-const udx = ({ measured, ours, oursOverUdx }: Results): string => {
-  const rows = modes.flatMap((mode) => {
-    const found = summary(measured, oursOverUdx, ours, mode)
-    return found === undefined ? [] : [[mode.name, spread(found.ratios), spread(found.cpuRatios)]]
-  })
-  return `## Over udx-native
-
-The library has no transport over udx-native, the socket of dht-rpc. It is faster, as a ratio to \`Transport.layer\` in the
-same rounds says, but a transport over it could not keep what \`Transport\` promises, nor carry the wire:
-
-- Where the system refuses a datagram, it says that it was sent: such a call would not fail at once and say why, but
-  with \`NoResponse\` once its time is over.
-- It cuts what arrives at 2,048 bytes, and does not say so. A datagram of ours has up to 8,213.
-- It forbids fragments: where the MTU is 1,500 bytes, what is longer than 1,472 (IPv4) is not sent, and it says
-  that it was.
-
-\`npm run udx --prefix benchmark\` shows all three, for whoever asks again of a later version.
-
-${table(["effect-rpcudp over udx-native against over node:dgram", "calls/s", "CPU"], rows)}`
 }
 
 const others = ({ contenders, measured, missing }: Results): string => {
