@@ -28,14 +28,22 @@ export const excused: ReadonlyArray<Excused> = [
       ],
       ["if (before !== undefined) before.nextInSlot = thing.nextInSlot", "before !== undefined", "true"]
     ],
+    "src/internal/socket/effect.ts": [
+      ["if (waiting !== undefined) writes.delete(waiting)", "waiting !== undefined", "true"]
+    ],
     "src/internal/time/deadlines.ts": [
       ["if (last === undefined || last === queue) return", "last === undefined", "false"]
     ],
+    "src/internal/wire/unpack.ts": [
+      [
+        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
+        "latin1Slice?.call",
+        "latin1Slice.call"
+      ],
+      ["let last = { steps: 0, heap: 0, keyPairs: 0 }", "{ steps: 0, heap: 0, keyPairs: 0 }", "{}"]
+    ],
     "src/internal/wire/pack.ts": [
       ["walk.refusal?.path.unshift(key)", "walk.refusal?.path", "walk.refusal.path"]
-    ],
-    "src/internal/wire/unpack.ts": [
-      ["let last = { steps: 0, heap: 0, keyPairs: 0 }", "{ steps: 0, heap: 0, keyPairs: 0 }", "{}"]
     ],
     "src/internal/serving/replies.ts": [
       ["if (Result.isSuccess(encoded)) this.send(encoded.success, asked, at)", "Result.isSuccess(encoded)", "true"],
@@ -65,6 +73,15 @@ export const excused: ReadonlyArray<Excused> = [
     ]
   }),
   ...of("either is right where both are equal", {
+    "src/internal/wire/packSmall.ts": [
+      [
+        "const pool = free === undefined || free.bytes.length - free.used < reserve + mostBytes ? emptyPool() : free",
+        "free.bytes.length - free.used < reserve + mostBytes",
+        "free.bytes.length - free.used <= reserve + mostBytes"
+      ],
+      ["if (end - offset < 5) return notSmall", "end - offset < 5", "end - offset <= 5"],
+      ["bytes[offset] = value + 0x100", "value + 0x100", "value - 0x100"]
+    ],
     "src/internal/wire/mapKeys.ts": [
       [
         "Math.abs(number) > 2 ** 53 && Math.abs(number) < 2 ** 64 ? BigInt(number) : number",
@@ -83,6 +100,9 @@ export const excused: ReadonlyArray<Excused> = [
     ],
     "src/internal/wire/unpack.ts": [
       ["deepest: depth < maxDepth ? depth : maxDepth,", "depth < maxDepth", "depth <= maxDepth"]
+    ],
+    "src/internal/serving/senders.ts": [
+      ["if (credit > known.credit) {", "credit > known.credit", "credit >= known.credit"]
     ],
     "src/internal/sealing/seal.ts": [
       [
@@ -120,6 +140,100 @@ export const excused: ReadonlyArray<Excused> = [
         "indicesHeap(map.size) + lateIndicesHeap",
         "indicesHeap(map.size) - lateIndicesHeap"
       ]
+    ]
+  }),
+  ...of("what is not done here is done by the way that serves all, which takes time alone", {
+    "src/internal/wire/pack.ts": [
+      ["if (small !== undefined) return small", "small !== undefined", "false"]
+    ],
+    "src/internal/wire/packSmall.ts": [
+      [
+        "const pool = free === undefined || free.bytes.length - free.used < reserve + mostBytes ? emptyPool() : free",
+        "free === undefined || free.bytes.length - free.used < reserve + mostBytes",
+        "true"
+      ],
+      [
+        "const pool = free === undefined || free.bytes.length - free.used < reserve + mostBytes ? emptyPool() : free",
+        "free.bytes.length - free.used < reserve + mostBytes",
+        "free.bytes.length - free.used >= reserve + mostBytes"
+      ],
+      [
+        "const end = write(pool.bytes, start + reserve, start + reserve + mostBytes, value, 0)",
+        "start + reserve",
+        "start - reserve"
+      ],
+      ["const notSmall = -1", "-1", "+1"]
+    ],
+    "src/internal/wire/unpack.ts": [
+      [
+        "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
+        "length <= mostAscii",
+        "true"
+      ],
+      [
+        "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
+        "length <= mostAscii",
+        "false"
+      ],
+      [
+        "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
+        "length <= mostAscii",
+        "length < mostAscii"
+      ],
+      [
+        "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
+        "length <= mostAscii",
+        "length > mostAscii"
+      ],
+      ["for (let i = start; i < position; i++) {", "i < position", "i <= position"],
+      ["for (let i = start; i < position; i++) {", "i++", "i--"],
+      ["if (source[i]! >= 0x80) return undefined", "source[i]! >= 0x80", "true"],
+      [
+        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
+        "position - start > shortText",
+        "true"
+      ],
+      [
+        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
+        "position - start > shortText",
+        "false"
+      ],
+      [
+        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
+        "position - start > shortText",
+        "position - start >= shortText"
+      ],
+      [
+        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
+        "position - start > shortText",
+        "position - start <= shortText"
+      ],
+      [
+        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
+        "position - start",
+        "position + start"
+      ],
+      [
+        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
+        "typeof Buffer === \"function\"",
+        "true"
+      ],
+      [
+        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
+        "typeof Buffer === \"function\"",
+        "false"
+      ],
+      [
+        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
+        "typeof Buffer === \"function\"",
+        "typeof Buffer !== \"function\""
+      ],
+      [
+        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
+        "\"function\"",
+        "\"\""
+      ],
+      ["? Reflect.get(Buffer.prototype, \"latin1Slice\")", "\"latin1Slice\"", "\"\""]
     ]
   }),
   ...of("it saves time alone", {
@@ -259,12 +373,43 @@ export const excused: ReadonlyArray<Excused> = [
     ],
     "src/internal/serving/senders.ts": [
       ["#last = \"\"", "\"\"", "\"Stryker was here!\""],
-      ["this.#challengedAt = new Float64Array(sizes.challengedSenders).fill(-Infinity)", "-Infinity", "+Infinity"]
+      ["this.#challengedAt = new Float64Array(sizes.challengedSenders).fill(-Infinity)", "-Infinity", "+Infinity"],
+      ["#otherAt = -Infinity", "-Infinity", "+Infinity"]
     ]
   }),
   ...of("what is no number comes back as it is, too", {
     "src/internal/wire/pack.ts": [
       ["case \"undefined\":", "case \"undefined\":\n      return value", "case \"undefined\":"]
+    ]
+  }),
+  ...of("it is Node's own default", {
+    "src/internal/sealing/cipher.ts": [
+      [
+        "crypto.createCipheriv(algorithm, new Uint8Array(32), new Uint8Array(12), { authTagLength: tagBytes })",
+        "{ authTagLength: tagBytes }",
+        "{}"
+      ],
+      [
+        "const cipher = Builtin.crypto().createCipheriv(algorithm, this.#key, nonce, { authTagLength: tagBytes })",
+        "{ authTagLength: tagBytes }",
+        "{}"
+      ],
+      [
+        "const decipher = Builtin.crypto().createDecipheriv(algorithm, this.#key, nonce, { authTagLength: tagBytes })",
+        "{ authTagLength: tagBytes }",
+        "{}"
+      ]
+    ]
+  }),
+  ...of("only ciphers that this is none of take it", {
+    "src/internal/sealing/cipher.ts": [
+      ["cipher.setAAD(header, { plaintextLength: datagram.length })", "{ plaintextLength: datagram.length }", "{}"],
+      ["decipher.setAAD(header, { plaintextLength: length })", "{ plaintextLength: length }", "{}"]
+    ]
+  }),
+  ...of("it is undefined either way", {
+    "src/internal/sealing/cipher.ts": [
+      ["} catch {", "{\n      return undefined\n    }", "{}"]
     ]
   }),
   ...of("Node does not read the family", {
