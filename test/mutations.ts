@@ -1272,13 +1272,18 @@ const ofTheTool: ReadonlyArray<Mutation> = [
     "that cancels a call is linked with its request": {
       "wireshark/rpcudp.lua": [["elseif call.cancel == nil and pinfo.visited then", "elseif pinfo.visited then"]]
     },
+    "with a trailer shows how long its caller waits": {
+      "wireshark/rpcudp.lua": [["trailer.trace(16, 8)", "trailer.trace(15, 8)"]]
+    },
     "belongs to nobody else's call": {
       "wireshark/rpcudp.lua": [["caller_port, tostring(peer), peer_port", "caller_port"]]
     },
     "that is malformed is marked with the reason": {
       "wireshark/rpcudp.lua": [
         ["    if seen[key.identity] then return refuse(walk, \"DuplicateKey\") end\n", ""],
-        ["first == 0xe0 and 0xa0 or 0x80", "0x80"]
+        ["first == 0xe0 and 0xa0 or 0x80", "0x80"],
+        ["found == 0 or byte(start) ~= 0x80 + found or position ~= stop", "position ~= stop"],
+        ["is_followed and type == REQUEST and read_trailer", "is_followed and read_trailer"]
       ]
     },
     "of another protocol is left to that": {

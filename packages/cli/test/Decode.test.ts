@@ -23,6 +23,13 @@ const frames: ReadonlyArray<readonly [hex: string, says: object]> = [
     method: "echo",
     args: [{ $bytes: "01" }]
   }],
+  [hex(Codec.encodeRequest(id, "echo", [], { millisLeft: 7, traceparent: new Uint8Array(25) })), {
+    type: "Request",
+    id: ids,
+    method: "echo",
+    args: [],
+    trailer: { millisLeft: 7, traceparent: { $bytes: "00".repeat(25) } }
+  }],
   [hex(Codec.encodeResponse(id, { a: 2n ** 64n - 1n })), {
     type: "Response",
     id: ids,

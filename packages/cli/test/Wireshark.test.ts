@@ -165,6 +165,18 @@ Needs.suite("Wireshark", Tshark.isThere, Needs.tshark)(() => {
         ])
       }))
 
+    it.live("of ours that tells how long it waits is read with that", () =>
+      Effect.gen(function*() {
+        const packets: Array<Packet> = []
+        const server = yield* node(tapped(packets))
+        const { call } = yield* node(Layer.orDie(Transport.layer({ address: "127.0.0.1" })), { propagate: true })
+        yield* call(server.address, "echo", ["Ada"])
+        expect(inShort(packets)[0]).toBe("Request echo [\"Ada\"]; response_in 2")
+        const [row] = Tshark.dissect(packets, ["rpcudp.millis_left"])
+        const millisLeft = Result.getOrThrow(Codec.decodeRequest(packets[0]!.payload)).trailer?.millisLeft
+        expect(row).toEqual({ "rpcudp.millis_left": [String(millisLeft)] })
+      }))
+
     it.live("of a closed network is known for what it is, and no more", () =>
       Effect.gen(function*() {
         const packets: Array<Packet> = []
@@ -222,6 +234,26 @@ Needs.suite("Wireshark", Tshark.isThere, Needs.tshark)(() => {
         "Cancel; No request in this capture",
         "Cancel; No request in this capture"
       ])
+    })
+
+    it("with a trailer shows how long its caller waits, and the trace that it belongs to", () => {
+      const traceparent = Uint8Array.from({ length: 25 }, (_, i) => i)
+      const trailers: ReadonlyArray<Codec.Trailer> = [{ millisLeft: 4_999, traceparent }, { millisLeft: 1 }, {
+        traceparent
+      }]
+      const packets = [
+        ...trailers.map((trailer, i) => out(i, Result.getOrThrow(Codec.encodeRequest(idOf(i), "echo", [1], trailer)))),
+        // The same, where the milliseconds are written as short as can be.
+        out(4, Uint8Array.from([...request(4, "echo", 1), 0x81, 1, 0x7f])),
+        out(5, Uint8Array.from([...request(5, "echo", 1), 0x81, 1, 0xcd, 1, 0]))
+      ]
+      const rows = Tshark.dissect(
+        packets,
+        ["_ws.col.Info", "rpcudp.millis_left", "rpcudp.trace_id", "rpcudp.span_id", "rpcudp.trace_flags"]
+      ).map((row) => Object.values(row).flat())
+      const trace = ["000102030405060708090a0b0c0d0e0f", "1011121314151617", "0x18"]
+      const info = "Request echo [1]"
+      expect(rows).toEqual([[info, "4999", ...trace], [info, "1"], [info, ...trace], [info, "127"], [info, "256"]])
     })
 
     it("belongs to nobody else's call: not to another id, and not to another address", () => {
@@ -457,7 +489,15 @@ const malformedOnes = (seed: number): ReadonlyArray<Uint8Array> => {
     frame(2, "92ac", Buffer.from("UnknownMethod").toString("hex")),
     Codec.encodeChallenge(idOf(1), idOf(2)),
     Codec.encodeProof(idOf(1)),
-    Codec.encodeCancel(idOf(1))
+    Codec.encodeCancel(idOf(1)),
+    // Often enough that each byte of a trailer is changed.
+    ...Array.from({ length: 40 }, (_, i) =>
+      frame(
+        0,
+        "92a16190",
+        ["8201cd010002c419", "8101ce00000001", "8102c419", "81017f"][i % 4]!,
+        i % 4 % 2 === 0 ? "07".repeat(25) : ""
+      ))
   ].filter((datagram) => datagram.length < 400)
   const damaged = Array.from({ length: 4000 }, () => {
     const datagram = Uint8Array.from(whole[random.below(whole.length)]!)
@@ -503,6 +543,16 @@ const malformedOnes = (seed: number): ReadonlyArray<Uint8Array> => {
     frame(1, "c70cff00000000000007dbba821801"),
     frame(1, "d7fff0000000", "00000000"),
     frame(1, "d40100"),
+    // Trailers: too many, too few, in another order, of another width, behind another frame, and what is cut short.
+    ...["8201 07", "8202c419", "81 02c418", "83 01 07 02c0 03 00", "80", "8101cf0000000000000007", "8101d007", "8101"]
+      .map((
+        hex
+      ) => frame(0, `92a16190${hex.replaceAll(" ", "")}`)),
+    frame(0, "92a16190", "81", `02c419${"07".repeat(25)}`, "0107"),
+    frame(0, "92a16190", "82", `02c419${"07".repeat(25)}`, "0107"),
+    frame(0, "92a16190", "81", `02c419${"07".repeat(24)}`),
+    frame(0, "9190", "810107"),
+    frame(1, "00", "810107"),
     // Shapes.
     ...["90", "9200", "93a16190c0", "92a16100", "920090", "c0"].flatMap((hex) => [frame(0, hex), frame(2, hex)]),
     frame(2, "92a844656665637400", "c0"),

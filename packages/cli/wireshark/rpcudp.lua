@@ -1,6 +1,6 @@
 -- Wireshark's view of RPC over UDP, as Python's rpcudp and effect-rpcudp speak it. It needs Wireshark or tshark 4.0 or later.
 --
---     request   0x00  id[20]     msgpack([method, args])
+--     request   0x00  id[20]     msgpack([method, args])  [msgpack({1: milliseconds, 2: trace[25]}), or one of the two]
 --     response  0x01  id[20]     msgpack(value)
 --     failure   0x02  id[20]     msgpack([kind, detail])
 --     challenge 0x03  id[20]     msgpack(token: 20 bytes)
@@ -31,6 +31,9 @@ local LONGEST = HEADER + 8192
 local SEAL = 1 + 1 + 12 + 6 + 6
 local TAG = 16
 
+-- W3C's trace context: the trace's id, that of the caller's span, flags.
+local TRACE = 16 + 8 + 1
+
 -- How deep containers may nest. A scalar has depth 0.
 local DEEPEST = 32
 
@@ -44,6 +47,12 @@ local fields = {
   method = ProtoField.string("rpcudp.method", "Method"),
   kind = ProtoField.string("rpcudp.kind", "Kind"),
   token = ProtoField.bytes("rpcudp.token", "Token"),
+  -- What may follow the body of a request.
+  trailer = ProtoField.none("rpcudp.trailer", "Trailer"),
+  millis_left = ProtoField.uint32("rpcudp.millis_left", "The caller waits, in milliseconds"),
+  trace_id = ProtoField.bytes("rpcudp.trace_id", "Trace id"),
+  span_id = ProtoField.bytes("rpcudp.span_id", "Id of the caller's span"),
+  trace_flags = ProtoField.uint8("rpcudp.trace_flags", "Trace flags", base.HEX),
   -- What is linked.
   request = ProtoField.framenum("rpcudp.request_in", "Request in", base.NONE, frametype.REQUEST),
   response = ProtoField.framenum("rpcudp.response_in", "Answer in", base.NONE, frametype.RESPONSE),
@@ -388,7 +397,46 @@ local shapes = {
   [CANCEL] = function(body) return body.kind == "nil" end
 }
 
--- Reads the body of a frame, showing it in `tree` unless that is nil. Returns it, or nil and the walk that says why not.
+-- By the token of an integer: how many bytes follow it.
+local WIDTHS = { [0xcc] = 1, [0xcd] = 2, [0xce] = 4 }
+
+-- What fills the frame from `start`: a trailer's { millis, trace }, or nil if it is none.
+local function read_trailer(buffer, start)
+  local stop = buffer:len()
+  local function byte(position)
+    return position < stop and buffer(position, 1):uint() or -1
+  end
+  local position, found, trailer = start + 1, 0, {}
+  if byte(position) == 1 then
+    local token = byte(position + 1)
+    -- A small integer is its own token.
+    local small = token >= 0 and token < 0x80
+    local width = small and 0 or WIDTHS[token]
+    if width == nil or position + 2 + width > stop then return nil end
+    trailer.millis = small and buffer(position + 1, 1) or buffer(position + 2, width)
+    position, found = position + 2 + width, found + 1
+  end
+  if byte(position) == 2 and byte(position + 1) == 0xc4 and byte(position + 2) == TRACE then
+    position, found = position + 3 + TRACE, found + 1
+    if position > stop then return nil end
+    trailer.trace = buffer(position - TRACE, TRACE)
+  end
+  if found == 0 or byte(start) ~= 0x80 + found or position ~= stop then return nil end
+  return trailer
+end
+
+local function show_trailer(buffer, start, trailer, tree)
+  local item = tree:add(fields.trailer, buffer(start))
+  if trailer.millis ~= nil then item:add(fields.millis_left, trailer.millis) end
+  if trailer.trace ~= nil then
+    item:add(fields.trace_id, trailer.trace(0, 16))
+    item:add(fields.span_id, trailer.trace(16, 8))
+    item:add(fields.trace_flags, trailer.trace(24, 1))
+  end
+end
+
+-- Reads the body of a frame, and what may follow it, showing them in `tree` unless that is nil. Returns the body, or nil and the
+-- walk that says why not.
 local function read_body(buffer, type, tree, label)
   local walk = {
     buffer = buffer,
@@ -398,11 +446,15 @@ local function read_body(buffer, type, tree, label)
     cut = buffer:reported_len() > buffer:len()
   }
   local body = read(walk, tree, label, 0)
-  if walk.refusal == nil and walk.position ~= walk.stop then
-    refuse(walk, "TrailingBytes")
+  local is_followed = walk.refusal == nil and walk.position ~= walk.stop
+  local trailer = is_followed and type == REQUEST and read_trailer(buffer, walk.position) or nil
+  if is_followed and trailer == nil then
+    refuse(walk, walk.cut and "Truncated" or "TrailingBytes")
   elseif walk.refusal == nil and not shapes[type](body) then
     walk.position = HEADER
     refuse(walk, "Shape")
+  elseif trailer ~= nil and tree ~= nil then
+    show_trailer(buffer, walk.position, trailer, tree)
   end
   if walk.refusal ~= nil then return nil, walk end
   return body, walk
