@@ -808,13 +808,14 @@ const ofTheWire: ReadonlyArray<Mutation> = [
         ["if (length < 32)", "if (length <= 32)"],
         ["if (value < 0x80)", "if (value <= 0x80)"],
         ["if (value < 0x100)", "if (value <= 0x100)"],
-        ["if (value < 0x1_0000)", "if (value <= 0x1_0000)"]
+        ["value >> 8", "value >> 7"]
       ]
     },
     "is none of these": {
       "internal/wire/packSmall": [
         ["if (code >= 0x80)", "if (code > 0x80)"],
         ["value < -32", "value < -33"],
+        ["value > 0xffff", "value > 0x1_0000"],
         ["items.length > mostItems", "items.length > mostItems + 1"],
         [" || depth === mostDepth", ""],
         [" || length + 2 > end - offset", ""]

@@ -19,7 +19,7 @@ const byMsgpackr = (value: unknown): string => {
 
 const Text = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 127 })))
 
-const Integer = Schema.Int.check(Schema.isBetween({ minimum: -32, maximum: 0xffff_ffff }))
+const Integer = Schema.Int.check(Schema.isBetween({ minimum: -32, maximum: 0x1_0000 }))
 
 const Small: Schema.Codec<unknown> = Schema.Union([
   Schema.Null,
@@ -46,7 +46,7 @@ describe("a small value", () => {
   }, { arbitrary: { runs: 1000 } })
 
   it("is written as msgpackr writes it where a head changes", () => {
-    const integers = [-32, -1, -0, 0, 127, 128, 255, 256, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]
+    const integers = [-32, -1, -0, 0, 127, 128, 255, 256, 0xffff]
     const texts = [0, 1, 31, 32, 64].map((length) => "~".repeat(length))
     const arrays = [0, 1, 15].map((length) => Array.from({ length }, () => null))
     for (const value of [...integers, ...texts, ...arrays, true, false, null, undefined]) {
@@ -64,6 +64,7 @@ describe("a small value", () => {
     expect(packSmall(nested(4), reserve)).toBeDefined()
     const others = [
       -33,
+      2 ** 16,
       2 ** 32,
       1.5,
       Number.NaN,
