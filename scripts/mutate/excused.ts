@@ -79,7 +79,7 @@ export const excused: ReadonlyArray<Excused> = [
         "free.bytes.length - free.used < reserve + mostBytes",
         "free.bytes.length - free.used <= reserve + mostBytes"
       ],
-      ["if (end - offset < 5) return notSmall", "end - offset < 5", "end - offset <= 5"],
+      ["if (end - offset < 3) return notSmall", "end - offset < 3", "end - offset <= 3"],
       ["bytes[offset] = value + 0x100", "value + 0x100", "value - 0x100"]
     ],
     "src/internal/wire/mapKeys.ts": [

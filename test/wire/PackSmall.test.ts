@@ -74,7 +74,7 @@ describe("a small value", () => {
       "\ud800",
       Array.from({ length: 16 }, () => 1),
       Array.from({ length: 8 }, () => "x".repeat(64)),
-      Array.from({ length: 15 }, () => Array.from({ length: 15 }, () => 2 ** 31)),
+      Array.from({ length: 15 }, () => Array.from({ length: 15 }, () => 0xffff)),
       nested(5),
       {},
       new Map(),
