@@ -1,0 +1,160 @@
+/** Who gets a place, decided step by step: no network and no clock, only what is told and what is wanted. */
+import { describe, expect, it } from "@effect/vitest"
+import { Contact } from "../src/Contact.ts"
+import type { Output, Ping } from "../src/core/Admission.ts"
+import { Admission } from "../src/core/Admission.ts"
+import { RoutingTable } from "../src/core/RoutingTable.ts"
+import { Id } from "../src/index.ts"
+import { inet } from "./nodes.ts"
+
+const self = Id.ofKey("self")
+
+const contact = (name: string, address: string) => new Contact(Id.ofKey(name), inet(address))
+
+const make = () => {
+  const table = new RoutingTable({ self, k: 2, bits: 1, staleAfter: 2 }, 0)
+  const admission = new Admission({ self, table, address: "10.0.0.1:1", questionAfter: 1_000 })
+  const outputs = () => {
+    const all: Array<Output> = []
+    for (let output = admission.poll(); output !== undefined; output = admission.poll()) all.push(output)
+    return all
+  }
+  /** All pings that are wanted now. */
+  const pings = (): ReadonlyArray<Ping> => outputs().flatMap((output) => output._tag === "Ping" ? [output.ping] : [])
+  /** What became known since it was last asked. */
+  const told = () =>
+    outputs().flatMap((output) => {
+      if (output._tag === "Ping") return [`ping ${output.ping.contact.name}`]
+      return output._tag === "Event" ? [output.event._tag] : [`placed ${output.contact.name}`]
+    })
+  const place = (contact: Contact) => {
+    admission.place(contact, 0)
+    outputs()
+  }
+  return { admission, pings, place, table, told }
+}
+
+const [a, b] = [contact("a", "10.0.0.2:1"), contact("b", "10.0.0.3:1")] as const
+
+describe("a contact that is not known", () => {
+  it("has a place once it answers with its id, and not before", () => {
+    const { admission, pings, table, told } = make()
+    admission.heard(a, 1)
+    const [ping] = pings()
+    expect(table.contacts).toStrictEqual([])
+    admission.answered(ping!, a.id, 2)
+    expect(table.contacts).toStrictEqual([a])
+    expect(told()).toStrictEqual(["ContactAdded", "placed 10.0.0.2:1"])
+  })
+
+  it("has none if it answers with another id; an address that answers as this node is not called again", () => {
+    const { admission, pings, table } = make()
+    for (const id of [b.id, self]) {
+      expect(admission.isOther(a)).toBe(true)
+      admission.named(a)
+      admission.answered(pings()[0]!, id, 1)
+    }
+    expect(table.contacts).toStrictEqual([])
+    expect(admission.isOther(a)).toBe(false)
+    expect(admission.isOther(contact("a", "10.0.0.1:1"))).toBe(false)
+  })
+
+  it("is pinged once more when it is silent, and not when the answer is none", () => {
+    const { admission, pings, told } = make()
+    admission.heard(a, 1)
+    const [ping] = pings()
+    admission.unanswered(ping!, { isSilent: true }, 2)
+    expect(told()).toStrictEqual(["CallLost", "ping 10.0.0.2:1"])
+    admission.unanswered(ping!, { isSilent: true }, 3)
+    expect(told()).toStrictEqual(["CallLost"])
+    // Its slot is free again.
+    admission.heard(a, 4)
+    admission.unanswered(pings()[0]!, { isSilent: false }, 5)
+    expect(told()).toStrictEqual(["CallLost"])
+    admission.heard(a, 6)
+    expect(pings()).toHaveLength(1)
+  })
+
+  it("waits for a slot, and has it when a ping is over", () => {
+    const { admission, pings } = make()
+    for (let port = 1; port <= 20; port++) admission.heard(contact(`many ${port}`, `10.0.0.9:${port}`), 1)
+    const first = pings()
+    expect(first).toHaveLength(16)
+    admission.unanswered(first[0]!, { isSilent: false }, 2)
+    expect(pings().map(({ contact }) => contact.name)).toStrictEqual(["10.0.0.9:17"])
+    admission.answered(first[1]!, b.id, 2)
+    expect(pings().map(({ contact }) => contact.name)).toStrictEqual(["10.0.0.9:18"])
+  })
+})
+
+describe("a contact whose id somebody else has", () => {
+  const other = new Contact(a.id, inet("10.0.0.4:1"))
+
+  it("is asked itself, once in five minutes, and keeps its place if it answers", () => {
+    const { admission, pings, place, table } = make()
+    place(a)
+    admission.heard(other, 1_000_000)
+    const [ping] = pings()
+    expect(ping).toMatchObject({ contact: a, purpose: "question" })
+    admission.answered(ping!, a.id, 1_000_001)
+    admission.heard(other, 1_299_999)
+    expect(pings()).toStrictEqual([])
+    admission.heard(other, 1_300_000)
+    expect(pings()).toHaveLength(1)
+    expect(table.contacts).toStrictEqual([a])
+  })
+
+  it("loses its place if another id answers at its address", () => {
+    const { admission, pings, place, table, told } = make()
+    place(a)
+    admission.heard(other, 1_000_000)
+    admission.answered(pings()[0]!, b.id, 1_000_001)
+    expect(table.contacts).toStrictEqual([])
+    expect(told()).toStrictEqual(["ContactRemoved"])
+  })
+
+  it("loses it to the other if it has gone silent and the other answers", () => {
+    const { admission, pings, place, table, told } = make()
+    place(a)
+    for (let i = 0; i < 2; i++) admission.lost(a, "store", 1)
+    expect(told()).toStrictEqual(["CallLost", "CallLost"])
+    admission.heard(other, 2)
+    const [ping] = pings()
+    expect(ping).toMatchObject({ contact: other, purpose: "place", replaces: a })
+    admission.answered(ping!, a.id, 3)
+    expect(table.contacts).toStrictEqual([other])
+    expect(told()).toStrictEqual(["ContactRemoved", "ContactAdded", "placed 10.0.0.4:1"])
+  })
+
+  it("keeps it if it was heard from before the other answered", () => {
+    const { admission, pings, place, table } = make()
+    place(a)
+    for (let i = 0; i < 2; i++) admission.lost(a, "store", 1)
+    admission.heard(other, 2)
+    const [ping] = pings()
+    admission.heard(a, 3)
+    admission.answered(ping!, a.id, 4)
+    expect(table.contacts).toStrictEqual([a])
+  })
+})
+
+it("the silence of a contact that is asked counts for each ping, so the one that waits has its place and is asked", () => {
+  const { admission, pings, place, table, told } = make()
+  // A far bucket of two, in which a third waits.
+  const far = Array.from({ length: 40 }, (_, i) => contact(`far ${i}`, `10.0.1.${i + 1}:1`))
+    .filter(({ id }) => Id.sharedBits(self, id) === 0)
+  const [first, second, third] = far as [Contact, Contact, Contact]
+  // So the bucket of all splits.
+  const near = new Contact(Id.withPrefix(self, 1, Id.ofKey("near")), inet("10.0.2.1:1"))
+  for (const one of [first, second, near]) place(one)
+  admission.heard(third, 2_000_000)
+  const [ping] = pings()
+  expect(ping).toMatchObject({ contact: first, purpose: "question" })
+  admission.unanswered(ping!, { isSilent: true }, 2_000_001)
+  expect(table.contacts).toContain(first)
+  expect(told()).toStrictEqual(["CallLost", `ping ${first.name}`])
+  admission.unanswered(ping!, { isSilent: true }, 2_000_002)
+  expect(table.contacts).not.toContain(first)
+  expect(table.contacts).toContain(third)
+  expect(told()).toStrictEqual(["CallLost", "ContactRemoved", "ContactAdded", `ping ${third.name}`])
+})
