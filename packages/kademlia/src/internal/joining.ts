@@ -1,16 +1,11 @@
-/** How a node comes into a network: by way of nodes that it is told of, and again when it knows too few that answer. */
+/** How a node comes into a network: by way of nodes that it is told of, and again when `Rejoining` says so. */
 import { Effect } from "effect"
 import { NetAddress } from "effect/net"
 import { Contact } from "../Contact.ts"
+import { Rejoining } from "../core/Rejoining.ts"
 import type { Contacts } from "./contacts.ts"
 import type { NodeContext } from "./context.ts"
 import type { Lookups } from "./lookups.ts"
-
-// With so few contacts that answer, or k of them if that is less, a node may be cut off from the others.
-const fewContacts = 10
-
-// A network may be that small. A node asks again after this many milliseconds at the latest.
-const longestPause = 300_000
 
 // One lost datagram must not keep a node out.
 const tries = 3
@@ -19,14 +14,14 @@ export class Joining {
   readonly #node: NodeContext
   readonly #contacts: Contacts
   readonly #lookups: Lookups
+  readonly #rejoining: Rejoining
   #seeds: ReadonlyArray<NetAddress.InetAddress> = []
-  #pause = 0
-  #notBefore = -Infinity
 
   constructor(node: NodeContext, contacts: Contacts, lookups: Lookups) {
     this.#node = node
     this.#contacts = contacts
     this.#lookups = lookups
+    this.#rejoining = new Rejoining(node.settings.k)
   }
 
   /** Joins by way of the nodes at these addresses. Returns how many were there; none if they led nowhere. */
@@ -39,17 +34,12 @@ export class Joining {
 
   /** Joins again if few contacts answer: soon, and the longer it brings nobody new the more seldom. */
   rejoin(): Effect.Effect<void> {
-    const { now, settings: { k } } = this.#node
+    const { now } = this.#node
     return Effect.gen({ self: this }, function*() {
       const before = this.#live
-      if (this.#seeds.length === 0 || before >= Math.min(fewContacts, k)) {
-        this.#pause = 0
-        return
-      }
-      if (now() < this.#notBefore) return
+      if (this.#seeds.length === 0 || !this.#rejoining.isDue(before, now())) return
       yield* this.#join()
-      this.#pause = this.#live > before ? 0 : Math.min(longestPause, 2 * this.#pause + 60_000)
-      this.#notBefore = now() + this.#pause
+      this.#rejoining.tried(before, this.#live, now())
     })
   }
 
