@@ -1293,6 +1293,62 @@ const ofTheTool: ReadonlyArray<Mutation> = [
   })
 ]
 
+/** Of the package's core. */
+const ofKademlia: ReadonlyArray<Mutation> = ([
+  [
+    "Admission",
+    "has none if it answers with another id; an address",
+    "else if (id === contact.id && this.#yields",
+    "else if (this.#yields"
+  ],
+  ["Admission", "is pinged once more when it is silent", "isSilent && silent < tries", "isSilent && silent <= tries"],
+  ["Admission", "is pinged once more when it is silent", "isSilent && silent < tries", "silent < tries"],
+  [
+    "Admission",
+    "waits for a slot, and has it when a ping is over",
+    "    if (next !== undefined) this.#outputs.push({ _tag: \"Ping\", ping: next })\n",
+    ""
+  ],
+  [
+    "Admission",
+    "is asked itself, once in five minutes",
+    "const questionPause = 300_000",
+    "const questionPause = 299_000"
+  ],
+  [
+    "Admission",
+    "loses its place if another id answers",
+    "if (id !== contact.id) this.#remove(contact, table.evict(contact.id), now)\n      else ",
+    ""
+  ],
+  [
+    "Admission",
+    "keeps it if it was heard from before",
+    "entry?.contact === contact && table.isStale(entry)",
+    "entry?.contact === contact"
+  ],
+  [
+    "Admission",
+    "the silence of a contact that is asked counts",
+    "this.#failed(contact, tries, now)",
+    "this.#failed(contact, 1, now)"
+  ],
+  ["Rejoining", "ten contacts that answer are enough", "Math.min(fewContacts, k)", "fewContacts"],
+  ["Rejoining", "in vain, it is tried after one minute", "Math.min(longestPause, ", "Math.max(0, "],
+  ["Rejoining", "what brought somebody is tried again at once", "after > before ? 0 : ", ""],
+  [
+    "Rejoining",
+    "the pauses begin anew after there were enough",
+    "    this.#pause = 0\n    return false",
+    "    return false"
+  ]
+] as const).map(([room, name, find, replace]) => ({
+  file: `packages/kademlia/src/core/${room}.ts`,
+  find,
+  replace,
+  test: { file: `packages/kademlia/test/${room}.test.ts`, name }
+}))
+
 export const mutations: ReadonlyArray<Mutation> = [
   ...ofCalling,
   ...ofServing,
@@ -1304,5 +1360,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofNats,
   ...ofSimulation,
   ...ofTheTool,
+  ...ofKademlia,
   ...ofAllSeeds
 ]
