@@ -83,7 +83,8 @@ const inShort = (packets: ReadonlyArray<Packet>, ...options: ReadonlyArray<strin
   Tshark.dissect(packets, ["_ws.col.Info", ...links, "_ws.expert.message"], ...options).map((row) => {
     const { "_ws.col.Info": info = [], "_ws.expert.message": experts = [] } = row
     const linked = links.flatMap((link) => (row[link] ?? []).map((frame) => `${link.slice("rpcudp.".length)} ${frame}`))
-    return [...info, ...linked, ...experts].join("; ")
+    // Some of the ports that the system gives are those of traceroute, too.
+    return [...info, ...linked, ...experts.filter((message) => !message.startsWith("Possible traceroute"))].join("; ")
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
