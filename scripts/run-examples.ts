@@ -52,6 +52,37 @@ const examples: ReadonlyArray<Example> = [
     ]
   },
   {
+    file: "examples/holepunch.ts",
+    prints: [
+      /^Ada's NAT by Bob's, .+$/,
+      /^ +EI\/EI .+ APD\/APD$/,
+      "EI/EI   +       +       +       *       *       *       *       *       *",
+      "EI/AD   +       +       +       *       *       *       *       *       *",
+      "EI/APD  +       +       +       .       .       .       .       .       .",
+      "AD/EI   *       *       .       *       *       .       *       *       .",
+      "AD/AD   *       *       .       *       .       .       *       .       .",
+      "AD/APD  *       *       .       .       .       .       .       .       .",
+      "APD/EI  *       *       .       *       *       .       .       .       .",
+      "APD/AD  *       *       .       *       .       .       .       .       .",
+      "APD/APD *       *       .       .       .       .       .       .       .",
+      "a way: 9 of 9 that RFC 5128 expects (+), 33 of 72 that it does not (*)",
+      "behind one NAT with hairpinning: a way",
+      "behind one NAT without hairpinning: no way"
+    ]
+  },
+  {
+    file: "examples/holepunch.ts",
+    args: ["--real"],
+    prints: [
+      "the same through NATs of Linux's",
+      /^ +EI\/EI .+ APD\/APD$/,
+      "EI/EI   +",
+      "EI/AD   +       +",
+      "EI/APD  +       +       +",
+      "APD/APD *       *       .       ."
+    ]
+  },
+  {
     file: "packages/kademlia/examples/loopback.ts",
     prints: ["9 nodes took the value", /^Hello, after [01] hops?$/, "no such key"]
   },
