@@ -1090,6 +1090,20 @@ const ofNats: ReadonlyArray<Mutation> = breaks("testing/Nat", {
   }
 })
 
+const ofTestTime: ReadonlyArray<Mutation> = breaks("testing/whileTimePasses", {
+  "time goes from sleep to sleep, and stands still when the effect has ended": {
+    "testing/whileTimePasses": [
+      ["Effect.raceFirst(Fiber.await(fiber), TestClock.adjust(atMost))", "TestClock.adjust(atMost)"]
+    ]
+  },
+  "an effect that takes some turns before it sleeps, and between its sleeps, loses no time": {
+    "testing/whileTimePasses": [["    yield* untilSleeping\n", ""]]
+  },
+  "what does not end is interrupted at the bound, and a defect": {
+    "testing/whileTimePasses": [["    yield* Fiber.interrupt(fiber)\n", ""]]
+  }
+})
+
 const ofSimulation: ReadonlyArray<Mutation> = breaks("testing/SimulatedNetwork", {
   "sockets of one host share its bandwidth to another, and what is longer than the queue goes when nothing waits": {
     "testing/SimulatedNetwork": [
@@ -1358,6 +1372,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofTheWire,
   ...ofSockets,
   ...ofNats,
+  ...ofTestTime,
   ...ofSimulation,
   ...ofTheTool,
   ...ofKademlia,

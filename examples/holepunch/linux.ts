@@ -56,6 +56,8 @@ export const contain = Effect.fnUntraced(function*(...command: ReadonlyArray<str
 /** Comes back once the process is gone that contains this one. */
 export const orphaned = Effect.callback<void>((resume) => {
   process.stdin.resume().once("close", () => resume(Effect.void))
+  // What is read keeps a process.
+  return Effect.sync(() => process.stdin.destroy())
 })
 
 /** Hosts, NATs and the cables between them. */

@@ -9,7 +9,6 @@ const now = Clock.currentTimeMillis
 const seconds = (count: number) => Array.from({ length: count }, (_, i) => 1000 * (i + 1))
 
 describe("whileTimePasses", () => {
-  // broken by `TestClock.adjust(atMost)` alone for the race: then an hour has passed
   it.effect("time goes from sleep to sleep, and stands still when the effect has ended", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("7 millis")
@@ -26,7 +25,6 @@ describe("whileTimePasses", () => {
       yield* Fiber.interrupt(ticking)
     }))
 
-  // broken by leaving out `yield* untilSleeping`: then the hour passes before it sleeps
   it.effect("an effect that takes some turns before it sleeps, and between its sleeps, loses no time", () =>
     Effect.gen(function*() {
       const turns = Effect.forEach(seconds(50), () => Effect.yieldNow, { discard: true })
@@ -53,7 +51,6 @@ describe("whileTimePasses", () => {
       expect([Protocol.isNoResponse(error), yield* now]).toStrictEqual([true, 5000])
     }).pipe(Effect.provide(SimulatedNetwork.layer(SimulatedNetwork.mobile))))
 
-  // broken by leaving out `yield* Fiber.interrupt(fiber)`
   it.effect("what does not end is interrupted at the bound, and a defect", () =>
     Effect.gen(function*() {
       const interrupted = yield* Deferred.make<void>()
