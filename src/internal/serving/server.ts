@@ -65,12 +65,8 @@ interface Parts {
 }
 
 export const make = (wire: Wire, options: Options): Server => {
-  const groups = new Groups({
-    context: wire.context,
-    metrics: wire.metrics,
-    gracePeriod: options.gracePeriod,
-    remoteSpans: options.remoteSpans
-  })
+  const { gracePeriod, remoteSpans } = options
+  const groups = new Groups({ context: wire.context, metrics: wire.metrics, gracePeriod, remoteSpans })
   let parts: Parts | undefined
   return {
     serve: (...implementations) =>
