@@ -3,42 +3,23 @@
  * clients that call them, a worker that is killed, and the metrics of all in one.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Console, Context, Effect, Layer, Option, Queue, Schedule, Schema, Stream } from "effect"
+import { Console, Context, Effect, Layer, Queue, Schedule } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
-import { NetAddress } from "effect/net"
-import { ChildProcess, type ChildProcessSpawner } from "effect/process"
+import { ChildProcess } from "effect/process"
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
+import { supervise, type Worker } from "./all-cores/supervisor.ts"
 import { Tally, Watched } from "./all-cores/Tally.ts"
 
 const address = "127.0.0.1"
 
-class WorkerFailed extends Schema.TaggedError<WorkerFailed>()("WorkerFailed", { message: Schema.String }) {}
-
-interface Worker {
-  readonly process: ChildProcessSpawner.ChildProcessHandle
-  /** Where it tells what it has counted. */
-  readonly own: NetAddress.InetAddress
-}
-
-/** Keeps so many workers running. Each that serves is offered to the queue: at first, and whenever one took another's place. */
-const supervise = Effect.fn("supervise")(function*(port: number, count: number, serving: Queue.Queue<Worker>) {
-  const worker = Effect.scoped(Effect.gen(function*() {
-    const process = yield* ChildProcess.make(globalThis.process.execPath, [workerFile, String(port)], {
-      stdin: "ignore",
-      stderr: "inherit",
-      detached: false,
-      forceKillAfter: "10 seconds"
-    })
-    const line = yield* process.stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.runHead)
-    if (Option.isNone(line)) return yield* new WorkerFailed({ message: "a worker ended before it served" })
-    yield* Queue.offer(serving, { process, own: NetAddress.inetAddressFromStringUnsafe(line.value) })
-    yield* Effect.exit(process.exitCode)
-  }))
-  // A worker that ends is started again at once; one that does not even start, later and later.
-  const restarted = worker.pipe(Effect.retry(Schedule.exponential("100 millis")), Effect.forever)
-  yield* Effect.forkScoped(Effect.all(Array.from({ length: count }, () => restarted), { concurrency: "unbounded" }))
-})
+const workerOf = (port: number) =>
+  ChildProcess.make(process.execPath, [workerFile, String(port)], {
+    stdin: "ignore",
+    stderr: "inherit",
+    detached: false,
+    forceKillAfter: "10 seconds"
+  })
 
 const workerFile = fileURLToPath(new URL("all-cores/worker.ts", import.meta.url))
 
@@ -81,7 +62,7 @@ const program = Effect.gen(function*() {
   const port = yield* free
   const count = Math.max(2, availableParallelism())
   const serving = yield* Queue.unbounded<Worker>()
-  yield* supervise(port, count, serving)
+  yield* supervise(workerOf(port), count, serving)
   const workers = yield* Queue.takeN(serving, count)
   yield* Console.log(`${count} workers serve ${address}:${port}`)
 
