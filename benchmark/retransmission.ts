@@ -33,7 +33,7 @@ const node = (address: string, options?: Protocol.Options) =>
 const retransmissions = Effect.map(
   Metric.snapshot,
   (metrics) =>
-    metrics.flatMap((of) => of.type === "Counter" && of.id === "rpcudp_retransmissions" ? [of] : [])
+    metrics.flatMap((of) => of.type === "Counter" && of.id === "rpcudp_retransmissions_total" ? [of] : [])
       .reduce((sum, { state }) => sum + Number(state.count), 0)
 )
 

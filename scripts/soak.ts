@@ -121,8 +121,8 @@ const progress = ({ clients, seconds, server }: Sample): string =>
     n(verdictsOf(clients, "right"))
   }, ` +
   `unanswered ${n(verdictsOf(clients, "unanswered"))}, overloaded ${n(verdictsOf(clients, "overloaded"))}, ` +
-  `wrong ${n(verdictsOf(clients, "wrong"))}; server: requests ${n(sum(server.counters["rpcudp_requests"]))}, ` +
-  `dropped ${n(sum(server.counters["rpcudp_datagrams_dropped"]))}, running ${
+  `wrong ${n(verdictsOf(clients, "wrong"))}; server: requests ${n(sum(server.counters["rpcudp_requests_total"]))}, ` +
+  `dropped ${n(sum(server.counters["rpcudp_datagrams_dropped_total"]))}, running ${
     n(server.gauges["rpcudp_requests_in_flight"] ?? 0)
   }, heap ${server.heapMiB.toFixed(1)} MiB, rss ${server.rssMiB.toFixed(0)} MiB`
 
@@ -224,8 +224,8 @@ const laws: ReadonlyArray<readonly [law: string, holds: boolean, found: string]>
   ["each ends by its deadline, or what a busy machine adds", own["late"] === 0, `${n(own["late"] ?? 0)} late`],
   [
     "the metrics count each call",
-    sum(ofClients.counters["rpcudp_calls"]) === own["started"],
-    `${n(sum(ofClients.counters["rpcudp_calls"]))} counted`
+    sum(ofClients.counters["rpcudp_calls_total"]) === own["started"],
+    `${n(sum(ofClients.counters["rpcudp_calls_total"]))} counted`
   ],
   [
     `floods cost at most ${100 * maxStarved}% of the calls`,
@@ -234,9 +234,9 @@ const laws: ReadonlyArray<readonly [law: string, holds: boolean, found: string]>
   ],
   [
     "no handler dies but those that should",
-    (ofServer.counters["rpcudp_requests"]?.["defect"] ?? 0) === ofServer.own["handlers that died"],
+    (ofServer.counters["rpcudp_requests_total"]?.["defect"] ?? 0) === ofServer.own["handlers that died"],
     `${n(ofServer.own["handlers that died"] ?? 0)} should, ${
-      n(ofServer.counters["rpcudp_requests"]?.["defect"] ?? 0)
+      n(ofServer.counters["rpcudp_requests_total"]?.["defect"] ?? 0)
     } did`
   ],
   ["nothing else is logged as an error", unexpectedLogs.length === 0, unexpectedLogs.join("; ") || "nothing"],

@@ -61,7 +61,8 @@ const metrics = Effect.map(Metric.snapshot, (snapshots) => {
   const counters: Record<string, Record<string, number>> = {}
   const gauges: Record<string, number> = {}
   for (const { attributes, id, state, type } of snapshots) {
-    const label = Object.values(attributes ?? {}).join()
+    const { unit: _, ...labels } = { ...attributes }
+    const label = Object.values(labels).join()
     if (type === "Counter") (counters[id] ??= {})[label] = Number(state.count)
     if (type === "Gauge") gauges[label === "" ? id : `${id} ${label}`] = Number(state.value)
   }

@@ -47,7 +47,8 @@ const { address, call } = await runtime.runPromise(Protocol.Protocol)
 const metrics = (wanted: "Gauge" | "Counter"): Record<string, number> => {
   const found: Record<string, number> = {}
   for (const { attributes, id, state, type } of runtime.runSync(Metric.snapshot)) {
-    const name = [id.replace("rpcudp_", ""), ...Object.values(attributes ?? {})].join(" ")
+    const { unit: _, ...labels } = { ...attributes }
+    const name = [id.replace(/^rpcudp_|_total$/g, ""), ...Object.values(labels)].join(" ")
     if (type === "Gauge" && wanted === type) found[name] = Number(state.value)
     if (type === "Counter" && wanted === type) found[name] = Number(state.count)
   }
