@@ -1,7 +1,31 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import type { TestSpecification } from "vitest/node"
+import { BaseSequencer } from "vitest/node"
 
 const src = fileURLToPath(new URL("src/", import.meta.url))
+
+/** What takes longest begins first: else one core would be left with it at the end. */
+const longest = [
+  "laws/Laws.test.ts",
+  "laws/Hostile.test.ts",
+  "kademlia/test/Commands.test.ts",
+  "fuzz/Fuzzing.test.ts",
+  "kademlia/test/Map.test.ts",
+  "cli/test/Call.test.ts",
+  "support/Watchdog.test.ts"
+]
+
+const placeOf = ({ moduleId }: TestSpecification): number => {
+  const place = longest.findIndex((file) => moduleId.endsWith(file))
+  return place === -1 ? longest.length : place
+}
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    return (await super.sort(files)).toSorted((a, b) => placeOf(a) - placeOf(b))
+  }
+}
 
 export default defineConfig({
   resolve: {
@@ -15,6 +39,7 @@ export default defineConfig({
   test: {
     // All cores: by default one is left to an editor, and of two that is half.
     maxWorkers: "100%",
+    sequence: { sequencer: LongestFirst },
     // Nothing here waits for time to pass: these bound only what hangs, on a machine however busy.
     testTimeout: 60_000,
     hookTimeout: 60_000,

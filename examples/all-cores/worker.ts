@@ -28,7 +28,9 @@ const WatchedLive = Watched.toLayer(Effect.gen(function*() {
     (snapshots) =>
       Object.fromEntries(
         snapshots.flatMap(({ attributes, id, state, type }) =>
-          id === "rpcudp_requests_total" && type === "Counter" ? [[String(attributes?.["outcome"]), Number(state.count)]] : []
+          id === "rpcudp_requests_total" && type === "Counter"
+            ? [[String(attributes?.["outcome"]), Number(state.count)]]
+            : []
         )
       )
   )
