@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 import type { TestSpecification } from "vitest/node"
@@ -13,7 +14,11 @@ const longest = [
   "fuzz/Fuzzing.test.ts",
   "kademlia/test/Map.test.ts",
   "cli/test/Call.test.ts",
-  "support/Watchdog.test.ts"
+  "support/Watchdog.test.ts",
+  "laws/RealLoss.test.ts",
+  "cli/test/Ping.test.ts",
+  "serving/Restart.test.ts",
+  "watching/Prometheus.test.ts"
 ]
 
 const placeOf = ({ moduleId }: TestSpecification): number => {
@@ -37,8 +42,8 @@ export default defineConfig({
     ]
   },
   test: {
-    // All cores: by default one is left to an editor, and of two that is half.
-    maxWorkers: "100%",
+    // More than there are cores: many tests wait for processes that they have started.
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
     sequence: { sequencer: LongestFirst },
     // Nothing here waits for time to pass: these bound only what hangs, on a machine however busy.
     testTimeout: 60_000,
