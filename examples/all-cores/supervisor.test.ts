@@ -1,7 +1,7 @@
 /** The supervisor, over workers that misbehave. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, FileSystem, Queue } from "effect"
+import { Console, Effect, FileSystem, Queue } from "effect"
 import { ChildProcess } from "effect/process"
 import { supervise, type Worker } from "./supervisor.ts"
 
@@ -22,6 +22,8 @@ const supervised = Effect.fnUntraced(function*(source: string) {
   return { note, serving }
 })
 
+const silent: Console.Console = Object.assign(Object.create(console), { log: () => {} })
+
 describe("a supervisor", () => {
   it.live("starts a worker again that has said why it can't serve", () =>
     Effect.gen(function*() {
@@ -38,10 +40,11 @@ describe("a supervisor", () => {
         setInterval(() => {}, 1000)
       `)
       expect((yield* Queue.take(serving)).own.port).toBe(4000)
-    }).pipe(Effect.provide(NodeServices.layer)))
+    }).pipe(Effect.provideService(Console.Console, silent), Effect.provide(NodeServices.layer)))
 
-  it.live("lets a worker log as much as it likes, and starts it again when it ends", () =>
-    Effect.gen(function*() {
+  it.live("lets a worker log as much as it likes, and starts it again when it ends", () => {
+    const printed: Array<string> = []
+    return Effect.gen(function*() {
       const { note, serving } = yield* supervised(`
         import { existsSync, writeFileSync } from "node:fs"
         const note = process.argv[1]
@@ -61,5 +64,13 @@ describe("a supervisor", () => {
       expect(second.process.pid).not.toBe(first.process.pid)
       const files = yield* FileSystem.FileSystem
       expect(yield* files.exists(note), "it got to the end of its logs").toBe(true)
-    }).pipe(Effect.provide(NodeServices.layer)))
+      expect(printed).toHaveLength(1000)
+    }).pipe(
+      Effect.provideService(
+        Console.Console,
+        Object.assign(Object.create(console), { log: (line: string) => printed.push(line) })
+      ),
+      Effect.provide(NodeServices.layer)
+    )
+  })
 })
