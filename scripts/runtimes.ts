@@ -15,6 +15,7 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { spread } from "../benchmark/harness/statistics.ts"
 
 interface Runtime {
   readonly name: string
@@ -271,11 +272,6 @@ const measure = (found: ReadonlyArray<Runtime>): number => {
     }
   }
   return 0
-}
-
-const spread = (ratios: ReadonlyArray<number>): string => {
-  const sorted = ratios.toSorted((a, b) => a - b).map((ratio) => ratio.toFixed(2))
-  return `${sorted[rounds >> 1]} (${sorted[0]} to ${sorted.at(-1)})`
 }
 
 const callsOn = (runtime: Runtime, inFlight: number, buffer: string): Measured => {

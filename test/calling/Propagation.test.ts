@@ -7,6 +7,7 @@ import { whileTimePasses } from "../../src/testing/index.ts"
 import { countingClock } from "../laws/clock.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
 import { metrics, raw, withMetrics } from "../support/nodes.ts"
+import { recorder } from "../support/recorder.ts"
 import { requestFor } from "../support/requests.ts"
 
 class Group extends Handlers.Service<Group>()("propagation/Group", {
@@ -211,18 +212,6 @@ describe("a request", () => {
 })
 
 describe("a trace", () => {
-  const recorder = () => {
-    const spans: Array<Tracer.Span> = []
-    const tracer = Tracer.make({
-      span: (options) => {
-        const span = new Tracer.NativeSpan(options)
-        spans.push(span)
-        return span
-      }
-    })
-    return { spans, tracer }
-  }
-
   const spansOf = (options: Protocol.Options, remote?: Protocol.RemoteSpans) => {
     const { spans, tracer } = recorder()
     return Effect.gen(function*() {

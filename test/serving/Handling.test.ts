@@ -9,7 +9,7 @@ import { counting, settled } from "../support/counting.ts"
 import * as Injected from "../support/injected.ts"
 import { oneHost } from "../support/MemoryNetwork.ts"
 import { caller, metrics, node, withMetrics } from "../support/nodes.ts"
-import { Poked, throwingTransport } from "../support/poked.ts"
+import { Poked, poked, throwingTransport } from "../support/poked.ts"
 import { numbered, requestFor } from "../support/requests.ts"
 
 setFlagsFromString("--expose-gc")
@@ -190,22 +190,15 @@ describe("handling", () => {
 
   it.effect("of a request that has ended nothing is kept, though a fiber has run for it", () =>
     Effect.gen(function*() {
-      const injected = Injected.make()
-      yield* Layer.build(
-        Protocol.serve(Poked).pipe(
-          Layer.provide(Poked.toLayer({ poke: () => Effect.yieldNow, never: () => Effect.never })),
-          Layer.provide(Protocol.layer({ gracePeriod: 0, memory: false })),
-          Layer.provide(injected.layer)
-        )
-      )
+      const { receive, sent } = yield* poked({ memory: false }, Effect.yieldNow)
       const poke = (method: string) => {
         const from = Injected.peerAt("10.0.0.2:2")
-        injected.receive(requestFor(method), from)
+        receive(requestFor(method), from)
         return new WeakRef(from)
       }
       const [ended, running] = [poke("poke"), poke("never")]
       yield* settled
-      expect(injected.sent.splice(0)).toHaveLength(1)
+      expect(sent.splice(0)).toHaveLength(1)
       // What a `WeakRef` has shown is kept until this turn of the event loop is over.
       yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       gc()

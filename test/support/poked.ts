@@ -9,12 +9,15 @@ export class Poked extends Handlers.Service<Poked>()("limits/Service", {
   never: { args: [Schema.optionalKey(Schema.String)] }
 }) {}
 
-/** A node that may be poked. */
-export const poked = Effect.fnUntraced(function*(options: Protocol.Options = {}) {
+/** A node that may be poked, and pauses before it counts. */
+export const poked = Effect.fnUntraced(function*(
+  options: Protocol.Options = {},
+  pause: Effect.Effect<void> = Effect.void
+) {
   const injected = Injected.make()
   let runs = 0
   const live = Poked.toLayer({
-    poke: () => Effect.sync(() => void runs++),
+    poke: () => Effect.andThen(pause, Effect.sync(() => void runs++)),
     never: () => Effect.never
   })
   const context = yield* Layer.build(

@@ -6,21 +6,9 @@ import { Greeter, greeterLive } from "../support/Contract.ts"
 import { settled } from "../support/counting.ts"
 import { caller } from "../support/nodes.ts"
 import { network, pair } from "../support/pair.ts"
+import { recorder } from "../support/recorder.ts"
 
 describe("spans", () => {
-  /** A tracer that keeps every span. */
-  const recorder = () => {
-    const spans: Array<Tracer.Span> = []
-    const tracer = Tracer.make({
-      span: (options) => {
-        const span = new Tracer.NativeSpan(options)
-        spans.push(span)
-        return span
-      }
-    })
-    return { spans, tracer }
-  }
-
   it.effect("a call is a span of kind client, a request one of kind server, with OpenTelemetry's attributes", () =>
     Effect.gen(function*() {
       const { spans, tracer } = recorder()

@@ -16,6 +16,13 @@ const dueIn = (k: number, live: number) => {
   return due
 }
 
+/** One that has been tried three times in vain, the last time after four minutes. */
+const inVain = () => {
+  const rejoining = new Rejoining(20)
+  for (const at of [0, 1, 4]) rejoining.tried(3, 3, at * minute)
+  return rejoining
+}
+
 it("in vain, it is tried after one minute, three, and then every five", () => {
   expect(dueIn(20, 9)).toStrictEqual([0, 1, 4, 9, 14, 19])
 })
@@ -27,8 +34,7 @@ it("ten contacts that answer are enough, and k are where that is less", () => {
 })
 
 it("what brought somebody is tried again at once, and its pauses begin anew", () => {
-  const rejoining = new Rejoining(20)
-  for (const at of [0, 1, 4]) rejoining.tried(3, 3, at * minute)
+  const rejoining = inVain()
   expect(rejoining.isDue(3, 8 * minute)).toBe(false)
   expect(rejoining.isDue(3, 9 * minute)).toBe(true)
   rejoining.tried(3, 4, 9 * minute)
@@ -38,8 +44,7 @@ it("what brought somebody is tried again at once, and its pauses begin anew", ()
 })
 
 it("the pauses begin anew after there were enough contacts", () => {
-  const rejoining = new Rejoining(20)
-  for (const at of [0, 1, 4]) rejoining.tried(3, 3, at * minute)
+  const rejoining = inVain()
   expect(rejoining.isDue(10, 5 * minute)).toBe(false)
   expect(rejoining.isDue(3, 9 * minute)).toBe(true)
   rejoining.tried(3, 3, 9 * minute)
