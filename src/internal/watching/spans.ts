@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as NetAddress from "effect/net/NetAddress"
@@ -127,7 +128,7 @@ export class RequestSpan {
 
 const relationOf = (traceparent: Uint8Array | undefined, remote: RemoteSpans): Tracer.SpanOptionsNoTrace => {
   if (traceparent === undefined || remote === "none") return { root: true }
-  const hex = Array.from(traceparent, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  const hex = Hex.encode(traceparent)
   const [traceId, spanId] = [hex.slice(0, 32), hex.slice(32, 48)]
   // W3C's trace context: an id of zeros is none.
   if (/^0*$/.test(traceId) || /^0*$/.test(spanId)) return { root: true }
