@@ -1,6 +1,5 @@
 /**
- * A network of Kademlia nodes that come and go, on the simulated network and under TestClock: days in minutes. Ends with
- * figures.
+ * A network of Kademlia nodes that come and go, on the simulated network: days in minutes. Ends with figures.
  *
  *   npm run simulate:kademlia -- --nodes 2000 --hours 24 --seed 1
  */
@@ -22,6 +21,8 @@ const { values } = parseArgs({
     alpha: { type: "string", default: "3" },
     bits: { type: "string", default: "1" },
     stale: { type: "string", default: "5" },
+    /** How many nodes each node joins by way of, at most. */
+    gates: { type: "string", default: "3" },
     /** The share of nodes that are mute, lie, or hoard. */
     hostile: { type: "string", default: "0" },
     /** Prints the figures as JSON alone. */
@@ -43,7 +44,7 @@ const progress = (done: number, note: string) => {
   if (!process.stderr.isTTY || percent === 100) process.stderr.write("\n")
 }
 
-const figures = await simulate({
+const figures = simulate({
   nodes: Number(values.nodes),
   hours: Number(values.hours),
   seed: Number(values.seed),
@@ -54,6 +55,7 @@ const figures = await simulate({
   alpha: Number(values.alpha),
   bits: Number(values.bits),
   staleAfter: Number(values.stale),
+  gates: Number(values.gates),
   hostile: Number(values.hostile),
   progress
 })

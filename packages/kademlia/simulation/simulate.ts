@@ -1,13 +1,13 @@
-/** A network of nodes that come and go, on a simulated network under TestClock: what becomes of lookups, and what it costs. */
+/** A network of nodes that come and go, on a simulated network: what becomes of lookups, and what it costs. */
 import { Clock, Context, Effect, Exit, Layer, Logger, Metric, Option, Random, Scope } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import type { NetAddress } from "effect/net"
-import { TestClock } from "effect/testing"
 import * as Id from "../src/Id.ts"
 import * as Node from "../src/Node.ts"
 import * as Storage from "../src/Storage.ts"
 import * as Hostile from "./hostile.ts"
+import * as Time from "./Time.ts"
 import { collectedHeap } from "../../../scripts/heap.ts"
 
 export interface Options {
@@ -24,6 +24,8 @@ export interface Options {
   readonly alpha: number
   readonly bits: number
   readonly staleAfter: number
+  /** How many nodes each node joins by way of, at most. */
+  readonly gates: number
   /** The share of nodes that are hostile, 0 to 1: as many mute as lying as hoarding ones. They come and go, too. */
   readonly hostile?: number | undefined
   /** Told now and then how much is done, 0 to 1. */
@@ -64,14 +66,14 @@ const hour = 3_600_000
 // All have joined by then, and the measurement begins.
 const rampHours = 1
 
-// How far time goes at once.
+// How often progress is told.
 const step = 60_000
 
 // Whatever happens happens at multiples of this many milliseconds: what is due at once shares a wake-up.
 const tick = 25
 
-export const simulate = (options: Options): Promise<Figures> =>
-  Effect.runPromise(
+export const simulate = (options: Options): Figures =>
+  Time.run(
     run(options).pipe(
       Effect.scoped,
       Effect.provide(
@@ -83,7 +85,7 @@ export const simulate = (options: Options): Promise<Figures> =>
         })
       ),
       Effect.provideService(Metric.MetricRegistry, new Map()),
-      Effect.provide([TestClock.layer({ warningDelay: "1 hour" }), Logger.layer([])])
+      Effect.provide(Logger.layer([]))
     )
   )
 
@@ -141,35 +143,30 @@ const run = Effect.fnUntraced(function*(options: Options) {
     return { node, close: Effect.andThen(forget, Scope.close(child, Exit.void)) }
   })
 
-  /** Joins by way of a node that is there. */
-  const join = Effect.fnUntraced(function*(kind: Hostile.Kind | undefined) {
-    const gates = Array.from(
-      { length: Math.min(3, members.length) },
-      () => members[below(members.length)]!.node.address
-    )
-    const member = yield* start(kind)
-    if (gates.length > 0) yield* member.node.bootstrap(gates)
-    return member
-  })
+  /** Whom a node that joins knows, of so many that are there: what they are, it can't tell. */
+  const gatesAmong = (there: number) =>
+    Array.from({ length: Math.min(options.gates, there) }, () => members[below(there)]!.node.address)
 
   /** A place in the network: a node that stays for a while, then another. */
   const place = Effect.fnUntraced(function*() {
     yield* Effect.sleep(upTo(rampHours * 0.5 * hour))
     const index = members.length
     members.push(yield* start(kindOf(index)))
-    if (index > 0) yield* members[index]!.node.bootstrap([members[below(index)]!.node.address])
+    if (index > 0) yield* members[index]!.node.bootstrap(gatesAmong(index))
     while (true) {
       yield* Effect.sleep(exponential(options.sessionHours * hour))
       yield* members[index]!.close
       left++
-      members[index] = yield* join(kindOf(index))
+      const gates = gatesAmong(members.length)
+      members[index] = yield* start(kindOf(index))
+      yield* members[index]!.node.bootstrap(gates)
     }
   })
 
   const advance = Effect.fnUntraced(function*(from: number, hours: number) {
     const steps = hours * hour / step
     for (let i = 0; i < steps; i++) {
-      yield* TestClock.adjust(step)
+      yield* Effect.sleep(step)
       options.progress(
         (from + (i + 1) / steps * hours) / (rampHours + options.hours),
         `${(from + (i + 1) / steps * hours - rampHours).toFixed(1)} h, ${members.length} nodes`
