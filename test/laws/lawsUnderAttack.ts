@@ -49,7 +49,7 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     eachNode(
       outcome,
       ({ runs }) =>
-        runs.filter(({ dues, endedAt }) => endedAt > Math.max(...dues))
+        runs.filter(({ dueAt, endedAt }) => endedAt > dueAt)
           .map(({ method, number }) => `${method} ${number} went on`)
     ),
 
@@ -57,8 +57,8 @@ export const lawsUnderAttack: Readonly<Record<string, Law>> = {
     outcome.isSealed ? [] : eachNode(outcome, ({ address, runs }) => {
       const closings = outcome.closings.filter(({ node }) => outcome.addresses[node] === address)
       const closedAt = new Set(closings.map(({ at }) => at))
-      return runs.filter(({ cancelledAt, dues, endedAt, isInterrupted }) =>
-        isInterrupted && cancelledAt === undefined && !dues.includes(endedAt) && !closedAt.has(endedAt)
+      return runs.filter(({ cancelledAt, dueAt, endedAt, isInterrupted }) =>
+        isInterrupted && cancelledAt === undefined && endedAt !== dueAt && !closedAt.has(endedAt)
       ).map(({ method, number }) => `${method} ${number} was interrupted`)
     }),
 

@@ -22,8 +22,8 @@ export interface Run {
   isInterrupted: boolean
   /** When its caller's cancel came while it ran. Undefined: none did. */
   cancelledAt: number | undefined
-  /** When its caller waits no longer, as its request said: the one that came, or each that may have been held. */
-  readonly dues: ReadonlyArray<number>
+  /** When its caller waits no longer, as its request said. */
+  readonly dueAt: number
 }
 
 /** A datagram that was sent to somebody who had not asked to be called. */
@@ -59,10 +59,9 @@ export class Observed {
   readonly #options: Options
   /** What is being dealt with just now. */
   #received: Received | undefined
-  /** The requests of each sender, of which some may wait: a proof may come from another port than its request. */
-  readonly #requests = new Map<string, Array<Received>>()
-  /** The tokens that each sender was sent, and where the calls of this node went, by id. */
-  readonly #tokens = new Map<string, Set<string>>()
+  /** What each sender was sent a token for: the request that may be held for it. A proof may come from another port than that. */
+  readonly #challenged = new Map<string, Map<string, Received | undefined>>()
+  /** Where the calls of this node went, by id. */
   readonly #called = new Map<string, string>()
   readonly #proven = new Set<string>()
 
@@ -90,7 +89,7 @@ export class Observed {
   )
 
   readonly onRun: OnRun = (method, number) => {
-    const request = this.#requestOf(method, number)
+    const request = this.#requestOf()
     const run: Run = {
       method,
       number,
@@ -104,7 +103,7 @@ export class Observed {
       endedAt: Infinity,
       isInterrupted: false,
       cancelledAt: undefined,
-      dues: this.#options.isSealed || request === undefined ? [Infinity] : this.#duesOf(request, method, number)
+      dueAt: this.#options.isSealed || request === undefined ? Infinity : this.#dueAt(request)
     }
     this.runs.push(run)
     return (isInterrupted) => {
@@ -114,42 +113,23 @@ export class Observed {
   }
 
   /** A request runs when it arrives, or when a proof does that it has waited for. */
-  #requestOf(method: Method, number: number): Received | undefined {
+  #requestOf(): Received | undefined {
     const received = this.#received
     if (received === undefined || this.#options.isSealed || Codec.typeOf(received.datagram) === "Request") {
       return received
     }
-    const waited = this.#heldFor(received, method, number)
-    // Where several ask for the same, any that has not run explains it.
-    const ran = new Set(this.runs.map(({ request }) => request))
-    return waited.find(({ datagram, from }) => !ran.has(`${nameOf(from)} ${idOf(datagram)}`)) ?? waited[0]
+    return this.#challenged.get(senderOf(received.from.host))?.get(idOf(received.datagram))
   }
 
-  /** The requests of the sender of this datagram that ask for the same: copies of one, and those that others have forged. */
-  #heldFor({ from }: Received, method: Method, number: number): ReadonlyArray<Received> {
-    return this.#requests.get(senderOf(from.host))?.filter(({ datagram }) => {
-      const request = Codec.decodeRequest(datagram)
-      return Result.isSuccess(request) && request.success.method === method && request.success.args[0] === number
-    }) ?? []
-  }
-
-  #duesOf(request: Received, method: Method, number: number): ReadonlyArray<number> {
-    const all = request === this.#received ? [request] : this.#heldFor(request, method, number)
-    // One that was held for too long is due at once.
-    return all.map(({ at, datagram }) => Math.max(at + millisLeftOf(datagram) * 1e6, this.#options.now()))
+  /** A request that was held for too long is due at once. */
+  #dueAt({ at, datagram }: Received): number {
+    return Math.max(at + millisLeftOf(datagram) * 1e6, this.#options.now())
   }
 
   #learn(received: Received): void {
     if (this.#options.isSealed) return
     const { datagram, from } = received
     switch (Codec.typeOf(datagram)) {
-      case "Request": {
-        const sender = senderOf(from.host)
-        const requests = this.#requests.get(sender)
-        if (requests === undefined) this.#requests.set(sender, [received])
-        else requests.push(received)
-        return
-      }
       case "Cancel": {
         if (Result.isFailure(Codec.decodeCancel(datagram))) return
         const request = `${nameOf(from)} ${idOf(datagram)}`
@@ -160,7 +140,7 @@ export class Observed {
       }
       case "Proof": {
         const sender = senderOf(from.host)
-        if (this.#tokens.get(sender)?.has(idOf(datagram)) === true) this.#proven.add(sender)
+        if (this.#challenged.get(sender)?.has(idOf(datagram)) === true) this.#proven.add(sender)
         return
       }
       case "Response":
@@ -186,9 +166,12 @@ export class Observed {
       proven: this.#proven.has(sender)
     })
     if (type !== "Challenge") return
-    const tokens = this.#tokens.get(sender) ?? new Set()
-    this.#tokens.set(sender, tokens)
-    Result.map(Codec.decodeChallenge(datagram), (token) => tokens.add(Buffer.from(token).toString("latin1")))
+    const challenged = this.#challenged.get(sender) ?? new Map<string, Received | undefined>()
+    this.#challenged.set(sender, challenged)
+    Result.map(
+      Codec.decodeChallenge(datagram),
+      (token) => challenged.set(Buffer.from(token).toString("latin1"), this.#received)
+    )
   }
 }
 
