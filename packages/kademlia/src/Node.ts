@@ -31,8 +31,8 @@ export class Node extends Context.Service<Node, {
   readonly address: NetAddress.InetAddress
 
   /**
-   * Joins the network of these nodes. Returns how many of them were there. A node that has lost all its contacts tries
-   * them again by itself.
+   * Joins the network of these nodes: several, for who knows only one, and a hostile one, will know none but hostile ones.
+   * Returns how many of them were there. A node that has fewer than ten contacts tries them again by itself.
    */
   readonly bootstrap: (addresses: ReadonlyArray<NetAddress.InetAddress>) => Effect.Effect<number>
 
