@@ -5,9 +5,9 @@ import { NetAddress } from "effect/net"
 import { Contact } from "../Contact.ts"
 import type * as Id from "../Id.ts"
 import { Kademlia } from "../Messages.ts"
-import type { Contacts } from "./contacts.ts"
+import type { Contacts } from "../core/Contacts.ts"
 import type { NodeContext } from "./context.ts"
-import type { Values } from "./values.ts"
+import type { Values } from "../core/Values.ts"
 
 export interface Parts {
   readonly contacts: Contacts

@@ -2,10 +2,10 @@
 import { Effect } from "effect"
 import { NetAddress } from "effect/net"
 import { Contact } from "../Contact.ts"
-import { Rejoining } from "../core/Rejoining.ts"
-import type { Contacts } from "./contacts.ts"
-import type { NodeContext } from "./context.ts"
-import type { Lookups } from "./lookups.ts"
+import { Rejoining } from "./Rejoining.ts"
+import type { Contacts } from "./Contacts.ts"
+import type { NodeContext } from "../internal/context.ts"
+import type { Lookups } from "./Lookups.ts"
 
 // One lost datagram must not keep a node out.
 const tries = 3

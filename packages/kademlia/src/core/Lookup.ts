@@ -1,11 +1,11 @@
 /** The iterative lookup: asks ever closer nodes, a few at once, until the closest have answered. No clock. */
 import { Effect, Queue } from "effect"
 import type { Scope } from "effect"
-import type { Contact } from "./Contact.ts"
-import type { Id } from "./Id.ts"
-import type { Value } from "./Messages.ts"
-import type { Candidate } from "./core/Shortlist.ts"
-import { Shortlist } from "./core/Shortlist.ts"
+import type { Contact } from "../Contact.ts"
+import type { Id } from "../Id.ts"
+import type { Value } from "../Messages.ts"
+import type { Candidate } from "./Shortlist.ts"
+import { Shortlist } from "./Shortlist.ts"
 
 /** What a node that was asked has said. */
 export type Answer =

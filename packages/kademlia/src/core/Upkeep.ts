@@ -1,9 +1,9 @@
 /** What a node does now and then: joins again, refreshes buckets, renews what it keeps. Knows no interval. */
 import { Effect } from "effect"
-import type { NodeContext } from "./context.ts"
-import type { Joining } from "./joining.ts"
-import type { Lookups } from "./lookups.ts"
-import type { Values } from "./values.ts"
+import type { NodeContext } from "../internal/context.ts"
+import type { Joining } from "./Joining.ts"
+import type { Lookups } from "./Lookups.ts"
+import type { Values } from "./Values.ts"
 
 export interface Parts {
   readonly joining: Joining

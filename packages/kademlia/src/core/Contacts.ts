@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import { NetAddress } from "effect/net"
 import type { Contact } from "../Contact.ts"
 import { mayName } from "../Contact.ts"
-import type { Output, Ping } from "../core/Admission.ts"
-import { Admission } from "../core/Admission.ts"
-import type { NodeContext } from "./context.ts"
+import type { Output, Ping } from "./Admission.ts"
+import { Admission } from "./Admission.ts"
+import type { NodeContext } from "../internal/context.ts"
 
 export interface Options {
   /** The address that the node's own socket has. */

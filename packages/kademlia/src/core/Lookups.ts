@@ -2,12 +2,12 @@
 import { Effect } from "effect"
 import type { Contact } from "../Contact.ts"
 import * as Id from "../Id.ts"
-import * as Lookup from "../Lookup.ts"
-import type { Bucket, Entry } from "../core/RoutingTable.ts"
-import type { Candidate } from "../core/Shortlist.ts"
-import type { Contacts } from "./contacts.ts"
-import type { NodeContext } from "./context.ts"
-import { peerOf } from "./events.ts"
+import * as Lookup from "./Lookup.ts"
+import type { Bucket, Entry } from "./RoutingTable.ts"
+import type { Candidate } from "./Shortlist.ts"
+import type { Contacts } from "./Contacts.ts"
+import type { NodeContext } from "../internal/context.ts"
+import { peerOf } from "../internal/events.ts"
 
 interface Search {
   readonly kind: "node" | "value"
