@@ -1363,6 +1363,47 @@ const ofKademlia: ReadonlyArray<Mutation> = ([
   test: { file: `packages/kademlia/test/${room}.test.ts`, name }
 }))
 
+/** Of the parts that the core of a node wires, which are told and asked by way of it. */
+const ofTheCore: ReadonlyArray<Mutation> = ([
+  ["Lookups", "what is answered later is of its peer alone", "      if (search.isOver) return\n", ""],
+  ["Lookups", "asks the three oldest contacts", "entries.slice(0, 3)", "entries.slice(0, 4)"],
+  ["Lookups", "asks the three oldest contacts", "this.#contacts.named(named)", ""],
+  [
+    "Joining",
+    "calls a gate three times",
+    "        if (answer.isSilent && tries > 1) this",
+    "        if (answer.isSilent) this"
+  ],
+  ["Joining", "calls a gate three times", "        if (closest.length === 0) return then(0)\n", ""],
+  ["Joining", "calls a gate three times", "      }, maxTries)", "      })"],
+  ["Joining", "joins again by way of its gates", "    this.#seeds = addresses\n", ""],
+  [
+    "Upkeep",
+    "looks an id of its own bucket up after an hour",
+    "lookedUp <= this.#shared.now",
+    "lookedUp <= 1 + this.#shared.now"
+  ],
+  [
+    "Upkeep",
+    "asks the three oldest contacts",
+    "() => this.#maintain(() => this.start())",
+    "() => this.#maintain(() => {})"
+  ],
+  ["Serving", "itself not among them", " || contact.id === caller.id", ""],
+  ["Values", "is answered to whoever looks for it", " && entry.expiresAt > this.#shared.now", ""],
+  ["Values", "and not where it has failed", "if (written === \"full\")", "if (written !== \"kept\")"],
+  ["Values", "once all that is kept is known", "    this.#handing.take((done) => this.#endLoading = done)\n", ""],
+  ["Values", "only if one is silent", "if (called > 0 && silent === 0) then()", "if (called > 0) then()"],
+  ["Values", "the closest that had it not is given", "closest: [nearest], hops", "closest: [, nearest], hops"],
+  ["inTurn", "is written in one turn", "if (!this.#isBusy) this.#next()", "this.#next()"],
+  ["Shared", "events come only while somebody watches", "if (this.isWatched) this", "this"]
+] as const).map(([room, name, find, replace]) => ({
+  file: `packages/kademlia/src/core/${room}.ts`,
+  find,
+  replace,
+  test: { file: "packages/kademlia/test/Core.test.ts", name }
+}))
+
 export const mutations: ReadonlyArray<Mutation> = [
   ...ofCalling,
   ...ofServing,
@@ -1376,5 +1417,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofSimulation,
   ...ofTheTool,
   ...ofKademlia,
+  ...ofTheCore,
   ...ofAllSeeds
 ]

@@ -30,8 +30,11 @@ export const Id = Schema.Uint8Array.check(
 /** The id of a key, as Python has it: SHA-1 of its UTF-8. */
 export const ofKey = (key: string): Id => Hex.make(createHash("sha1").update(key, "utf8").digest("hex"))
 
-/** An id that nobody can foresee. */
-export const random: Effect.Effect<Id> = Effect.map(
+/** Makes ids that nobody can foresee. */
+export const generator: Effect.Effect<() => Id> = Effect.map(
   WebCrypto.WebCrypto,
-  (crypto) => Hex.make(Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex"))
+  (crypto) => () => Hex.make(Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex"))
 )
+
+/** An id that nobody can foresee. */
+export const random: Effect.Effect<Id> = Effect.map(generator, (make) => make())

@@ -1,25 +1,22 @@
 /** A Kademlia node: finds the nodes that are closest to an id, keeps what is stored near its own, and hands it on. */
-import type { Option, Stream } from "effect"
-import { Clock, Context, Duration, Effect, Layer, Schedule } from "effect"
+import type { Stream } from "effect"
+import { Clock, Context, Duration, Effect, FiberSet, Layer, Option, Random } from "effect"
 import { Protocol } from "effect-rpcudp"
 import type { NetAddress } from "effect/net"
+import { Core } from "./core/Core.ts"
+import type * as Lookup from "./core/Lookup.ts"
+import type { Bucket } from "./core/RoutingTable.ts"
+import type { Settings } from "./core/Shared.ts"
+import type * as Values from "./core/Values.ts"
 import type { Event } from "./Event.ts"
 import * as Id from "./Id.ts"
-import { Contacts } from "./core/Contacts.ts"
-import type { NodeContext, Settings } from "./internal/context.ts"
+import { Driver } from "./internal/driver.ts"
 import { Events } from "./internal/events.ts"
-import { Joining } from "./core/Joining.ts"
-import { Lookups } from "./core/Lookups.ts"
 import { handlers } from "./internal/serving.ts"
-import { maintain } from "./core/Upkeep.ts"
-import type { Search } from "./core/Values.ts"
-import { Values } from "./core/Values.ts"
-import type * as Lookup from "./core/Lookup.ts"
+import { unsendable } from "./internal/unsendable.ts"
 import type { Value } from "./Messages.ts"
 import { Kademlia } from "./Messages.ts"
 import { NotStored } from "./NotStored.ts"
-import type { Bucket } from "./core/RoutingTable.ts"
-import { RoutingTable } from "./core/RoutingTable.ts"
 import { Storage } from "./Storage.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -59,7 +56,15 @@ export class Node extends Context.Service<Node, {
 }>()("effect-kademlia/Node") {}
 
 export { NotStored }
-export type { Search }
+
+/** What looking for a value came to. */
+export interface Search {
+  readonly value: Option.Option<Value>
+  /** How many nodes were asked one after the other; 0 if this one had it. */
+  readonly hops: number
+  /** How many nodes were asked in all. */
+  readonly asked: number
+}
 
 export interface Options {
   /** Chance chooses one, if there is none yet. */
@@ -104,68 +109,65 @@ export const layer = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 const make = Effect.fnUntraced(function*(options: Options) {
-  const protocol = yield* Protocol.Protocol
-  const node = yield* makeContext(options)
-  const contacts: Contacts = new Contacts(node, {
-    address: protocol.address,
-    onPlaced: (contact) => values.handOver(contact)
+  const { address } = yield* Protocol.Protocol
+  const now = yield* monotonic
+  const random = yield* Random.Random
+  const randomId = yield* Id.generator
+  const core = new Core({
+    self: options.id ?? randomId(),
+    address,
+    settings: settingsOf(options),
+    bits: options.bits ?? 1,
+    staleAfter: options.staleAfter ?? 5,
+    random: () => random.nextDoubleUnsafe(),
+    randomId,
+    now: now()
   })
-  const lookups = new Lookups(node, contacts)
-  const values = new Values(node, contacts, lookups)
-  const joining = new Joining(node, contacts, lookups)
+  const events = yield* Events.make
+  const driver = new Driver({
+    core,
+    client: yield* Protocol.client(Kademlia),
+    storage: yield* Storage,
+    events,
+    now,
+    run: yield* FiberSet.makeRuntime()
+  })
 
   if (options.serve !== false) {
-    const live = Kademlia.toLayer(handlers(node, { contacts, values }))
-    yield* Layer.build(Protocol.serve(Kademlia).pipe(Layer.provide(live)))
+    yield* Layer.build(Protocol.serve(Kademlia).pipe(Layer.provide(Kademlia.toLayer(handlers(driver)))))
   }
-  yield* values.load.pipe(
-    Effect.catchCause((cause) => Effect.logError("kademlia: what is kept could not be read", cause)),
-    Effect.andThen(
-      maintain(node, { joining, lookups, values }).pipe(
-        Effect.catchCause((cause) => Effect.logError("kademlia: what is due could not be done", cause)),
-        Effect.schedule(Schedule.spaced(options.every ?? "1 minute"))
-      )
-    ),
-    Effect.forkIn(node.scope)
-  )
+  yield* Effect.forkScoped(driver.start)
 
+  const find = (key: string) =>
+    driver.ask<Values.Search>((core, then, now) => core.find(Id.ofKey(key), then, now)).pipe(
+      Effect.map((found): Search => ({ ...found, value: Option.fromUndefinedOr(found.value) }))
+    )
   return Node.of({
-    id: node.self,
-    address: protocol.address,
-    bootstrap: (addresses) => joining.bootstrap(addresses),
-    set: (key, value) => values.set(key, value),
-    get: (key) => Effect.map(values.find(key), ({ value }) => value),
-    find: (key) => values.find(key),
-    lookup: (target) => lookups.run("node", target),
-    buckets: Effect.sync(() => node.table.buckets),
-    events: node.events.stream
+    id: core.self,
+    address,
+    bootstrap: (addresses) => driver.ask((core, then, now) => core.bootstrap(addresses, then, now)),
+    set: Effect.fnUntraced(function*(key, value) {
+      const problem = unsendable(value)
+      if (problem !== undefined) return yield* problem
+      const taken = yield* driver.ask<number | undefined>((core, then, now) =>
+        core.set(Id.ofKey(key), value, then, now)
+      )
+      if (taken !== undefined) return taken
+      return yield* new NotStored({ reason: "NoRoom", message: "this node has no room for the value" })
+    }),
+    get: (key) => Effect.map(find(key), ({ value }) => value),
+    find,
+    lookup: (target) => driver.ask((core, then, now) => core.lookup(target, then, now)),
+    buckets: Effect.sync(() => core.table.buckets),
+    events: events.stream
   })
 })
 
-const makeContext = Effect.fnUntraced(function*(options: Options) {
-  const self = options.id ?? (yield* Id.random)
-  const settings = settingsOf(options)
-  const clock = yield* Clock.Clock
-  const scope = yield* Effect.scope
-  // The wall clock may be set while the node is up: that must not end what it keeps, nor stop what is due.
+/** The wall clock may be set while the node is up: that must not end what it keeps, nor stop what is due. In milliseconds. */
+const monotonic = Effect.map(Clock.Clock, (clock) => {
   const origin = clock.monotonicTimeNanosUnsafe()
   const start = clock.currentTimeMillisUnsafe()
-  const now = () => start + Number((clock.monotonicTimeNanosUnsafe() - origin) / 1_000_000n)
-  const context: NodeContext = {
-    self,
-    settings,
-    table: new RoutingTable(
-      { self, k: settings.k, bits: options.bits ?? 1, staleAfter: options.staleAfter ?? 5 },
-      now()
-    ),
-    storage: yield* Storage,
-    events: yield* Events.make,
-    client: yield* Protocol.client(Kademlia),
-    scope,
-    now,
-    inBackground: (effect) => Effect.forkIn(effect, scope, { startImmediately: true })
-  }
-  return context
+  return () => start + Number((clock.monotonicTimeNanosUnsafe() - origin) / 1_000_000n)
 })
 
 const settingsOf = (options: Options): Settings => ({
@@ -175,7 +177,8 @@ const settingsOf = (options: Options): Settings => ({
   refreshAfter: millis(options.refreshAfter, "1 hour"),
   republishAfter: millis(options.republishAfter, "1 hour"),
   publishAfter: millis(options.publishAfter, "24 hours"),
-  expireAfter: millis(options.expireAfter, "25 hours")
+  expireAfter: millis(options.expireAfter, "25 hours"),
+  every: millis(options.every, "1 minute")
 })
 
 const millis = (input: Duration.Input | undefined, otherwise: Duration.Input): number =>

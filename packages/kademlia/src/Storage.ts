@@ -20,7 +20,10 @@ export const Entry = Schema.Struct({
 
 export type Entry = typeof Entry.Type
 
-/** Whatever fails in a storage is a defect: the peer is told so, and may store elsewhere. */
+/**
+ * Whatever fails in a storage is a defect: it is logged. A pair that could not be read counts as none, and one that could not
+ * be written is not taken, so that a peer may store it elsewhere.
+ */
 export class Storage extends Context.Service<Storage, {
   readonly get: (key: Id) => Effect.Effect<Option.Option<Entry>>
   /** Returns false where there is no room for another key. */

@@ -62,8 +62,8 @@ const play = Effect.gen(function*() {
   // The last key is never published here, so it comes and goes with what peers store.
   const step = (i: number) =>
     Effect.suspend(() => {
-      if (below(40) === 0) {
-        const key = keys[below(2)]!
+      if (i < 2 || below(40) === 0) {
+        const key = i < 2 ? keys[i]! : keys[below(2)]!
         published.set(key, `own ${i}`)
         return Effect.asVoid(node.set(key, `own ${i}`))
       }

@@ -1,6 +1,6 @@
 /** What looking after the pairs costs, and that it never undoes what has happened meanwhile. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Layer, Option, Stream } from "effect"
+import { Context, Deferred, Effect, Layer, Logger, Option, Stream } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
@@ -123,6 +123,20 @@ describe("newcomers", () => {
       expect(count.reads).toBe(32)
     }).pipe(on))
 })
+
+it.effect("a storage that fails keeps nothing, and the node goes on", () =>
+  Effect.gen(function*() {
+    const broken = Effect.die(new Error("the disk is gone"))
+    const { memory } = yield* watched({})
+    const layer = Layer.succeed(Storage.Storage, { ...memory, get: () => broken, put: () => broken })
+    const { node } = yield* start(addressOf(1), {}, layer)
+    const call = yield* caller("10.1.0.1:1")
+    const [id, key] = [Id.ofKey("caller"), Id.ofKey("key")]
+    expect(yield* inTime(call.store(id, key, "value"))).toBe(false)
+    expect(yield* inTime(call.store(id, key, "value"))).toBe(false)
+    expect(yield* inTime(call.find_value(id, key))).toStrictEqual([])
+    expect(yield* inTime(Effect.flip(node.set("key", "value")))).toMatchObject({ reason: "NoRoom" })
+  }).pipe(on, Effect.provide(Logger.layer([]))))
 
 describe("a value that is due", () => {
   it.effect("is not written over one that came since it was listed, nor written again once it was removed", () =>

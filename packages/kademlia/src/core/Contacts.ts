@@ -1,49 +1,52 @@
-/** Carries out who gets a place in the table: sends the pings that `Admission` wants, and tells it what came of them. */
-import { Effect } from "effect"
+/** Who is heard from, lost and named, by way of `Admission`: has those pinged that it wants, and tells it what came of them. */
 import { NetAddress } from "effect/net"
 import type { Contact } from "../Contact.ts"
 import { mayName } from "../Contact.ts"
 import type { Output, Ping } from "./Admission.ts"
 import { Admission } from "./Admission.ts"
-import type { NodeContext } from "../internal/context.ts"
+import type { Shared } from "./Shared.ts"
 
 export interface Options {
   /** The address that the node's own socket has. */
   readonly address: NetAddress.InetAddress
-  /** What is done for a contact that has got a place by its own answer. */
-  readonly onPlaced: (contact: Contact) => Effect.Effect<void>
+  /** A contact has got a place by its own answer. */
+  readonly onPlaced: (contact: Contact) => void
 }
 
 export class Contacts {
-  readonly #node: NodeContext
+  readonly #shared: Shared
   readonly #onPlaced: Options["onPlaced"]
   readonly #admission: Admission
 
-  constructor(node: NodeContext, { address, onPlaced }: Options) {
-    const { self, settings: { questionAfter }, table } = node
-    this.#node = node
+  constructor(shared: Shared, { address, onPlaced }: Options) {
+    const { self, settings: { questionAfter }, table } = shared
+    this.#shared = shared
     this.#onPlaced = onPlaced
     this.#admission = new Admission({ self, table, address: NetAddress.formatInet(address), questionAfter })
   }
 
   /** Takes note of a node that called, or answered a call. */
-  heard(contact: Contact): Effect.Effect<void> {
-    return this.#tell((now) => this.#admission.heard(contact, now))
+  heard(contact: Contact): void {
+    this.#admission.heard(contact, this.#shared.now)
+    this.#drain()
   }
 
   /** Takes note of a call that was not answered. */
-  lost(contact: Contact, method: string): Effect.Effect<void> {
-    return this.#tell((now) => this.#admission.lost(contact, method, now))
+  lost(contact: Contact, method: string): void {
+    this.#admission.lost(contact, method, this.#shared.now)
+    this.#drain()
   }
 
   /** A contact that has answered with its id gets its place. */
-  place(contact: Contact): Effect.Effect<void> {
-    return this.#tell((now) => this.#admission.place(contact, now))
+  place(contact: Contact): void {
+    this.#admission.place(contact, this.#shared.now)
+    this.#drain()
   }
 
   /** Takes note of a contact that somebody else has named. */
-  named(contact: Contact): Effect.Effect<void> {
-    return this.#tell(() => this.#admission.named(contact))
+  named(contact: Contact): void {
+    this.#admission.named(contact)
+    this.#drain()
   }
 
   /** The contacts of a stranger's list that may be called. */
@@ -56,40 +59,28 @@ export class Contacts {
     this.#admission.isOwn(address)
   }
 
-  #tell(input: (now: number) => void): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      input(this.#node.now())
-      return this.#drain()
-    })
+  #drain(): void {
+    for (let output = this.#admission.poll(); output !== undefined; output = this.#admission.poll()) this.#act(output)
   }
 
-  #drain(): Effect.Effect<void> {
-    const output = this.#admission.poll()
-    if (output === undefined) return Effect.void
-    return Effect.andThen(this.#act(output), Effect.suspend(() => this.#drain()))
-  }
-
-  #act(output: Output): Effect.Effect<void> {
+  #act(output: Output): void {
     switch (output._tag) {
       case "Ping":
         return this.#ping(output.ping)
       case "Placed":
         return this.#onPlaced(output.contact)
-      case "Event":
-        return Effect.sync(() => this.#node.events.emit(() => output.event))
+      case "Event": {
+        const { event } = output
+        return this.#shared.emit(() => event)
+      }
     }
   }
 
-  #ping(ping: Ping): Effect.Effect<void> {
-    const { client, inBackground, self } = this.#node
-    return client(ping.contact.address).ping(self).pipe(
-      Effect.matchEffect({
-        onSuccess: (id) => this.#tell((now) => this.#admission.answered(ping, id, now)),
-        onFailure: ({ _tag }) =>
-          this.#tell((now) => this.#admission.unanswered(ping, { isSilent: _tag === "NoResponse" }, now))
-      }),
-      inBackground,
-      Effect.asVoid
-    )
+  #ping(ping: Ping): void {
+    this.#shared.ping(ping.contact.address, (answer) => {
+      if (answer._tag === "Id") this.#admission.answered(ping, answer.id, this.#shared.now)
+      else this.#admission.unanswered(ping, answer, this.#shared.now)
+      this.#drain()
+    })
   }
 }

@@ -1,9 +1,10 @@
-/** The iterative lookup: asks ever closer nodes, a few at once, until the closest have answered. No clock. */
-import { Effect, Queue } from "effect"
-import type { Scope } from "effect"
+/**
+ * The iterative lookup: asks ever closer nodes, a few at once, until the closest have answered. No network, no clock: whom to
+ * ask is taken by `poll`, and what came of it is told.
+ */
 import type { Contact } from "../Contact.ts"
-import type { Id } from "../Id.ts"
 import type { Value } from "../Messages.ts"
+import type { Id } from "./distance.ts"
 import type { Candidate } from "./Shortlist.ts"
 import { Shortlist } from "./Shortlist.ts"
 
@@ -19,9 +20,6 @@ export interface Options {
   readonly alpha: number
   /** Where to begin. */
   readonly from: ReadonlyArray<Contact>
-  readonly ask: (candidate: Candidate) => Effect.Effect<Answer>
-  /** Where the calls run: one that is still under way when the lookup ends goes on, for what it tells of the peer. */
-  readonly scope: Scope.Scope
 }
 
 export interface Result {
@@ -35,45 +33,47 @@ export interface Result {
   readonly asked: number
 }
 
-export const run = Effect.fnUntraced(function*({ alpha, ask, from, k, scope, target }: Options) {
-  const shortlist = new Shortlist({ target, k, alpha })
-  const answers = yield* Queue.unbounded<readonly [Candidate, Answer]>()
-  shortlist.add(from)
-  while (true) {
-    for (let candidate = shortlist.next(); candidate !== undefined; candidate = shortlist.next()) {
-      const asked = candidate
-      yield* ask(asked).pipe(
-        Effect.map((answer) => Queue.offerUnsafe(answers, [asked, answer])),
-        Effect.forkIn(scope, { startImmediately: true })
-      )
-    }
-    if (shortlist.isIdle) return resultOf({ target, k }, shortlist, undefined)
-    const [candidate, answer] = yield* Queue.take(answers)
+export class Lookup {
+  readonly #options: Options
+  readonly #shortlist: Shortlist
+  #found: { readonly value: Value; readonly hop: number } | undefined
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#shortlist = new Shortlist(options)
+    this.#shortlist.add(options.from)
+  }
+
+  /** Whom to ask now, if anybody, as long as there is no result. What it says is told by `answered`. */
+  poll(): Candidate | undefined {
+    return this.#shortlist.next()
+  }
+
+  answered(candidate: Candidate, answer: Answer): void {
     switch (answer._tag) {
       case "Contacts":
-        shortlist.answered(candidate)
-        shortlist.add(answer.contacts, candidate)
+        this.#shortlist.answered(candidate)
+        this.#shortlist.add(answer.contacts, candidate)
         break
       case "Lost":
-        shortlist.failed(candidate)
+        this.#shortlist.failed(candidate)
         break
       case "Value":
-        return resultOf({ target, k }, shortlist, { value: answer.value, hop: candidate.hop })
+        this.#found = { value: answer.value, hop: candidate.hop }
     }
   }
-})
 
-const resultOf = (
-  { k, target }: Pick<Options, "target" | "k">,
-  shortlist: Shortlist,
-  found: { readonly value: Value; readonly hop: number } | undefined
-): Result => {
-  const { answers, asked } = shortlist
-  return {
-    target,
-    value: found?.value,
-    closest: answers.slice(0, k).map(({ contact }) => contact),
-    hops: found?.hop ?? answers[0]?.hop ?? 0,
-    asked
+  /** What it came to: there once the value is found, or else once `poll` has nobody and none is left that was asked. */
+  get result(): Result | undefined {
+    if (this.#found === undefined && !this.#shortlist.isIdle) return undefined
+    const { k, target } = this.#options
+    const { answers, asked } = this.#shortlist
+    return {
+      target,
+      value: this.#found?.value,
+      closest: answers.slice(0, k).map(({ contact }) => contact),
+      hops: this.#found?.hop ?? answers[0]?.hop ?? 0,
+      asked
+    }
   }
 }

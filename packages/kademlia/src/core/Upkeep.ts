@@ -1,8 +1,8 @@
-/** What a node does now and then: joins again, refreshes buckets, renews what it keeps. Knows no interval. */
-import { Effect } from "effect"
-import type { NodeContext } from "../internal/context.ts"
+/** What a node does now and then: joins again, refreshes buckets, renews what it keeps. */
+import { inTurn } from "./inTurn.ts"
 import type { Joining } from "./Joining.ts"
 import type { Lookups } from "./Lookups.ts"
+import type { Shared } from "./Shared.ts"
 import type { Values } from "./Values.ts"
 
 export interface Parts {
@@ -11,19 +11,31 @@ export interface Parts {
   readonly values: Values
 }
 
-/** Does what is due. */
-export const maintain = (
-  { now, self, settings: { refreshAfter }, table }: NodeContext,
-  { joining, lookups, values }: Parts
-): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    yield* joining.rejoin()
-    const quiet = table.buckets.filter(({ lookedUp }) => lookedUp <= now() - refreshAfter)
-    // Neighbours have to know each other. Of those that are far away some will do.
-    const own = table.bucketOf(self)
-    yield* lookups.refresh(quiet.filter((bucket) => bucket === own))
-    yield* Effect.forEach(quiet.filter((bucket) => bucket !== own), (bucket) => lookups.freshen(bucket), {
-      discard: true
+export class Upkeep {
+  readonly #shared: Shared
+  readonly #parts: Parts
+
+  constructor(shared: Shared, parts: Parts) {
+    this.#shared = shared
+    this.#parts = parts
+  }
+
+  /** From now on. What is due takes its time, and then there is a pause. */
+  start(): void {
+    this.#shared.sleep(this.#shared.settings.every, () => this.#maintain(() => this.start()))
+  }
+
+  #maintain(then: () => void): void {
+    const { self, settings: { refreshAfter }, table } = this.#shared
+    const { joining, lookups, values } = this.#parts
+    joining.rejoin(() => {
+      const quiet = table.buckets.filter(({ lookedUp }) => lookedUp <= this.#shared.now - refreshAfter)
+      // Neighbours have to know each other. Of those that are far away some will do.
+      const own = table.bucketOf(self)
+      lookups.refresh(quiet.filter((bucket) => bucket === own), () => {
+        const far = quiet.filter((bucket) => bucket !== own)
+        inTurn(far, (bucket, done) => lookups.freshen(bucket, done), () => values.renew(then))
+      })
     })
-    yield* values.renew()
-  })
+  }
+}

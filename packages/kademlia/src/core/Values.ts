@@ -1,21 +1,20 @@
 /** What a node keeps, and has others keep: who takes a pair, for how long, and when it is stored again. */
-import { Effect, Option, Random, Result, Semaphore, Stream } from "effect"
-import { Codec } from "effect-rpcudp"
 import type { Contact } from "../Contact.ts"
-import * as Id from "../Id.ts"
 import type { Value } from "../Messages.ts"
-import { NotStored } from "../NotStored.ts"
-import { Holdings } from "./Holdings.ts"
-import type { Holding } from "./Holdings.ts"
 import type { Entry } from "../Storage.ts"
 import type { Contacts } from "./Contacts.ts"
-import type { NodeContext } from "../internal/context.ts"
-import { peerOf } from "../internal/events.ts"
+import type { Id } from "./distance.ts"
+import { isCloser, sharedBits } from "./distance.ts"
+import type { Holding } from "./Holdings.ts"
+import { Holdings } from "./Holdings.ts"
+import { inTurn, Turns } from "./inTurn.ts"
 import type { Lookups } from "./Lookups.ts"
+import type { Shared } from "./Shared.ts"
+import { peerOf } from "./Shared.ts"
 
 /** What looking for a value came to. */
 export interface Search {
-  readonly value: Option.Option<Value>
+  readonly value: Value | undefined
   /** How many nodes were asked one after the other; 0 if this one had it. */
   readonly hops: number
   /** How many nodes were asked in all. */
@@ -40,77 +39,78 @@ const maxArrears = 600_000
 const renewedAtOnce = 8
 
 export class Values {
-  readonly #node: NodeContext
+  readonly #shared: Shared
   readonly #contacts: Contacts
   readonly #lookups: Lookups
-  readonly #one = Semaphore.makeUnsafe(1)
-  /** Whoever writes what depends on what was there reads and writes in one step. */
-  readonly #writing = Semaphore.makeUnsafe(1)
+  readonly #handing = new Turns()
+  /** Whoever writes what depends on what was there reads and writes in one turn. */
+  readonly #writing = new Turns()
   readonly #holdings: Holdings
+  #endLoading = () => {}
+  /** How many newcomers are to be handed something. */
   #waiting = 0
   /** How many calls renewing may cost now, and since when it has grown. */
   #calls = 0
   #since: number
 
-  constructor(node: NodeContext, contacts: Contacts, lookups: Lookups) {
-    this.#node = node
-    this.#holdings = new Holdings(node.self)
-    this.#since = node.now() - 60_000
+  constructor(shared: Shared, contacts: Contacts, lookups: Lookups) {
+    this.#shared = shared
+    this.#holdings = new Holdings(shared.self)
+    this.#since = shared.now - 60_000
     this.#contacts = contacts
     this.#lookups = lookups
+    // Newcomers would be handed what is known by then alone.
+    this.#handing.take((done) => this.#endLoading = done)
   }
 
-  /** Learns what the storage holds from before. Newcomers wait meanwhile: they would be handed what is known by then alone. */
-  get load(): Effect.Effect<void> {
-    const { storage } = this.#node
-    return this.#one.withPermit(Stream.runForEach(storage.all, ([key, entry]) =>
-      Effect.sync(() => {
-        if (!this.#holdings.has(key)) this.#holdings.add(holdingOf(key, entry))
-      })))
+  /** Learns what the storage holds from before. Newcomers wait until it has been told to `start`. */
+  learn(key: Id, entry: Entry): void {
+    if (!this.#holdings.has(key)) this.#holdings.add(holdingOf(key, entry))
   }
 
-  /** Publishes a pair of this node's own. Returns how many nodes took it. */
-  set(key: string, value: Value): Effect.Effect<number, NotStored> {
-    const { now, self, settings } = this.#node
-    return Effect.gen({ self: this }, function*() {
-      const id = Id.ofKey(key)
-      const problem = problemOf(value)
-      if (problem !== undefined) return yield* problem
-      const kept = yield* this.#writing.withPermit(this.#put(id, {
+  start(): void {
+    this.#endLoading()
+  }
+
+  /** Publishes a pair of this node's own. `then` is told how many nodes took it; nothing if this one has no room. */
+  set(key: Id, value: Value, then: (taken: number | undefined) => void): void {
+    const { self, settings } = this.#shared
+    const spread = () =>
+      this.#lookups.run("node", key, ({ closest }) => this.#spread(key, closest, ({ taken }) => then(taken)))
+    this.#writing.take((done) => {
+      const entry: Entry = {
         value,
         own: true,
         from: self,
         sender: "",
         network: "",
         expiresAt: Infinity,
-        republishAt: now() + settings.publishAfter
-      }))
-      if (!kept) return yield* new NotStored({ reason: "NoRoom", message: "this node has no room for the value" })
-      const { closest } = yield* this.#lookups.run("node", id)
-      return (yield* this.#spread(id, closest)).taken
+        republishAt: this.#shared.now + settings.publishAfter
+      }
+      this.#put(key, entry, (isKept) => {
+        done()
+        if (isKept) spread()
+        else then(undefined)
+      })
     })
   }
 
-  find(key: string): Effect.Effect<Search> {
-    const { inBackground } = this.#node
-    return Effect.gen({ self: this }, function*() {
-      const id = Id.ofKey(key)
-      const kept = yield* this.kept(id)
-      if (kept !== undefined) return { value: Option.some(kept.value), hops: 0, asked: 0 }
-      const { asked, closest, hops, value } = yield* this.#lookups.run("value", id)
-      const nearest = closest[0]
-      // Whoever looks for it next meets it earlier (section 2.3).
-      if (value !== undefined && nearest !== undefined) yield* inBackground(this.#storeAt(nearest, id, value))
-      return { value: Option.fromUndefinedOr(value), hops, asked }
+  find(key: Id, then: (search: Search) => void): void {
+    this.kept(key, (kept) => {
+      if (kept !== undefined) return then({ value: kept.value, hops: 0, asked: 0 })
+      this.#lookups.run("value", key, ({ asked, closest: [nearest], hops, value }) => {
+        // Whoever looks for it next meets it earlier (section 2.3).
+        if (value !== undefined && nearest !== undefined) this.#storeAt(nearest, key, value, () => {})
+        then({ value, hops, asked })
+      })
     })
   }
 
   /** What is kept here for a key, and has not expired. */
-  kept(key: Id.Id): Effect.Effect<Entry | undefined> {
-    const { now, storage } = this.#node
-    return Effect.map(
-      storage.get(key),
-      (entry) => Option.isSome(entry) && entry.value.expiresAt > now() ? entry.value : undefined
+  kept(key: Id, then: (kept: Entry | undefined) => void): void {
+    this.#shared.read(
+      key,
+      (entry) => then(entry !== undefined && entry.expiresAt > this.#shared.now ? entry : undefined)
     )
   }
 
@@ -119,72 +119,86 @@ export class Values {
    * it, too: the same value from another node near the key counts as a mere copy, and does not live longer for it. What
    * this node published stays as it is.
    */
-  keep(key: Id.Id, value: Value, from: Contact): Effect.Effect<boolean> {
-    const { events, now, settings, table } = this.#node
-    return this.#writing.withPermit(Effect.gen({ self: this }, function*() {
-      const kept = yield* this.kept(key)
-      const isSame = kept !== undefined && sameValue(kept.value, value)
-      if (kept?.own === true) return isSame
-      const isCopy = isSame && from.id !== kept.from && table.countCloser(key, from.id) < settings.k
-      const { sender } = from
-      const taken = yield* this.#put(key, {
-        value,
-        own: false,
-        from: isCopy ? kept.from : from.id,
-        sender: isCopy ? kept.sender : sender,
-        network: isCopy ? kept.network : from.network || sender,
-        expiresAt: isCopy ? kept.expiresAt : now() + this.#lifeOf(key),
-        republishAt: now() + (yield* jittered(settings.republishAfter))
+  keep(key: Id, value: Value, from: Contact, then: (taken: boolean) => void): void {
+    const { settings, table } = this.#shared
+    this.#writing.take((done) => {
+      const end = (taken: boolean) => {
+        done()
+        then(taken)
+      }
+      this.kept(key, (kept) => {
+        const { now } = this.#shared
+        const isSame = kept !== undefined && sameValue(kept.value, value)
+        if (kept?.own === true) return end(isSame)
+        const isCopy = isSame && from.id !== kept.from && table.countCloser(key, from.id) < settings.k
+        const { sender } = from
+        const entry: Entry = {
+          value,
+          own: false,
+          from: isCopy ? kept.from : from.id,
+          sender: isCopy ? kept.sender : sender,
+          network: isCopy ? kept.network : from.network || sender,
+          expiresAt: isCopy ? kept.expiresAt : now + this.#lifeOf(key),
+          republishAt: now + this.#jittered(settings.republishAfter)
+        }
+        this.#put(key, entry, (taken) => {
+          if (taken) this.#shared.emit(() => ({ _tag: "Kept", key, from: from.id }))
+          end(taken)
+        })
       })
-      if (taken) events.emit(() => ({ _tag: "Kept", key, from: from.id }))
-      return taken
-    }))
+    })
   }
 
   /**
    * Hands the pairs to a new contact that it is to keep, if no other node is closer to them than this (section 2.5). To
    * one contact after the other, and to none that does not answer.
    */
-  handOver(contact: Contact): Effect.Effect<void> {
-    const { inBackground } = this.#node
-    return Effect.suspend(() => {
-      if (this.#waiting >= maxWaiting || !this.#mayBeKeeper(contact)) return Effect.void
-      this.#waiting++
-      return this.#one.withPermit(this.#handAll(contact)).pipe(
-        Effect.ensuring(Effect.sync(() => this.#waiting--)),
-        inBackground,
-        Effect.asVoid
-      )
-    })
+  handOver(contact: Contact): void {
+    if (this.#waiting >= maxWaiting || !this.#mayBeKeeper(contact)) return
+    this.#waiting++
+    this.#handing.take((done) =>
+      this.#handAll(contact, () => {
+        this.#waiting--
+        done()
+      })
+    )
   }
 
-  #handAll(contact: Contact): Effect.Effect<void> {
-    const { self, settings, table } = this.#node
-    return Effect.suspend(() => {
-      const shared = this.#sharedWith(contact)
-      let handed = 0
-      let silent = 0
-      return Stream.fromIterable(this.#holdings.keys()).pipe(
-        Stream.filter((key) => {
-          // Whoever shares as many bits with this node as the key does is closer to it.
-          if (shared.has(Id.sharedBits(self, key))) return false
-          const closest = table.closest(key, settings.k)
-          if (!closest.includes(contact)) return false
-          const rival = closest.find((other) => other !== contact)
-          return rival === undefined || Id.isCloser(key, self, rival.id)
-        }),
-        Stream.mapEffect((key) => Effect.map(this.kept(key), (kept) => ({ key, kept }))),
-        Stream.mapEffect(({ kept, key }) =>
-          kept === undefined ? Effect.succeed(true) : this.#storeAt(contact, key, kept.value)
-        ),
-        Stream.takeWhile((taken) => {
-          handed++
+  #handAll(contact: Contact, then: () => void): void {
+    let silent = 0
+    const keys = this.#keysFor(contact)
+    const whileAnswered = function*() {
+      for (const key of keys) {
+        if (silent === maxSilent) return
+        yield key
+      }
+    }
+    inTurn(whileAnswered(), (key, done) => {
+      this.kept(key, (kept) => {
+        if (kept === undefined) return done()
+        this.#storeAt(contact, key, kept.value, (taken) => {
           silent = taken === true ? 0 : silent + 1
-          return handed < maxHanded && silent < maxSilent
-        }),
-        Stream.runDrain
-      )
-    })
+          done()
+        })
+      })
+    }, then)
+  }
+
+  /** The keys that a contact is to be handed, as far as they are not too many. */
+  #keysFor(contact: Contact): ReadonlyArray<Id> {
+    const { self, settings, table } = this.#shared
+    const shared = this.#sharedWith(contact)
+    const keys: Array<Id> = []
+    for (const key of this.#holdings.keys()) {
+      // Whoever shares as many bits with this node as the key does is closer to it.
+      if (shared.has(sharedBits(self, key))) continue
+      const closest = table.closest(key, settings.k)
+      if (!closest.includes(contact)) continue
+      const rival = closest.find((other) => other !== contact)
+      if (rival === undefined || isCloser(key, self, rival.id)) keys.push(key)
+      if (keys.length === maxHanded) break
+    }
+    return keys
   }
 
   /**
@@ -194,145 +208,152 @@ export class Values {
    * share more than the contact does.
    */
   #mayBeKeeper(contact: Contact): boolean {
-    const { self, settings: { k }, table } = this.#node
-    const shared = Id.sharedBits(self, contact.id)
+    const { self, settings: { k }, table } = this.#shared
+    const shared = sharedBits(self, contact.id)
     const others = table.contacts.filter(({ id }) => id !== contact.id)
-    const nearer = others.filter(({ id }) => Id.sharedBits(self, id) > shared)
+    const nearer = others.filter(({ id }) => sharedBits(self, id) > shared)
     const below = [...this.#sharedWith(contact)].filter((bits) => bits <= shared)
     return nearer.length < k || below.length <= shared
   }
 
   /** How many bits this node shares with each of its contacts but one. */
   #sharedWith(but: Contact): ReadonlySet<number> {
-    const { self, table } = this.#node
-    return new Set(table.contacts.filter(({ id }) => id !== but.id).map(({ id }) => Id.sharedBits(self, id)))
+    const { self, table } = this.#shared
+    return new Set(table.contacts.filter(({ id }) => id !== but.id).map(({ id }) => sharedBits(self, id)))
   }
 
   /** Drops the pairs whose time has come, and stores those at the closest nodes again that are due, as far as calls go. */
-  renew(): Effect.Effect<void> {
-    const { now } = this.#node
-    return Effect.suspend(() => {
-      const at = now()
-      const waited = Math.max(0, Math.min(maxArrears, at - this.#since))
-      this.#since = at
-      this.#calls = Math.min(this.#calls, 0) + waited / 1000 * callsPerSecond
-      return Effect.forEach(
-        this.#holdings.due(at),
-        (key) => this.#calls > 0 ? this.#renew(key) : Effect.void,
-        { concurrency: renewedAtOnce, discard: true }
-      )
-    })
+  renew(then: () => void): void {
+    const { now } = this.#shared
+    const waited = Math.max(0, Math.min(maxArrears, now - this.#since))
+    this.#since = now
+    this.#calls = Math.min(this.#calls, 0) + waited / 1000 * callsPerSecond
+    inTurn(
+      this.#holdings.due(now),
+      (key, done) => this.#calls > 0 ? this.#renew(key, done) : done(),
+      then,
+      renewedAtOnce
+    )
   }
 
-  #renew(key: Id.Id): Effect.Effect<void> {
-    const { settings: { k }, table } = this.#node
-    return Effect.gen({ self: this }, function*() {
-      const due = yield* this.#writing.withPermit(this.#claim(key))
-      if (due === undefined) return
-      if (!due.own) {
-        // A node that keeps a pair for others is close to it, and knows who else is, as long as all of those are there.
-        const { called, silent } = yield* this.#spread(key, table.closest(key, k, ({ failures }) => failures > 0))
+  #renew(key: Id, then: () => void): void {
+    const { settings: { k }, table } = this.#shared
+    const lookUp = () =>
+      this.#lookups.run("node", key, ({ asked, closest }) =>
+        this.#spread(key, closest, ({ called }) => {
+          this.#calls -= asked + called
+          then()
+        }))
+    this.#claim(key, (due) => {
+      if (due === undefined) return then()
+      if (due.own) return lookUp()
+      // A node that keeps a pair for others is close to it, and knows who else is, as long as all of those are there.
+      this.#spread(key, table.closest(key, k, ({ failures }) => failures > 0), ({ called, silent }) => {
         this.#calls -= called
-        if (called > 0 && silent === 0) return
-      }
-      const { asked, closest } = yield* this.#lookups.run("node", key)
-      const { called } = yield* this.#spread(key, closest)
-      this.#calls -= asked + called
-    })
-  }
-
-  /** A pair that is to be stored at others now; the next time is noted. */
-  #claim(key: Id.Id): Effect.Effect<Entry | undefined> {
-    const { now, self, settings: { k, publishAfter, republishAfter }, storage, table } = this.#node
-    return Effect.gen({ self: this }, function*() {
-      // It may have changed since it was listed, or be gone.
-      const entry = Option.getOrUndefined(yield* storage.get(key))
-      if (entry === undefined) {
-        this.#holdings.delete(key)
-        return undefined
-      }
-      if (entry.expiresAt <= now()) return yield* this.#drop(key)
-      if (entry.republishAt > now()) return undefined
-      yield* this.#put(key, {
-        ...entry,
-        republishAt: now() + (entry.own ? publishAfter : yield* jittered(republishAfter))
+        if (called > 0 && silent === 0) then()
+        else lookUp()
       })
-      // A copy far from its key just ages, and one that is about to go does not start another life elsewhere.
-      const isHolder = table.countCloser(key, self) < k && entry.expiresAt - now() > republishAfter
-      return entry.own || isHolder ? entry : undefined
     })
   }
 
-  /** Where all places are taken another pair makes room, if this one has the better claim. */
-  #put(key: Id.Id, entry: Entry): Effect.Effect<boolean> {
-    const { storage } = this.#node
-    return Effect.gen({ self: this }, function*() {
-      const holding = holdingOf(key, entry)
-      if (!(yield* storage.put(key, entry))) {
-        const victim = this.#holdings.victimFor(holding)
-        if (victim === undefined) return false
-        yield* this.#drop(victim)
-        if (!(yield* storage.put(key, entry))) return false
+  /** A pair that is to be stored at others now, if it is; the next time is noted. */
+  #claim(key: Id, then: (due: Entry | undefined) => void): void {
+    const { self, settings: { k, publishAfter, republishAfter }, table } = this.#shared
+    this.#writing.take((done) => {
+      const end = (due: Entry | undefined) => {
+        done()
+        then(due)
       }
-      this.#holdings.add(holding)
-      return true
+      this.#shared.read(key, (entry) => {
+        const { now } = this.#shared
+        // It may have changed since it was listed, or be gone.
+        if (entry === undefined) {
+          this.#holdings.delete(key)
+          return end(undefined)
+        }
+        if (entry.expiresAt <= now) return this.#drop(key, () => end(undefined))
+        if (entry.republishAt > now) return end(undefined)
+        const republishAt = now + (entry.own ? publishAfter : this.#jittered(republishAfter))
+        this.#put(key, { ...entry, republishAt }, () => {
+          // A copy far from its key just ages, and one that is about to go does not start another life elsewhere.
+          const isHolder = table.countCloser(key, self) < k && entry.expiresAt - this.#shared.now > republishAfter
+          end(entry.own || isHolder ? entry : undefined)
+        })
+      })
     })
   }
 
-  #drop(key: Id.Id): Effect.Effect<undefined> {
-    const { events, storage } = this.#node
-    return Effect.map(storage.remove(key), () => {
+  /** Where all places are taken another pair makes room, if this one has the better claim. Tells whether it is kept. */
+  #put(key: Id, entry: Entry, then: (isKept: boolean) => void): void {
+    const holding = holdingOf(key, entry)
+    const write = (ifFull: () => void) =>
+      this.#shared.write(key, entry, (written) => {
+        if (written === "full") return ifFull()
+        if (written === "kept") this.#holdings.add(holding)
+        then(written === "kept")
+      })
+    write(() => {
+      const victim = this.#holdings.victimFor(holding)
+      if (victim === undefined) then(false)
+      else this.#drop(victim, () => write(() => then(false)))
+    })
+  }
+
+  #drop(key: Id, then: () => void): void {
+    this.#shared.remove(key, () => {
       this.#holdings.delete(key)
-      events.emit(() => ({ _tag: "Expired", key }))
-      return undefined
+      this.#shared.emit(() => ({ _tag: "Expired", key }))
+      then()
     })
   }
 
   /**
-   * Stores what is kept for a key at these nodes, as far as they are closer than this one or there are less than k. Returns
+   * Stores what is kept for a key at these nodes, as far as they are closer than this one or there are less than k. Tells
    * how many were called, took it, and did not answer.
    */
-  #spread(key: Id.Id, closest: ReadonlyArray<Contact>): Effect.Effect<Spread> {
-    const { self, settings: { k } } = this.#node
-    return Effect.gen({ self: this }, function*() {
-      // While they were looked for a newer one may have been set, and have reached them before.
-      const kept = yield* this.kept(key)
-      if (kept === undefined) return { called: 0, taken: 0, silent: 0 }
+  #spread(key: Id, closest: ReadonlyArray<Contact>, then: (spread: Spread) => void): void {
+    const { self, settings: { k } } = this.#shared
+    // While they were looked for a newer one may have been set, and have reached them before.
+    this.kept(key, (kept) => {
+      if (kept === undefined) return then({ called: 0, taken: 0, silent: 0 })
       const closer = closest.length < k
         ? closest
-        : closest.filter(({ id }, i) => i < k - 1 || Id.isCloser(key, id, self))
-      const answers = yield* Effect.forEach(
-        closer,
-        (contact) => this.#storeAt(contact, key, kept.value),
-        { concurrency: "unbounded" }
-      )
-      return {
-        called: closer.length,
-        taken: answers.filter((taken) => taken === true).length,
-        silent: answers.filter((taken) => taken === undefined).length
-      }
+        : closest.filter(({ id }, i) => i < k - 1 || isCloser(key, id, self))
+      let taken = 0
+      let silent = 0
+      const storeAt = (contact: Contact, done: () => void) =>
+        this.#storeAt(contact, key, kept.value, (isTaken) => {
+          if (isTaken === undefined) silent++
+          else if (isTaken) taken++
+          done()
+        })
+      inTurn(closer, storeAt, () => then({ called: closer.length, taken, silent }), Infinity)
     })
   }
 
-  /** Returns whether the contact took the pair, if it answered. */
-  #storeAt(contact: Contact, key: Id.Id, value: Value): Effect.Effect<boolean | undefined> {
-    const { client, events, self } = this.#node
-    return client(contact.address).store(self, key, value).pipe(
-      Effect.matchEffect({
-        onSuccess: (taken) => {
-          if (taken) events.emit(() => ({ _tag: "Stored", ...peerOf(contact), key }))
-          return Effect.as(this.#contacts.heard(contact), taken)
-        },
-        onFailure: () => Effect.as(this.#contacts.lost(contact, "store"), undefined)
-      })
-    )
+  /** Tells whether the contact took the pair, if it answered. */
+  #storeAt(contact: Contact, key: Id, value: Value, then: (taken: boolean | undefined) => void): void {
+    this.#shared.store(contact.address, key, value, (answer) => {
+      if (answer._tag === "Lost") {
+        this.#contacts.lost(contact, "store")
+        return then(undefined)
+      }
+      if (answer.taken) this.#shared.emit(() => ({ _tag: "Stored", ...peerOf(contact), key }))
+      this.#contacts.heard(contact)
+      then(answer.taken)
+    })
   }
 
   /** The further beyond the k closest nodes a pair is cached, the sooner it goes: half for each node between. */
-  #lifeOf(key: Id.Id): number {
-    const { self, settings: { expireAfter, k }, table } = this.#node
+  #lifeOf(key: Id): number {
+    const { self, settings: { expireAfter, k }, table } = this.#shared
     const between = Math.max(0, table.countCloser(key, self) - k + 1)
     return Math.max(expireAfter * 2 ** -between, 60_000)
+  }
+
+  // Of the nodes that keep a pair the first to store it again saves the others from doing so.
+  #jittered(duration: number): number {
+    return duration * (1 + this.#shared.random() / 4)
   }
 }
 
@@ -342,7 +363,7 @@ interface Spread {
   readonly silent: number
 }
 
-const holdingOf = (key: Id.Id, { expiresAt, network, own, republishAt, sender }: Entry): Holding => ({
+const holdingOf = (key: Id, { expiresAt, network, own, republishAt, sender }: Entry): Holding => ({
   key,
   own,
   sender,
@@ -350,26 +371,6 @@ const holdingOf = (key: Id.Id, { expiresAt, network, own, republishAt, sender }:
   expiresAt,
   republishAt
 })
-
-/** Why no `store` can carry a value, if that is so. Keys and ids have one length. */
-const problemOf = (value: Value): NotStored | undefined => {
-  const encoded = Codec.encodeRequest(noId, "store", [noId, noId, value])
-  if (Result.isSuccess(encoded)) return undefined
-  const { failure } = encoded
-  return failure._tag === "Unencodable"
-    ? new NotStored({ reason: "Unencodable", message: `the value cannot be sent: ${failure.problem}` })
-    : new NotStored({
-      reason: "TooLarge",
-      message:
-        `the value is too large: with its key it takes ${failure.size} bytes, and a datagram has room for ${Codec.maxBodyBytes}`
-    })
-}
-
-// As long as any.
-const noId = new Uint8Array(Codec.idBytes)
-
-// Of the nodes that keep a pair the first to store it again saves the others from doing so.
-const jittered = (duration: number) => Effect.map(Random.next, (random) => duration * (1 + random / 4))
 
 const sameValue = (a: Value, b: Value): boolean =>
   a === b || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0)

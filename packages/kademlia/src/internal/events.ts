@@ -1,6 +1,5 @@
 /** Tells what happens at a node to those that watch it. */
 import { Effect, PubSub, Stream } from "effect"
-import type { Contact } from "../Contact.ts"
 import type { Event } from "../Event.ts"
 
 export class Events {
@@ -23,11 +22,11 @@ export class Events {
     )
   }
 
-  emit(event: () => Event): void {
-    // Most nodes are watched by nobody.
-    if (this.#watchers > 0) PubSub.publishUnsafe(this.#pubsub, event())
+  get isWatched(): boolean {
+    return this.#watchers > 0
+  }
+
+  emit(event: Event): void {
+    PubSub.publishUnsafe(this.#pubsub, event)
   }
 }
-
-/** A contact, as events name it. */
-export const peerOf = (contact: Contact) => ({ id: contact.id, address: contact.name })

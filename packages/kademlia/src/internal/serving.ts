@@ -1,48 +1,28 @@
-/** What a node answers to those that call it. */
+/** Hands what others ask to the core, and its answers to the wire. */
 import { Effect } from "effect"
 import { Handlers } from "effect-rpcudp"
 import { NetAddress } from "effect/net"
 import { Contact } from "../Contact.ts"
+import type { Found } from "../core/Shared.ts"
 import type * as Id from "../Id.ts"
 import { Kademlia } from "../Messages.ts"
-import type { Contacts } from "../core/Contacts.ts"
-import type { NodeContext } from "./context.ts"
-import type { Values } from "../core/Values.ts"
+import type { Driver } from "./driver.ts"
 
-export interface Parts {
-  readonly contacts: Contacts
-  readonly values: Values
-}
-
-export const handlers = (node: NodeContext, { contacts, values }: Parts) =>
+export const handlers = (driver: Driver) =>
   Kademlia.of({
-    ping: Effect.fnUntraced(function*(id) {
-      yield* contacts.heard(yield* caller(id))
-      return node.self
-    }),
+    ping: (id) => Effect.flatMap(caller(id), (from) => driver.tell((core, now) => core.ping(from, now))),
     stun: () => Effect.map(Handlers.Sender, ({ address, port }) => [NetAddress.formatIp(address), port] as const),
-    store: Effect.fnUntraced(function*(id, key, value) {
-      const contact = yield* caller(id)
-      yield* contacts.heard(contact)
-      return yield* values.keep(key, value, contact)
-    }),
-    find_node: Effect.fnUntraced(function*(id, target) {
-      const contact = yield* caller(id)
-      const found = neighbours(node, contact, target)
-      yield* contacts.heard(contact)
-      return found
-    }),
-    find_value: Effect.fnUntraced(function*(id, key) {
-      const contact = yield* caller(id)
-      const kept = yield* values.kept(key)
-      const answer = kept === undefined ? neighbours(node, contact, key) : { value: kept.value }
-      yield* contacts.heard(contact)
-      return answer
-    })
+    store: (id, key, value) =>
+      Effect.flatMap(caller(id), (from) =>
+        driver.ask<boolean>((core, then, now) => core.store(from, key, value, then, now))),
+    find_node: (id, target) =>
+      Effect.flatMap(caller(id), (from) =>
+        driver.tell((core, now) => core.findNode(from, target, now))),
+    find_value: (id, key) =>
+      Effect.flatMap(
+        caller(id),
+        (from) => driver.ask<Found>((core, then, now) => core.findValue(from, key, then, now))
+      ).pipe(Effect.map((found) => found._tag === "Value" ? { value: found.value } : found.contacts))
   })
 
 const caller = (id: Id.Id) => Effect.map(Handlers.Sender, (address) => new Contact(id, address))
-
-/** Whom a caller is told of: contacts that answered their last call, and not itself. */
-const neighbours = ({ settings: { k }, table }: NodeContext, caller: Contact, target: Id.Id): ReadonlyArray<Contact> =>
-  table.closest(target, k, ({ contact, failures }) => failures > 0 || contact.id === caller.id)

@@ -1,0 +1,304 @@
+/** A node decided step by step: no network, no clock and no storage, only what it is told and what it wants done. */
+import { describe, expect, it } from "@effect/vitest"
+import { Contact } from "../src/Contact.ts"
+import { Core } from "../src/core/Core.ts"
+import type { Output, Settings } from "../src/core/Shared.ts"
+import type { Messages, Storage } from "../src/index.ts"
+import { Id } from "../src/index.ts"
+import { inet } from "./nodes.ts"
+
+type Tagged<Tag extends Output["_tag"]> = Extract<Output, { readonly _tag: Tag }>
+
+const self = Id.ofKey("self")
+
+const hour = 3_600_000
+
+const settings: Settings = {
+  k: 4,
+  alpha: 2,
+  questionAfter: hour / 4,
+  refreshAfter: hour,
+  republishAfter: hour,
+  publishAfter: 24 * hour,
+  expireAfter: 25 * hour,
+  every: 60_000
+}
+
+const peer = (number: number) => new Contact(Id.ofKey(`peer ${number}`), inet(`10.0.1.${number}:1`))
+
+const peers = Array.from({ length: 12 }, (_, i) => peer(i + 1))
+
+/** A node that knows these, and what it wants done since it was last asked. */
+const make = (known: ReadonlyArray<Contact> = []) => {
+  let ids = 0
+  const core = new Core({
+    self,
+    address: inet("10.0.0.1:1"),
+    settings,
+    bits: 1,
+    staleAfter: 5,
+    random: () => 0,
+    randomId: () => Id.ofKey(`random ${++ids}`),
+    now: 0
+  })
+  const outputs = (): ReadonlyArray<Output> => {
+    const all: Array<Output> = []
+    for (let output = core.poll(); output !== undefined; output = core.poll()) all.push(output)
+    return all
+  }
+  const wanted = <Tag extends Output["_tag"]>(tag: Tag): ReadonlyArray<Tagged<Tag>> =>
+    outputs().filter((output): output is Tagged<Tag> => output._tag === tag)
+  for (const contact of known) {
+    core.ping(contact, 0)
+    for (const { told } of wanted("Ping")) told({ _tag: "Id", id: contact.id }, 0)
+  }
+  core.start(0)
+  const [nap] = wanted("Sleep")
+  return { core, outputs, wanted, nap: nap! }
+}
+
+const lost = { _tag: "Lost", isSilent: true } as const
+
+const named = (...contacts: ReadonlyArray<Contact>) => ({ _tag: "Contacts", contacts } as const)
+
+const addresses = (calls: ReadonlyArray<{ readonly address: Contact["address"] }>) =>
+  calls.map(({ address }) => address)
+
+const near = (target: Id.Id, contacts: ReadonlyArray<Contact>) =>
+  contacts.toSorted((a, b) => Id.byDistance(target)(a.id, b.id))
+
+const entryOf = (value: Messages.Value, changes: Partial<Storage.Entry> = {}): Storage.Entry => ({
+  value,
+  own: false,
+  from: "",
+  sender: "10.9.9.9",
+  network: "10.9.9.9",
+  expiresAt: 25 * hour,
+  republishAt: hour,
+  ...changes
+})
+
+describe("a lookup", () => {
+  const target = Id.ofKey("target")
+  const [first, second, third, ...further] = near(target, peers)
+
+  it("asks alpha at once, the closest first, and whom those name; it ends when the k closest have answered", () => {
+    const { core, wanted } = make([third!, further[0]!, further[1]!])
+    const results: Array<ReadonlyArray<Contact>> = []
+    core.lookup(target, ({ closest }) => results.push(closest), 1)
+    const begin = wanted("Find")
+    expect(addresses(begin)).toStrictEqual([third!.address, further[0]!.address])
+    begin[0]!.told(named(first!), 2)
+    const [next] = wanted("Find")
+    expect(next).toMatchObject({ address: first!.address, kind: "node", target })
+    next!.told(named(second!, third!), 3)
+    begin[1]!.told(named(), 4)
+    const rest = wanted("Find")
+    for (const { told } of rest.slice(0, -1)) told(named(), 5)
+    expect(results).toStrictEqual([])
+    rest.at(-1)!.told(named(), 6)
+    expect(results).toStrictEqual([[first, second, third, further[0]]])
+  })
+
+  it("ends with the value, which the closest that had it not is given; what is answered later is of its peer alone", () => {
+    const { core, outputs, wanted } = make([second!, third!, further[0]!])
+    const found: Array<unknown> = []
+    core.find(target, (search) => found.push(search), 1)
+    wanted("Read")[0]!.told(undefined, 1)
+    const [closer, other] = wanted("Find")
+    closer!.told(named(first!), 2)
+    const [last] = wanted("Find")
+    expect(last).toMatchObject({ address: first!.address, kind: "value" })
+    last!.told({ _tag: "Value", value: "value" }, 3)
+    expect(found).toStrictEqual([{ value: "value", hops: 2, asked: 3 }])
+    const calls = outputs().filter(({ _tag }) => _tag === "Store" || _tag === "Find")
+    expect(calls).toMatchObject([{ _tag: "Store", address: second!.address, key: target, value: "value" }])
+    other!.told(named(...further), 4)
+    expect(wanted("Find")).toStrictEqual([])
+    expect(found).toHaveLength(1)
+  })
+})
+
+describe("joining", () => {
+  it("calls a gate three times, asks it three times for this node's own id, and says whether that led anywhere", () => {
+    const [gate, silent] = [peers[0]!, peers[1]!]
+    const { core, outputs, wanted } = make()
+    const met: Array<number> = []
+    core.bootstrap([gate.address, silent.address], (count) => met.push(count), 0)
+    const [ping, vain] = wanted("Ping")
+    ping!.told(lost, 1)
+    wanted("Ping")[0]!.told({ _tag: "Id", id: gate.id }, 2)
+    vain!.told(lost, 2)
+    wanted("Ping")[0]!.told(lost, 3)
+    const third = outputs()
+    expect(third.map(({ _tag }) => _tag)).toStrictEqual(["Ping"])
+    for (const output of third) if (output._tag === "Ping") output.told(lost, 4)
+    for (const at of [5, 6]) {
+      const [find] = wanted("Find")
+      expect(find).toMatchObject({ address: gate.address, target: self })
+      find!.told(lost, at)
+    }
+    expect(met).toStrictEqual([])
+    wanted("Find")[0]!.told(named(), 7)
+    expect(met).toStrictEqual([1])
+    // Had it been silent once more, it would have led nowhere.
+    core.bootstrap([gate.address], (count) => met.push(count), 8)
+    wanted("Ping")[0]!.told({ _tag: "Id", id: gate.id }, 9)
+    for (const at of [10, 11, 12]) wanted("Find")[0]!.told(lost, at)
+    expect(met).toStrictEqual([1, 0])
+  })
+})
+
+describe("upkeep", () => {
+  const far = peers.filter(({ id }) => Id.sharedBits(self, id) === 0).slice(0, 4)
+  const close = peers.find(({ id }) => Id.sharedBits(self, id) > 0)
+
+  it("asks the three oldest contacts of a far bucket once each, and pings whom they name, for a place", () => {
+    const { core, nap, wanted } = make([...far, close!])
+    core.table.lookedUp(self, hour)
+    // One was heard from meanwhile.
+    core.ping(far[0]!, 1)
+    nap.told(undefined, hour)
+    const asked = wanted("Find")
+    expect(addresses(asked)).toStrictEqual(addresses(far.slice(1)))
+    const other = peers.find(({ id }) => Id.sharedBits(self, id) > 0 && id !== close!.id)
+    asked[0]!.told(named(other!), hour)
+    expect(addresses(wanted("Ping"))).toStrictEqual([other!.address])
+    asked[1]!.told(lost, hour)
+    asked[2]!.told(named(), hour)
+    // Nothing is sent again, and after a pause it looks anew what is due.
+    expect(wanted("Sleep")).toMatchObject([{ millis: 60_000 }])
+  })
+
+  it("looks an id of its own bucket up after an hour, and not before", () => {
+    const { core, nap, wanted } = make([...far, close!])
+    core.table.lookedUp(far[0]!.id, hour)
+    nap.told(undefined, hour - 1)
+    const [again] = wanted("Sleep")
+    again!.told(undefined, hour)
+    const asked = wanted("Find")
+    expect(asked).toHaveLength(2)
+    expect(new Set(asked.map(({ target }) => target)).size).toBe(1)
+    expect(core.table.bucketOf(asked[0]!.target)).toBe(core.table.bucketOf(self))
+  })
+
+  it("joins again by way of its gates when fewer than k contacts answer", () => {
+    const { core, nap, wanted } = make([close!])
+    core.bootstrap([far[0]!.address], () => {}, 0)
+    wanted("Ping")[0]!.told({ ...lost, isSilent: false }, 0)
+    nap.told(undefined, 60_000)
+    expect(addresses(wanted("Ping"))).toStrictEqual([far[0]!.address])
+  })
+})
+
+describe("what is kept", () => {
+  const [from] = peers
+  const key = Id.ofKey("key")
+
+  it("is answered to whoever looks for it; otherwise it is told of contacts, itself not among them", () => {
+    const { core, wanted } = make(peers.slice(0, 3))
+    const answers: Array<unknown> = []
+    for (const entry of [entryOf("value"), entryOf("old", { expiresAt: 5 }), undefined]) {
+      core.findValue(from!, key, (found) => answers.push(found), 5)
+      wanted("Read")[0]!.told(entry, 5)
+    }
+    const others = named(...near(key, peers.slice(1, 3)))
+    expect(answers).toStrictEqual([{ _tag: "Value", value: "value" }, others, others])
+    expect(core.findNode(from!, key, 6)).toStrictEqual(others.contacts)
+  })
+
+  it("is written in one turn with what it depends on", () => {
+    const { core, wanted } = make()
+    const taken: Array<boolean> = []
+    core.store(from!, key, "one", (isTaken) => taken.push(isTaken), 1)
+    core.store(from!, key, "two", (isTaken) => taken.push(isTaken), 1)
+    const [read, ...others] = wanted("Read")
+    expect(others).toStrictEqual([])
+    read!.told(undefined, 2)
+    const [write] = wanted("Write")
+    expect(write!.entry).toMatchObject({ value: "one", own: false, from: from!.id, republishAt: 2 + hour })
+    expect(wanted("Read")).toStrictEqual([])
+    write!.told("kept", 3)
+    expect(wanted("Read")).toHaveLength(1)
+    expect(taken).toStrictEqual([true])
+  })
+
+  it("makes room for a nearer pair of its sender's where the storage is full, and not where it has failed", () => {
+    const { core, outputs, wanted } = make()
+    const taken: Array<boolean> = []
+    const far = Id.flip(self, 0)
+    core.learn(far, entryOf("far", { sender: from!.sender, network: from!.sender }))
+    const store = () => {
+      core.store(from!, Id.flip(self, 100), "near", (isTaken) => taken.push(isTaken), 1)
+      wanted("Read")[0]!.told(undefined, 1)
+      return wanted("Write")[0]!
+    }
+    store().told("failed", 1)
+    expect(outputs()).toStrictEqual([])
+    expect(taken).toStrictEqual([false])
+    store().told("full", 2)
+    const [removal] = wanted("Remove")
+    expect(removal!.key).toBe(far)
+    removal!.told(undefined, 3)
+    wanted("Write")[0]!.told("kept", 4)
+    expect(taken).toStrictEqual([false, true])
+  })
+
+  it("is handed to a newcomer that is to keep it, once all that is kept is known", () => {
+    const { core, wanted } = make()
+    const late = new Core({
+      self,
+      address: inet("10.0.0.1:1"),
+      settings,
+      bits: 1,
+      staleAfter: 5,
+      random: () => 0,
+      randomId: () => self,
+      now: 0
+    })
+    for (const node of [core, late]) {
+      node.ping(from!, 1)
+      const ping = node.poll()
+      if (ping?._tag !== "Ping") return expect.unreachable("it is not pinged")
+      node.learn(key, entryOf("value"))
+      ping.told({ _tag: "Id", id: from!.id }, 2)
+    }
+    expect(late.poll()).toBeUndefined()
+    late.start(3)
+    expect(late.poll()).toMatchObject({ _tag: "Read", key })
+    wanted("Read")[0]!.told(entryOf("value"), 4)
+    expect(wanted("Store")).toMatchObject([{ address: from!.address, key, value: "value" }])
+  })
+
+  it("is stored again when it is due, at those from the table; they are looked up only if one is silent", () => {
+    const keepers = near(key, peers.slice(0, 3))
+    const { core, nap, wanted } = make(keepers)
+    core.learn(key, entryOf("value"))
+    for (const bucket of core.table.buckets) bucket.lookedUp = hour
+    nap.told(undefined, hour - 1)
+    const [sleep] = wanted("Sleep")
+    sleep!.told(undefined, hour)
+    const [read] = wanted("Read")
+    read!.told(entryOf("value"), hour)
+    const [write] = wanted("Write")
+    expect(write!.entry.republishAt).toBe(2 * hour)
+    write!.told("kept", hour)
+    wanted("Read")[0]!.told(entryOf("value"), hour)
+    const stores = wanted("Store")
+    expect(addresses(stores)).toStrictEqual(addresses(keepers))
+    stores[0]!.told({ _tag: "Taken", taken: true }, hour)
+    stores[1]!.told(lost, hour)
+    expect(wanted("Find")).toStrictEqual([])
+    stores[2]!.told({ _tag: "Taken", taken: true }, hour)
+    expect(wanted("Find").length).toBeGreaterThan(0)
+  })
+})
+
+it("events come only while somebody watches", () => {
+  const { core, wanted } = make(peers.slice(0, 2))
+  for (const isWatched of [false, true]) {
+    core.watch(isWatched)
+    core.lookup(self, () => {}, 1)
+    expect(wanted("Event").length > 0).toBe(isWatched)
+  }
+})
