@@ -1,5 +1,5 @@
 /**
- * One-line changes of src and of the tool, each with the test that it must make fail: `npm run mutate -- --named` tries them
+ * One-line changes of src, of the tool and of examples, each with the test that it must make fail: `npm run mutate -- --named` tries them
  * all, and `npm run check` sees that each still applies. A law without a change that breaks it may be no law.
  */
 
@@ -1404,6 +1404,48 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
   test: { file: "packages/kademlia/test/Core.test.ts", name }
 }))
 
+const breaksExample = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
+  breaksAt((file) => `examples/${file}.ts`, `examples/${test}.test.ts`, laws)
+
+const ofTheExamples: ReadonlyArray<Mutation> = [
+  ...breaksExample("cluster/frontNode", {
+    "takes a key for one order": {
+      "cluster/frontNode": [["taken.quantity !== quantity", "false"]],
+      "cluster/Item": [[
+        "  primaryKey: ({ key }) => key\n",
+        "  primaryKey: ({ key, quantity }) => `${key} ${quantity}`\n"
+      ]]
+    },
+    "refuses what there is not": {
+      "cluster/frontNode": [["taken.left === null", "false"]],
+      "cluster/Item": [[" AND stock >= ${quantity}", ""]]
+    },
+    "rejects what no database takes": {
+      "cluster/Inventory": [
+        ["[\\x20-\\x7e]{1,100}", "[^]{1,100}"],
+        ["{1,100}", "+"],
+        ["{1,100}", "{0,100}"],
+        ["minimum: 1,", "minimum: 0,"],
+        ["maximum: 1_000_000", "maximum: 2 ** 31"]
+      ]
+    },
+    "handles an order again whose handler died": {
+      "cluster/Item": [["  defectRetryPolicy: Schedule.spaced(\"100 millis\")\n", ""]]
+    },
+    "acknowledges no order by the reply of another": {
+      "cluster/frontNode": [["taken.key !== key || taken.item !== item", "false"]]
+    },
+    "that gets no reply from the cluster says so": {
+      "cluster/frontNode": [["      Effect.timeout(\"4 seconds\"),\n", ""]]
+    },
+    "says that its database is away": {
+      "cluster/frontNode": [
+        ["      Effect.catchCause((cause) => new Unavailable({ reason: String(Cause.squash(cause)) }))\n", ""]
+      ]
+    }
+  })
+]
+
 export const mutations: ReadonlyArray<Mutation> = [
   ...ofCalling,
   ...ofServing,
@@ -1418,5 +1460,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofTheTool,
   ...ofKademlia,
   ...ofTheCore,
+  ...ofTheExamples,
   ...ofAllSeeds
 ]

@@ -18,13 +18,16 @@ export const layer = (database: string): Layer.Layer<SqlClient.SqlClient, SqlErr
 
 export const items = Array.from({ length: 24 }, (_, i) => `item ${i}`)
 
+/** Of each item, at first. */
+export const stock = 1_000_000_000
+
 /** Makes the tables: the inventory's, and those of the cluster. */
 export const migrate = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   yield* sql`CREATE TABLE items (name TEXT PRIMARY KEY, stock INTEGER NOT NULL)`
   // No key is unique here, so that what is applied twice shows.
   yield* sql`CREATE TABLE movements (order_key TEXT NOT NULL, item TEXT NOT NULL, quantity INTEGER NOT NULL)`
-  for (const name of items) yield* sql`INSERT INTO items ${sql.insert({ name, stock: 0 })}`
+  for (const name of items) yield* sql`INSERT INTO items ${sql.insert({ name, stock })}`
   yield* Layer.build(Layer.merge(SqlMessageStorage.layerMigrations({}), SqlRunnerStorage.layerMigrations({})))
 })
 

@@ -30,7 +30,9 @@ const writer = Effect.fnUntraced(function*(name: number, end: number) {
     let failed = 0
     yield* anyOf((front) => {
       const peer = inventory(front)
-      return method === "order" ? peer.order(key, item, 1) : peer.orderUnremembered(key, item, 1)
+      const order = method === "order" ? peer.order(key, item, 1) : peer.orderUnremembered(key, item, 1)
+      // There is always enough, and each key is new.
+      return Effect.catchTag(order, "Refused", Effect.die)
     }).pipe(
       Effect.tapError(() => Effect.sync(() => failed++)),
       Effect.retry(Schedule.spaced("100 millis"))

@@ -19,5 +19,6 @@ export const link = "root, network namespaces, ip (Debian: iproute2) and nft (De
 export const addon = "the addon of packages/native (npm run build:native; Debian: g++, make, python3)"
 export const compiler = "a C compiler (Debian: gcc)"
 export const namespace = "root, network namespaces and ip (Debian: iproute2)"
+export const postgres = "PostgreSQL (Debian: postgresql)"
 export const prometheus = "prometheus and promtool (Debian: prometheus)"
 export const chacha = "ChaCha20-Poly1305 in node:crypto (Node and Deno have it, Bun does not)"
