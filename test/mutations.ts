@@ -1408,6 +1408,22 @@ const breaksExample = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
   breaksAt((file) => `examples/${file}.ts`, `examples/${test}.test.ts`, laws)
 
 const ofTheExamples: ReadonlyArray<Mutation> = [
+  ...breaksExample("all-cores/supervisor", {
+    "waits longer each time that a worker ends soon": {
+      "all-cores/supervisor": [
+        ["Effect.exit(worker)", "Effect.ignore(worker)"],
+        ["Duration.times(pause, 2)", "Duration.times(pause, 1)"],
+        ["longestPause = Duration.seconds(5)", "longestPause = Duration.seconds(6)"],
+        ["Effect.sleep(pause)", "Effect.void"]
+      ]
+    },
+    "starts a worker at once that has lived for 10 seconds": {
+      "all-cores/supervisor": [
+        ["whileLong = Duration.seconds(10)", "whileLong = Duration.seconds(11)"],
+        ["whileLong = Duration.seconds(10)", "whileLong = Duration.seconds(9)"]
+      ]
+    }
+  }),
   ...breaksExample("cluster/frontNode", {
     "takes a key for one order": {
       "cluster/frontNode": [["taken.quantity !== quantity", "false"]],

@@ -1,9 +1,10 @@
 /** The supervisor, over workers that misbehave. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Console, Effect, FileSystem, Queue } from "effect"
+import { Clock, Console, type Duration, Effect, FileSystem, Queue } from "effect"
 import { ChildProcess } from "effect/process"
-import { supervise, type Worker } from "./supervisor.ts"
+import { TestClock } from "effect/testing"
+import { restarting, supervise, type Worker } from "./supervisor.ts"
 
 /** Supervises one worker of this source, which is given the path of a file that is not there yet. */
 const supervised = Effect.fnUntraced(function*(source: string) {
@@ -25,6 +26,33 @@ const supervised = Effect.fnUntraced(function*(source: string) {
 const silent: Console.Console = Object.assign(Object.create(console), { log: () => {} })
 
 describe("a supervisor", () => {
+  /** When a worker is started that lives so long each time, in milliseconds. It ends by an error, a defect, or well. */
+  const startsOf = Effect.fnUntraced(function*(lives: ReadonlyArray<Duration.Input>) {
+    const starts: Array<number> = []
+    const endings = [Effect.fail("no port"), Effect.die("a defect"), Effect.void]
+    const worker = Effect.gen(function*() {
+      const n = starts.push(yield* Clock.currentTimeMillis) - 1
+      if (n === lives.length) return yield* Effect.never
+      yield* Effect.sleep(lives[n]!)
+      return yield* endings[n % endings.length]!
+    })
+    yield* Effect.forkScoped(restarting(worker))
+    yield* TestClock.adjust("1 hour")
+    return starts
+  })
+
+  it.effect("waits longer each time that a worker ends soon, whether it had served or not, and no longer than 5 seconds", () =>
+    Effect.gen(function*() {
+      const starts = yield* startsOf(Array.from({ length: 8 }, () => "1 second"))
+      const pauses = starts.slice(1).map((start, i) => start - starts[i]! - 1000)
+      expect(pauses).toStrictEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000])
+    }))
+
+  it.effect("starts a worker at once that has lived for 10 seconds, and forgets what had failed before", () =>
+    Effect.gen(function*() {
+      expect(yield* startsOf([0, 0, "10 seconds", 0, "9 seconds"])).toStrictEqual([0, 100, 300, 10_300, 10_400, 19_600])
+    }))
+
   it.live("starts a worker again that has said why it can't serve", () =>
     Effect.gen(function*() {
       const { serving } = yield* supervised(`

@@ -1,9 +1,7 @@
 /** Keeps processes running that share a port. */
-import { Console, Effect, Option, Queue, Result, Schedule, Schema, Stream } from "effect"
+import { Console, Duration, Effect, Option, Queue, Result, Stream } from "effect"
 import { NetAddress } from "effect/net"
 import type { ChildProcess, ChildProcessSpawner } from "effect/process"
-
-export class WorkerFailed extends Schema.TaggedError<WorkerFailed>()("WorkerFailed", { message: Schema.String }) {}
 
 export interface Worker {
   readonly process: ChildProcessSpawner.ChildProcessHandle
@@ -34,13 +32,37 @@ export const supervise = Effect.fn("supervise")(function*(
         return Queue.offer(serving, { process, own: address.value })
       })
     )
-    if (Option.isNone(own)) return yield* new WorkerFailed({ message: "a worker ended before it served" })
-    yield* Effect.exit(process.exitCode)
+    yield* process.exitCode
   }).pipe(Effect.scoped)
-  // A worker that ends is started again at once; one that does not even start, later and later.
-  const restarted = worker.pipe(Effect.retry(backoff), Effect.forever)
-  yield* Effect.forkScoped(Effect.all(Array.from({ length: count }, () => restarted), { concurrency: "unbounded" }))
+  yield* Effect.forkScoped(
+    Effect.all(Array.from({ length: count }, () => restarting(worker)), { concurrency: "unbounded" })
+  )
 })
 
-// No later than this: whatever keeps a worker from its port may be over after a night.
-const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
+/**
+ * Runs a worker again whenever it ends, however it ends: at once if it had lived for a while, and else later and later. That it has
+ * served once says little: what makes it crash may come each time that it does.
+ */
+export const restarting = Effect.fnUntraced(function*<A, E, R>(worker: Effect.Effect<A, E, R>): Effect.fn.Return<
+  never,
+  never,
+  R
+> {
+  let pause = Duration.zero
+  while (true) {
+    const [lived] = yield* Effect.timed(Effect.exit(worker))
+    pause = Duration.isGreaterThanOrEqualTo(lived, whileLong) ? Duration.zero : later(pause)
+    yield* Effect.sleep(pause)
+  }
+})
+
+const whileLong = Duration.seconds(10)
+const shortestPause = Duration.millis(100)
+// What keeps a worker from its port may be over after a night.
+const longestPause = Duration.seconds(5)
+
+const later = (pause: Duration.Duration) =>
+  Duration.clamp(Duration.times(pause, 2), {
+    minimum: shortestPause,
+    maximum: longestPause
+  })
