@@ -23,6 +23,7 @@ const rooms = [
   "Codec",
   "Transport",
   "Handlers",
+  "internal/reflection",
   "internal/errors",
   "internal/watching",
   "internal/endpoint",

@@ -44,6 +44,15 @@ const examples: ReadonlyArray<Example> = [
     prints: ["the first looks for Ada", "the second has found Ada", "the first stops"]
   },
   {
+    file: "examples/describe.ts",
+    prints: [
+      "example/Store get",
+      /^  takes \{"type":"array",.*\{"description":"the key, of 20 bytes","x-msgpack":"bin"\}/,
+      /^  gives \{"type":"object",.*"stored":\{"x-msgpack":"timestamp"\}/,
+      /^  fails with \{"\$ref":"#\/\$defs\/NotFoundEncoded"/
+    ]
+  },
+  {
     file: "examples/two-nodes.ts",
     prints: [
       // The node that is greeted sees the very port that the greeting node serves on.

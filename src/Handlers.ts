@@ -300,6 +300,8 @@ export interface CompiledProcedure {
   readonly method: string
   /** What traces and metrics call it: `example/Greeter/sayhi`. */
   readonly fullName: string
+  /** What it was compiled from. */
+  readonly schemas: Procedure
   readonly args: Coder<ReadonlyArray<unknown>>
   readonly success: Coder<unknown>
   readonly error: Coder<unknown> | undefined
@@ -323,6 +325,7 @@ const compile = (group: string, procedures: Procedures): Contract =>
       group,
       method,
       fullName: `${group}/${method}`,
+      schemas: procedure,
       args: argsCoder(procedure.args ?? []),
       success: procedure.success === undefined ? nothing : coder(procedure.success),
       error: procedure.error === undefined ? undefined : coder(procedure.error)

@@ -35,6 +35,8 @@ import type { RetransmitSchedule } from "./internal/calling/retransmission.ts"
 import { adaptive as adaptiveSchedule } from "./internal/calling/retransmission.ts"
 import * as Cipher from "./internal/sealing/cipher.ts"
 import type { KeyRing } from "./internal/sealing/keyRing.ts"
+import type { MethodDescription } from "./internal/reflection.ts"
+import { maxPages, pagesOf, Reflection } from "./internal/reflection.ts"
 import * as Seal from "./internal/sealing/seal.ts"
 import * as Server from "./internal/serving/server.ts"
 import { Sizes } from "./internal/sizes.ts"
@@ -46,6 +48,8 @@ import * as Wire from "./internal/endpoint.ts"
 import * as Transport from "./Transport.ts"
 
 export type { CallError } from "./internal/errors.ts"
+export type { MethodDescription } from "./internal/reflection.ts"
+export { Reflection } from "./internal/reflection.ts"
 export {
   DuplicateMethod,
   InvalidResponse,
@@ -103,6 +107,9 @@ export class Protocol extends Context.Service<Protocol, {
   readonly serve: (
     ...implementations: ReadonlyArray<Handlers.Implementation>
   ) => Effect.Effect<void, DuplicateMethod, Scope.Scope>
+
+  /** The procedures that are served. The same list until that changes. */
+  readonly served: Effect.Effect<ReadonlyArray<Handlers.CompiledProcedure>>
 
   /** Changes the keys of a protocol that has some: see `Keys`. */
   readonly rekey: (ring: KeyRing) => Effect.Effect<void>
@@ -520,6 +527,76 @@ export const serve = <const Groups extends readonly [Handlers.AnyGroup, ...Reado
       ))
   )
 
+/**
+ * Says of each method that the node serves what it takes, returns and fails with, as JSON Schema, to whoever asks. Nothing does
+ * so unless this layer is there.
+ *
+ * It serves `Reflection`, whose one method is called `rpc.reflection.describe`. Its answers come in pages: a page has at most
+ * 1,200 bytes, or one method that takes more. A method whose schemas are over the 8,192 bytes of an answer is named without them.
+ * `describe` reads all pages.
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { Handlers, Protocol, Transport } from "effect-rpcudp"
+ *
+ * class Greeter extends Handlers.Service<Greeter>()("example/Greeter", {
+ *   sayhi: { args: [Schema.String], success: Schema.String }
+ * }) {}
+ *
+ * const Server = Layer.merge(Protocol.serve(Greeter), Protocol.serveReflection()).pipe(
+ *   Layer.provide(Greeter.toLayer({ sayhi: (name) => Effect.succeed(`Hello ${name}`) })),
+ *   Layer.provide(Protocol.layer()),
+ *   Layer.provide(Transport.layer({ port: 1234 }))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+// A function: as a value it would be built once, for the first node of several.
+// @effect-diagnostics-next-line lazyEffect:off
+export const serveReflection = (): Layer.Layer<never, DuplicateMethod, Protocol> =>
+  serve(Reflection).pipe(
+    Layer.provide(Reflection.toLayer(
+      Effect.map(Protocol, ({ served }) => ({
+        "rpc.reflection.describe": (page: number) =>
+          Effect.map(served, (procedures) => {
+            const pages = pagesOf(procedures)
+            return { pages: pages.length, methods: pages[page] ?? [] }
+          })
+      }))
+    ))
+  )
+
+/**
+ * The methods that a peer serves, if it serves `Reflection`; else it is `Rejected`, or a Python peer does not answer. Reads page
+ * after page, at most 1,024. What the peer begins or ceases to serve meanwhile may be missing, or come twice.
+ *
+ * ```ts
+ * import { Console, Effect } from "effect"
+ * import { Protocol } from "effect-rpcudp"
+ *
+ * const program = Effect.gen(function*() {
+ *   for (const { args, method, success } of yield* Protocol.describe("127.0.0.1:1234")) {
+ *     yield* Console.log(method, args, success)
+ *   }
+ * })
+ * ```
+ *
+ * @category clients
+ * @since 0.1.0
+ */
+export const describe = (
+  peer: NetAddress.InetAddressInput
+): Effect.Effect<ReadonlyArray<MethodDescription>, CallError, Protocol> =>
+  Effect.gen(function*() {
+    const { "rpc.reflection.describe": read } = (yield* client(Reflection))(peer)
+    const first = yield* read(0)
+    const others = Array.from({ length: Math.max(0, Math.min(first.pages, maxPages) - 1) }, (_, i) => i + 1)
+    const pages = yield* Effect.forEach(others, (page) => read(page))
+    return [first, ...pages].flatMap(({ methods }) => methods)
+  })
+
 // What a group requires is known of the group itself, but not of a member of a list of groups.
 const implementationOf = <G extends Handlers.AnyGroup>(group: G) =>
   group.implementation as Effect.Effect<Handlers.Implementation, never, Handlers.Identifier<G>>
@@ -647,6 +724,7 @@ const make = Effect.fnUntraced(function*(
       ),
     callProcedure: (peer, procedure, args) => call(peer, procedure.method, args, procedure),
     serve: server.serve,
+    served: server.served,
     rekey: (ring) =>
       Effect.sync(() => {
         if (seal === undefined) throw new TypeError("a protocol without keys has none to change")

@@ -550,6 +550,56 @@ const ofServing: ReadonlyArray<Mutation> = [
         ["if (request !== closer) others.push(running)", "others.push(running)"]
       ]
     }
+  }),
+  ...breaks("serving/Reflection", {
+    "has each method exactly once, in pages of 1,200 bytes or of one method, within 8,192 bytes": {
+      "internal/reflection": [
+        ["<= preferredBytes) last.push(method)", "<= Codec.maxDatagramBytes) last.push(method)"],
+        ["else pages.push([method])", "else pages.unshift([method])"],
+        [" && Number.isFinite(sizeOf([described.success]))", ""]
+      ]
+    },
+    "fills its pages": {
+      "internal/reflection": [["const preferredBytes = 1200", "const preferredBytes = 600"]]
+    },
+    "names a method without its schemas where these do not fit into an answer": {
+      "internal/reflection": [
+        ["Number.isFinite(sizeOf([described.success]))", "sizeOf([described.success]) < 8192"],
+        ["pages: 2 ** 32 - 1, methods", "pages: 1, methods"]
+      ]
+    },
+    "names a method without its schemas where one of them throws": {
+      "internal/reflection": [[
+        "Result.try(() => ({ ...name, ...schemasOf(schemas) }))",
+        "Result.succeed({ ...name, ...schemasOf(schemas) })"
+      ]]
+    },
+    "is made once for a list of procedures": {
+      "internal/reflection": [["  made.set(procedures, pages)\n", ""]]
+    },
+    "describes all groups that it serves, the reflection included, by their own schemas": {
+      "internal/reflection": [
+        ["  ...error === undefined ? {} : { error: toJsonSchema(error) }", ""],
+        ["success ?? Schema.Null", "success ?? Schema.Unknown"]
+      ]
+    },
+    "describes many methods over several pages, each once": {
+      "Protocol": [
+        ["Math.min(first.pages, maxPages) - 1", "Math.min(first.pages, maxPages) - 2"],
+        ["(_, i) => i + 1)", "(_, i) => i)"],
+        ["pages[page] ?? []", "pages[page] ?? pages[0]!"]
+      ]
+    },
+    "describes what it begins to serve, and no longer what it has ceased to, also to a request that comes again": {
+      "internal/serving/groups": [
+        ["    this.#procedures = undefined\n    return served", "    return served"],
+        ["this.#methods.delete(method)\n    this.#procedures = undefined", "this.#methods.delete(method)"]
+      ],
+      "internal/reflection": [["}, { idempotent: true }) {}", "}) {}"]]
+    },
+    "reads no more than 1,024 pages of a peer, whatever that says": {
+      "Protocol": [["Math.min(first.pages, maxPages)", "Math.min(first.pages, 2 * maxPages)"]]
+    }
   })
 ]
 
@@ -874,6 +924,29 @@ const ofTheWire: ReadonlyArray<Mutation> = [
         "Schema.Date, Schema.ReadonlyMap(Schema.Unknown, Schema.Unknown)]",
         "Schema.Date]"
       ]]
+    }
+  }),
+  ...breaks("schema/JsonSchema", {
+    "tells what MessagePack holds beyond JSON, with what is said of it": {
+      "internal/schema/wireSchema": [
+        [`, "x-msgpack": "int"`, ""],
+        [`, "x-msgpack": "bin"`, ""],
+        [`, "x-msgpack": "timestamp"`, ""],
+        [`, "x-msgpack": "map"`, ""]
+      ]
+    },
+    "tells numbers with their checks, and says nothing of what may be anything": {
+      "internal/schema/jsonSchema": [[`key === "type" || `, ""]]
+    },
+    "of what is recursive is a document that stands by itself": {
+      "internal/schema/jsonSchema": [[": { ...document.schema, $defs: document.definitions }", ": document.schema"]]
+    },
+    "JSON Schema accepts what the codec makes": {
+      "internal/schema/wireSchema": [
+        [`type: "number"`, `type: "integer"`],
+        [`"x-msgpack": "timestamp"`, `"x-msgpack": "bin"`]
+      ],
+      "internal/schema/jsonSchema": [["toCodecWire(schema)", "schema"]]
     }
   })
 ]

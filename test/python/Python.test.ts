@@ -115,7 +115,7 @@ const OursLive = Ours.toLayer(Effect.gen(function*() {
 }))
 
 // One node for all tests: whatever happened before, it must still call and serve.
-const node = Protocol.serve(Ours).pipe(
+const node = Layer.merge(Protocol.serve(Ours), Protocol.serveReflection()).pipe(
   Layer.provide(OursLive),
   Layer.provideMerge(Protocol.layer({ timeout: "2 seconds" })),
   Layer.provide(Transport.layer({ address: "127.0.0.1" })),
@@ -398,6 +398,31 @@ Needs.suite("Python", Option.isSome(executable), Needs.uMsgpack)(() => {
           const { command } = yield* peer
           const length = requestRoom("length")
           deepStrictEqual(yield* command("zeros", { method: "length", length }), { answer: length })
+        }))
+
+      it.effect("is told what it may call, in pages", () =>
+        Effect.gen(function*() {
+          const { command, ours } = yield* peer
+          const procedure = Protocol.Reflection.procedures["rpc.reflection.describe"]
+          const read = (page: number) =>
+            Effect.gen(function*() {
+              const told = yield* command("call", { method: "rpc.reflection.describe", args: [page] })
+              return (yield* Schema.decodeUnknownEffect(Schema.Struct({ answer: procedure.success }))(told)).answer
+            })
+          const { pages } = yield* read(0)
+          const told = yield* Effect.forEach(Array.from({ length: pages }, (_, page) => page), read)
+          // As text: our own reader makes objects without a prototype.
+          deepStrictEqual(
+            JSON.stringify(told.flatMap(({ methods }) => methods)),
+            JSON.stringify(yield* Protocol.describe(ours))
+          )
+          const greet = told.flatMap(({ methods }) => methods).find(({ method }) => method === "greet")
+          deepStrictEqual(greet, {
+            group: "test/Ours",
+            method: "greet",
+            args: { type: "array", prefixItems: [{ type: "string" }, { type: "string" }], minItems: 1, maxItems: 2 },
+            success: { type: "string" }
+          })
         }))
 
       it.effect("may be called back by its handler before it is answered", () =>

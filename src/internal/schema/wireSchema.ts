@@ -17,7 +17,7 @@ export type AnySchema = Schema.ConstraintCodec<unknown, unknown, never, never>
  * through. All else is as `Schema.toCodecJson` has it.
  *
  * `Schema.toCodecJson` keeps a declaration whose `toCodecJson` annotation returns undefined, so each native leaf becomes
- * such a declaration before it derives the rest.
+ * such a declaration before it derives the rest. What it is to JSON Schema, the declaration says in `type` and `x-msgpack`.
  */
 export const toCodecWire = <S extends AnySchema>(
   schema: S
@@ -49,7 +49,7 @@ const nativeNode = (ast: SchemaAST.AST): SchemaAST.AST => {
     )
   switch (ast._tag) {
     case "Number":
-      return leaf(Predicate.isNumber, { expected: "number", toCodecJson: asItIs })
+      return leaf(Predicate.isNumber, { expected: "number", toCodecJson: asItIs, type: "number" })
     case "BigInt":
       return leaf(Predicate.isBigInt, { expected: "bigint", toCodecJson: asInteger })
     case "Literal":
@@ -61,11 +61,11 @@ const nativeNode = (ast: SchemaAST.AST): SchemaAST.AST => {
     case "Unknown":
       return new SchemaAST.Any(annotations, checks, encoding, context)
     case "Declaration": {
-      const toCodecJson = declarations.get(declarationId(ast))
+      const known = declarations.get(declarationId(ast))
       return new SchemaAST.Declaration(
         ast.typeParameters.map(native),
         ast.run,
-        toCodecJson === undefined ? annotations : { ...annotations, toCodecJson },
+        known === undefined ? annotations : { ...annotations, ...known },
         checks,
         encoding,
         context,
@@ -143,7 +143,7 @@ const asItIs = (): undefined => undefined
 // MessagePack has one kind of integer: a small one arrives as a number, whatever it was declared to be.
 const Integer = Schema.declare(
   (u): u is number | bigint => Predicate.isBigInt(u) || (Number.isInteger(u) && Math.abs(Number(u)) <= 2 ** 53),
-  { expected: "an integer", toCodecJson: asItIs }
+  { expected: "an integer", toCodecJson: asItIs, type: "integer", "x-msgpack": "int" }
 )
 
 const asInteger = (): SchemaAST.Link =>
@@ -155,7 +155,7 @@ const asInteger = (): SchemaAST.Link =>
 // A map whose keys are all strings arrives as an object.
 const WireMap = Schema.declare(
   (u): u is object => Predicate.isObject(u) && !Predicate.isUint8Array(u) && !Predicate.isDate(u),
-  { expected: "a map", toCodecJson: asItIs }
+  { expected: "a map", toCodecJson: asItIs, "x-msgpack": "map" }
 )
 
 const asMap = ([key, value]: readonly [AnySchema, AnySchema]): SchemaAST.Link =>
@@ -176,13 +176,12 @@ const asMap = ([key, value]: readonly [AnySchema, AnySchema]): SchemaAST.Link =>
     })
   )
 
-// The ids by which effect/Schema names its own declarations.
-const declarations: ReadonlyMap<unknown, (parameters: readonly [AnySchema, AnySchema]) => SchemaAST.Link | undefined> =
-  new Map<unknown, (parameters: readonly [AnySchema, AnySchema]) => SchemaAST.Link | undefined>([
-    ["effect/schema/Uint8Array", asItIs],
-    ["effect/schema/Date", asItIs],
-    ["effect/schema/ReadonlyMap", asMap]
-  ])
+// By the ids by which effect/Schema names its own declarations.
+const declarations: ReadonlyMap<unknown, object> = new Map<unknown, object>([
+  ["effect/schema/Uint8Array", { toCodecJson: asItIs, "x-msgpack": "bin" }],
+  ["effect/schema/Date", { toCodecJson: asItIs, "x-msgpack": "timestamp" }],
+  ["effect/schema/ReadonlyMap", { toCodecJson: asMap }]
+])
 
 // Under other ids, bytes would silently travel as base64, dates as text, and maps as lists of pairs.
 const declared = [Schema.Uint8Array, Schema.Date, Schema.ReadonlyMap(Schema.Unknown, Schema.Unknown)]

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import type { Implementation } from "../../Handlers.ts"
+import type { CompiledProcedure, Implementation } from "../../Handlers.ts"
 import { DuplicateMethod } from "../errors.ts"
 import type { Admitted, Method, Served } from "./request.ts"
 import { Running } from "./request.ts"
@@ -24,6 +24,7 @@ export interface Options {
 export class Groups {
   readonly #options: Options
   readonly #methods = new Map<string, Method>()
+  #procedures: ReadonlyArray<CompiledProcedure> | undefined
 
   constructor(options: Options) {
     this.#options = options
@@ -32,6 +33,11 @@ export class Groups {
   /** How many methods are served. */
   get size(): number {
     return this.#methods.size
+  }
+
+  /** What is served: the same list until that changes. */
+  get procedures(): ReadonlyArray<CompiledProcedure> {
+    return this.#procedures ??= Array.from(this.#methods.values(), ({ handler }) => handler.procedure)
   }
 
   method(name: string): Method | undefined {
@@ -90,6 +96,7 @@ export class Groups {
       this.#methods.set(name, { served, handler, startSpan })
       this.#options.metrics.serving(handler.procedure)
     }
+    this.#procedures = undefined
     return served
   }
 
@@ -112,6 +119,7 @@ export class Groups {
   #close(served: Served, fiber: Fiber.Fiber<unknown, unknown>, closer: Admitted | undefined) {
     served.open = false
     for (const method of served.handlers.keys()) this.#methods.delete(method)
+    this.#procedures = undefined
     const others: Array<Fiber.Fiber<unknown, unknown>> = []
     for (const [request, running] of served.fibers) {
       // A handler that closes its own scope can wait neither for itself nor for a fiber of its own that waits for it.

@@ -3,7 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Codec from "../../Codec.ts"
-import type { Implementation } from "../../Handlers.ts"
+import type { CompiledProcedure, Implementation } from "../../Handlers.ts"
 import type { Peer } from "../../Transport.ts"
 import { Admission } from "./admission.ts"
 import { Challenges } from "./challenges.ts"
@@ -47,6 +47,8 @@ export interface Server {
   readonly serve: (
     ...implementations: ReadonlyArray<Implementation>
   ) => Effect.Effect<void, DuplicateMethod, Scope.Scope>
+  /** What is served: the same list until that changes. */
+  readonly served: Effect.Effect<ReadonlyArray<CompiledProcedure>>
   /** Takes a datagram whose header says that it is a request. */
   readonly onRequest: (datagram: Uint8Array, from: Peer) => void
   /** Takes a datagram whose header says that it answers a challenge. */
@@ -74,6 +76,7 @@ export const make = (wire: Wire, options: Options): Server => {
         parts ??= makeParts(wire, groups, options)
         return groups.serve(implementations)
       }),
+    served: Effect.sync(() => groups.procedures),
     onRequest: (datagram, from) => {
       if (parts === undefined) return wire.metrics.requestRefused("unserved")
       parts.admission.judge(datagram, from)
