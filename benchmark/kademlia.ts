@@ -5,18 +5,18 @@
  *   npm run --prefix benchmark kademlia
  */
 import { readFileSync, writeFileSync } from "node:fs"
-import type { Figures } from "../packages/kademlia/simulation/simulate.ts"
+import type { Figures } from "../packages/kademlia/simulation/figures.ts"
 import type { Axis, Curve, Kind } from "./harness/svg.ts"
 import { curves } from "./harness/svg.ts"
 
 const networks = readFileSync(new URL("kademlia.jsonl", import.meta.url), "utf8").trim().split("\n")
-  .map((line): Omit<Figures, "realSeconds"> => JSON.parse(line))
+  .map((line): Omit<Figures, "realSeconds" | "microsPerMessage"> => JSON.parse(line))
   .toSorted((a, b) => a.nodes - b.nodes)
 
 const curve = (
   name: string,
   kind: Kind,
-  of: (figures: Omit<Figures, "realSeconds">) => number,
+  of: (figures: Omit<Figures, "realSeconds" | "microsPerMessage">) => number,
   dashed = false
 ): Curve => ({ name, kind, dashed, points: networks.map((figures) => [figures.nodes, of(figures)]) })
 

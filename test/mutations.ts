@@ -1535,6 +1535,26 @@ const ofTheExamples: ReadonlyArray<Mutation> = [
   })
 ]
 
+/** Of the simulation by events. */
+const ofTheEvents: ReadonlyArray<Mutation> = ([
+  ["events", "lose as many datagrams", "    if (random() < this.#options.loss) return\n", ""],
+  [
+    "events",
+    "lose as many datagrams",
+    "this.#after(timeout, () => end(silent))",
+    "this.#after(timeout / 2, () => end(silent))"
+  ],
+  ["events", "run by ", "this.#live.delete(member.contact.address)", ""],
+  ["figures", "nothing is found where nothing is looked for", "numbers.length === 0 ? 0 : ", ""],
+  ["churn", "in IPFS is less than 8 hours", "** (1 / shape)", "** shape"],
+  ["churn", "for those that are met is longer", "      let left = 500 * scale\n", "      let left = 0\n"]
+] as const).map(([file, name, find, replace]) => ({
+  file: `packages/kademlia/simulation/${file}.ts`,
+  find,
+  replace,
+  test: { file: "packages/kademlia/test/Simulation.test.ts", name }
+}))
+
 export const mutations: ReadonlyArray<Mutation> = [
   ...ofCalling,
   ...ofServing,
@@ -1550,5 +1570,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofKademlia,
   ...ofTheCore,
   ...ofTheExamples,
+  ...ofTheEvents,
   ...ofAllSeeds
 ]

@@ -4,13 +4,22 @@
  *   npm run simulate:kademlia -- --nodes 2000 --hours 24 --seed 1
  */
 import { parseArgs } from "node:util"
-import { simulate } from "./simulate.ts"
+import { exponential, ipfs } from "./churn.ts"
+import * as Events from "./events.ts"
+import type { Figures } from "./figures.ts"
+import * as Fibers from "./simulate.ts"
 
 const { values } = parseArgs({
   options: {
     nodes: { type: "string", default: "300" },
     hours: { type: "string", default: "24" },
     seed: { type: "string", default: "1" },
+    /** Runs the cores of the nodes by an event queue, without fibers, sockets and bytes: as many nodes in a tenth of the time. */
+    events: { type: "boolean", default: false },
+    /** Runs both, and prints their figures side by side. */
+    compare: { type: "boolean", default: false },
+    /** How long nodes stay: `exponential`, with the mean of `session`, or `ipfs`. */
+    churn: { type: "string", default: "exponential" },
     /** The mean time that a node stays, in hours. */
     session: { type: "string", default: "6" },
     /** The share of datagrams that are lost. */
@@ -23,12 +32,17 @@ const { values } = parseArgs({
     stale: { type: "string", default: "5" },
     /** How many nodes each node joins by way of, at most. */
     gates: { type: "string", default: "3" },
-    /** The share of nodes that are mute, lie, or hoard. */
+    /** The share of nodes that are mute, lie, or hoard; not with `events`. */
     hostile: { type: "string", default: "0" },
     /** Prints the figures as JSON alone. */
     json: { type: "boolean", default: false }
   }
 })
+
+if (values.churn !== "exponential" && values.churn !== "ipfs") throw new Error(`no churn is called ${values.churn}`)
+if ((values.events || values.compare) && Number(values.hostile) > 0) {
+  throw new Error("hostile nodes are not run by events")
+}
 
 const started = performance.now()
 let shown = -1
@@ -44,11 +58,11 @@ const progress = (done: number, note: string) => {
   if (!process.stderr.isTTY || percent === 100) process.stderr.write("\n")
 }
 
-const figures = simulate({
+const options = {
   nodes: Number(values.nodes),
   hours: Number(values.hours),
   seed: Number(values.seed),
-  sessionHours: Number(values.session),
+  churn: values.churn === "ipfs" ? ipfs : exponential(Number(values.session)),
   loss: Number(values.loss),
   lookupsPerHour: Number(values.lookups),
   k: Number(values.k),
@@ -58,27 +72,52 @@ const figures = simulate({
   gates: Number(values.gates),
   hostile: Number(values.hostile),
   progress
-})
+}
 
-if (values.json) console.log(JSON.stringify(figures))
-else {
-  const { hops, lookups, messages, table } = figures
-  const percent = (share: number) => `${(100 * share).toFixed(2)}%`
-  console.log(
-    [
-      `${figures.nodes} nodes for ${figures.hours} h, of which ${figures.left} left and as many others came; ` +
-      `${percent(figures.loss)} of the datagrams were lost`,
-      `${figures.keys} keys, published once`,
+const percent = (share: number) => `${(100 * share).toFixed(2)}%`
+
+const report = ({ hops, lookups, messages, table, ...figures }: Figures): string =>
+  [
+    `${figures.nodes} nodes for ${figures.hours} h, of which ${figures.left} left and as many others came; ` +
+    `${percent(figures.loss)} of the datagrams were lost`,
+    `${figures.keys} keys, published once`,
+    ...lookups.made === 0 ? ["no lookups of values: those begin an hour after the first key"] : [
       `${lookups.made} lookups of values: ${percent(lookups.found / lookups.made)} found theirs ` +
       `(${lookups.wrong} wrong), in ${lookups.medianMillis} ms at the median and ${lookups.p99Millis} ms at the 99th percentile`,
       `hops: mean ${hops.mean.toFixed(2)}, median ${hops.median}, 99th percentile ${hops.p99}; ` +
-      `log2 n = ${Math.log2(figures.nodes).toFixed(1)}`,
-      `messages per node and hour: ${messages.perNodeHour.toFixed(0)} (requests and answers sent)`,
-      `contacts per node: mean ${table.mean.toFixed(0)}, at most ${table.max}; ${
-        percent(table.dead)
-      } of them had left; ` +
-      `${table.buckets.toFixed(1)} buckets`,
-      `${figures.realSeconds.toFixed(0)} s of real time, ${figures.heapMiB.toFixed(0)} MiB of heap`
-    ].join("\n")
-  )
+      `log2 n = ${Math.log2(figures.nodes).toFixed(1)}`
+    ],
+    `messages per node and hour: ${messages.perNodeHour.toFixed(0)} (requests and answers sent), ` +
+    `${figures.microsPerMessage.toFixed(1)} us of CPU each`,
+    `contacts per node: mean ${table.mean.toFixed(0)}, at most ${table.max}; ${
+      percent(table.dead)
+    } of them had left; ` +
+    `${table.buckets.toFixed(1)} buckets`,
+    `${figures.realSeconds.toFixed(0)} s of real time, ${figures.heapMiB.toFixed(0)} MiB of heap`
+  ].join("\n")
+
+/** A row for each figure, a column for each simulation. */
+const columns = (all: ReadonlyArray<Figures>): string => {
+  const rows: ReadonlyArray<readonly [string, (figures: Figures) => string]> = [
+    ["nodes that left", ({ left }) => `${left}`],
+    ["lookups: found of made", ({ lookups }) => `${lookups.found} of ${lookups.made}`],
+    ["time: median, 99th percentile", ({ lookups }) => `${lookups.medianMillis} ms, ${lookups.p99Millis} ms`],
+    ["hops: mean, 99th percentile", ({ hops }) => `${hops.mean.toFixed(2)}, ${hops.p99}`],
+    ["messages per node and hour", ({ messages }) => messages.perNodeHour.toFixed(0)],
+    ["contacts: mean, most", ({ table }) => `${table.mean.toFixed(0)}, ${table.max}`],
+    ["contacts that had left", ({ table }) => percent(table.dead)],
+    ["CPU a datagram", ({ microsPerMessage }) => `${microsPerMessage.toFixed(1)} us`],
+    ["real time", ({ realSeconds }) => `${realSeconds.toFixed(0)} s`],
+    ["heap", ({ heapMiB }) => `${heapMiB.toFixed(0)} MiB`]
+  ]
+  return [
+    `| ${options.nodes} nodes, ${options.hours} h, seed ${options.seed} | fibers | events |`,
+    "| --- | --- | --- |",
+    ...rows.map(([name, of]) => `| ${name} | ${all.map(of).join(" | ")} |`)
+  ].join("\n")
 }
+
+const simulations = values.compare ? [Fibers, Events] : [values.events ? Events : Fibers]
+const all = simulations.map(({ simulate }) => simulate(options))
+if (values.json) { for (const figures of all) console.log(JSON.stringify(figures)) }
+else console.log(values.compare ? columns(all) : all.map(report).join("\n"))

@@ -6,54 +6,28 @@ import type { NetAddress } from "effect/net"
 import * as Id from "../src/Id.ts"
 import * as Node from "../src/Node.ts"
 import * as Storage from "../src/Storage.ts"
+import type { Figures, Options as Common } from "./figures.ts"
+import {
+  cpuMicros,
+  delay,
+  draws,
+  every,
+  hour,
+  keysOf,
+  mean,
+  quantile,
+  rampHours,
+  tick,
+  timeout,
+  valueOf
+} from "./figures.ts"
 import * as Hostile from "./hostile.ts"
 import * as Time from "./Time.ts"
 import { collectedHeap } from "../../../scripts/heap.ts"
 
-export interface Options {
-  readonly nodes: number
-  readonly hours: number
-  readonly seed: number
-  /** How long a node stays, in the mean: exponentially distributed. Another takes its place. */
-  readonly sessionHours: number
-  /** The probability that a datagram is lost, 0 to 1. */
-  readonly loss: number
-  /** How many values each node looks for in an hour, in the mean. */
-  readonly lookupsPerHour: number
-  readonly k: number
-  readonly alpha: number
-  readonly bits: number
-  readonly staleAfter: number
-  /** How many nodes each node joins by way of, at most. */
-  readonly gates: number
+export interface Options extends Common {
   /** The share of nodes that are hostile, 0 to 1: as many mute as lying as hoarding ones. They come and go, too. */
   readonly hostile?: number | undefined
-  /** Told now and then how much is done, 0 to 1. */
-  readonly progress: (done: number, note: string) => void
-}
-
-export interface Figures {
-  readonly nodes: number
-  readonly hours: number
-  readonly loss: number
-  /** How many nodes left, without a word. */
-  readonly left: number
-  readonly keys: number
-  readonly lookups: {
-    readonly made: number
-    readonly found: number
-    /** Of those found, how many were not what was published. */
-    readonly wrong: number
-    readonly medianMillis: number
-    readonly p99Millis: number
-  }
-  /** Of the lookups that found their value. */
-  readonly hops: { readonly mean: number; readonly median: number; readonly p99: number }
-  readonly messages: { readonly perNodeHour: number }
-  /** At the end. `dead` is the share of contacts whose nodes have left. */
-  readonly table: { readonly mean: number; readonly max: number; readonly buckets: number; readonly dead: number }
-  readonly realSeconds: number
-  readonly heapMiB: number
 }
 
 interface Member {
@@ -61,16 +35,8 @@ interface Member {
   readonly close: Effect.Effect<void>
 }
 
-const hour = 3_600_000
-
-// All have joined by then, and the measurement begins.
-const rampHours = 1
-
 // How often progress is told.
 const step = 60_000
-
-// Whatever happens happens at multiples of this many milliseconds: what is due at once shares a wake-up.
-const tick = 25
 
 export const simulate = (options: Options): Figures =>
   Time.run(
@@ -81,7 +47,7 @@ export const simulate = (options: Options): Figures =>
           seed: options.seed,
           loss: options.loss,
           tick,
-          delay: { median: "40 millis", p99: "250 millis" }
+          delay
         })
       ),
       Effect.provideService(Metric.MetricRegistry, new Map()),
@@ -95,9 +61,8 @@ const run = Effect.fnUntraced(function*(options: Options) {
   const random = yield* Random.Random
   const clock = yield* Clock.Clock
   const scope = yield* Effect.scope
-  const below = (n: number) => Math.floor(random.nextDoubleUnsafe() * n)
-  const upTo = (millis: number) => tick * below(millis / tick)
-  const exponential = (mean: number) => tick * Math.ceil(-mean / tick * Math.log(1 - random.nextDoubleUnsafe()))
+  const draw = () => random.nextDoubleUnsafe()
+  const { below, exponential, rounded, upTo } = draws(draw)
 
   const members: Array<Member> = []
   const live = new Set<Id.Id>()
@@ -120,13 +85,12 @@ const run = Effect.fnUntraced(function*(options: Options) {
     const context = yield* Layer.buildWithMemoMap(
       Layer.unwrap(Effect.gen(function*() {
         const id = yield* Id.random
-        const node = Node.layer({ id, k, alpha, bits, staleAfter, every: "5 minutes", serve: kind === undefined })
+        const node = Node.layer({ id, k, alpha, bits, staleAfter, every, serve: kind === undefined })
         if (kind === undefined) return node
-        const draw = () => random.nextDoubleUnsafe()
         return Layer.merge(node, Hostile.serve({ kind, id, k, others: hostile, random: draw }))
       })).pipe(
         Layer.provide(Storage.layerMemory()),
-        Layer.provide(Protocol.layer({ timeout: "1 second" })),
+        Layer.provide(Protocol.layer({ timeout })),
         Layer.provide(Transport.layerSocket()),
         Layer.provide(SimulatedNetwork.socket(address))
       ),
@@ -153,13 +117,15 @@ const run = Effect.fnUntraced(function*(options: Options) {
     const index = members.length
     members.push(yield* start(kindOf(index)))
     if (index > 0) yield* members[index]!.node.bootstrap(gatesAmong(index))
+    let stay = options.churn.residual(draw)
     while (true) {
-      yield* Effect.sleep(exponential(options.sessionHours * hour))
+      yield* Effect.sleep(rounded(stay * hour))
       yield* members[index]!.close
       left++
       const gates = gatesAmong(members.length)
       members[index] = yield* start(kindOf(index))
       yield* members[index]!.node.bootstrap(gates)
+      stay = options.churn.session(draw)
     }
   })
 
@@ -186,13 +152,12 @@ const run = Effect.fnUntraced(function*(options: Options) {
   yield* advance(0, rampHours)
 
   // Each key is published once, within the first half hour of the measurement.
-  const keys = Math.max(20, Math.round(options.nodes / 4))
   const published: Array<string> = []
   const publish = Effect.fnUntraced(function*(key: string) {
     yield* Effect.sleep(upTo(0.5 * hour))
-    if ((yield* honest().node.set(key, `value of ${key}`)) > 0) published.push(key)
+    if ((yield* honest().node.set(key, valueOf(key))) > 0) published.push(key)
   })
-  for (let i = 0; i < keys; i++) yield* Effect.forkChild(publish(`key ${i}`))
+  for (let i = 0; i < keysOf(options.nodes); i++) yield* Effect.forkChild(publish(`key ${i}`))
 
   const times: Array<number> = []
   const hops: Array<number> = []
@@ -208,7 +173,7 @@ const run = Effect.fnUntraced(function*(options: Options) {
     if (!live.has(node.id)) return
     made++
     if (Option.isNone(found.value)) return
-    if (found.value.value !== `value of ${key}`) wrong++
+    if (found.value.value !== valueOf(key)) wrong++
     times.push(clock.currentTimeMillisUnsafe() - began)
     hops.push(found.hops)
   })
@@ -222,17 +187,14 @@ const run = Effect.fnUntraced(function*(options: Options) {
   yield* Effect.forkChild(searches)
 
   const before = yield* network.stats
+  const cpu = cpuMicros()
   yield* advance(rampHours, options.hours)
   const after = yield* network.stats
+  const micros = cpuMicros() - cpu
 
   const tables = yield* Effect.forEach(members, ({ node }) => node.buckets)
   const sizes = tables.map((buckets) => buckets.reduce((sum, { entries }) => sum + entries.length, 0))
   const contacts = tables.flat().flatMap(({ entries }) => entries)
-  const mean = (numbers: ReadonlyArray<number>) => numbers.reduce((a, b) => a + b, 0) / numbers.length
-  times.sort((a, b) => a - b)
-  hops.sort((a, b) => a - b)
-  const at = (sorted: ReadonlyArray<number>, share: number) =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
   return {
     nodes: options.nodes,
     hours: options.hours,
@@ -243,17 +205,18 @@ const run = Effect.fnUntraced(function*(options: Options) {
       made,
       found: hops.length,
       wrong,
-      medianMillis: Math.round(at(times, 0.5)),
-      p99Millis: Math.round(at(times, 0.99))
+      medianMillis: quantile(times, 0.5),
+      p99Millis: quantile(times, 0.99)
     },
-    hops: { mean: mean(hops), median: at(hops, 0.5), p99: at(hops, 0.99) },
+    hops: { mean: mean(hops), median: quantile(hops, 0.5), p99: quantile(hops, 0.99) },
     messages: { perNodeHour: (after.sent - before.sent) / options.nodes / options.hours },
     table: {
       mean: mean(sizes),
       max: Math.max(...sizes),
       buckets: mean(tables.map((buckets) => buckets.length)),
-      dead: contacts.filter(({ contact }) => !live.has(contact.id)).length / contacts.length
+      dead: mean(contacts.map(({ contact }) => live.has(contact.id) ? 0 : 1))
     },
+    microsPerMessage: micros / (after.sent - before.sent),
     realSeconds: (performance.now() - started) / 1000,
     heapMiB: collectedHeap() / 1_048_576
   } satisfies Figures

@@ -1,0 +1,329 @@
+/**
+ * The network of `simulate.ts` without fibers, sockets and bytes: an event queue drives the cores of its nodes. Its delays,
+ * losses, sessions and lookups are drawn from the same distributions.
+ */
+import { Effect, Random } from "effect"
+import { NetAddress } from "effect/net"
+import { Contact } from "../src/Contact.ts"
+import { Core } from "../src/core/Core.ts"
+import type { Lost, Output, Settings, Told } from "../src/core/Shared.ts"
+import * as Id from "../src/Id.ts"
+import type { Entry } from "../src/Storage.ts"
+import type { Figures, Options } from "./figures.ts"
+import {
+  cpuMicros,
+  delay,
+  draws,
+  every,
+  hour,
+  keysOf,
+  mean,
+  quantile,
+  rampHours,
+  tick,
+  timeout,
+  valueOf
+} from "./figures.ts"
+import { Heap } from "./Heap.ts"
+import { collectedHeap } from "../../../scripts/heap.ts"
+
+export const simulate = (options: Options): Figures => new World(options).run()
+
+interface Member {
+  readonly core: Core
+  readonly contact: Contact
+  readonly pairs: Map<Id.Id, Entry>
+  isThere: boolean
+}
+
+const silent: Lost = { _tag: "Lost", isSilent: true }
+
+// Of a normal distribution, so that the 99th percentile of the delays is what it is to be.
+const sigma = Math.log(delay.p99 / delay.median) / 2.3263
+
+class World {
+  readonly #options: Options
+  readonly #settings: Settings
+  readonly #agenda = new Heap<() => void>()
+  readonly #random: () => number
+  readonly #draws: ReturnType<typeof draws>
+  /** One for each place. */
+  readonly #members: Array<Member> = []
+  /** Those that are there, by address. */
+  readonly #live = new Map<NetAddress.InetAddress, Member>()
+  readonly #published: Array<string> = []
+  readonly #times: Array<number> = []
+  readonly #hops: Array<number> = []
+  #now = 0
+  #addresses = 0
+  #left = 0
+  #sent = 0
+  #made = 0
+  #wrong = 0
+
+  constructor(options: Options) {
+    const { alpha, k, seed } = options
+    const random = Effect.runSync(Random.Random.pipe(Random.withSeed(seed)))
+    this.#options = options
+    this.#random = () => random.nextDoubleUnsafe()
+    this.#draws = draws(this.#random)
+    this.#settings = {
+      k,
+      alpha,
+      every,
+      questionAfter: hour / 4,
+      refreshAfter: hour,
+      republishAfter: hour,
+      publishAfter: 24 * hour,
+      expireAfter: 25 * hour
+    }
+  }
+
+  run(): Figures {
+    const started = performance.now()
+    const { hours, loss, lookupsPerHour, nodes } = this.#options
+    const { exponential, upTo } = this.#draws
+    for (let i = 0; i < nodes; i++) this.#after(upTo(rampHours * 0.5 * hour), () => this.#open())
+    this.#advance(rampHours)
+    for (let i = 0; i < keysOf(nodes); i++) this.#after(upTo(0.5 * hour), () => this.#publish(`key ${i}`))
+    const search = () => {
+      this.#search()
+      this.#after(exponential(hour / (lookupsPerHour * nodes)), search)
+    }
+    this.#after(hour, () => this.#after(exponential(hour / (lookupsPerHour * nodes)), search))
+    const [sent, cpu] = [this.#sent, cpuMicros()]
+    this.#advance(rampHours + hours)
+    const [messages, micros] = [this.#sent - sent, cpuMicros() - cpu]
+
+    const tables = this.#members.map(({ core }) => core.table.buckets)
+    const sizes = this.#members.map(({ core }) => core.table.size)
+    const contacts = tables.flatMap((buckets) => buckets.flatMap(({ entries }) => entries))
+    return {
+      nodes,
+      hours,
+      loss,
+      left: this.#left,
+      keys: this.#published.length,
+      lookups: {
+        made: this.#made,
+        found: this.#hops.length,
+        wrong: this.#wrong,
+        medianMillis: quantile(this.#times, 0.5),
+        p99Millis: quantile(this.#times, 0.99)
+      },
+      hops: { mean: mean(this.#hops), median: quantile(this.#hops, 0.5), p99: quantile(this.#hops, 0.99) },
+      messages: { perNodeHour: messages / nodes / hours },
+      table: {
+        mean: mean(sizes),
+        max: sizes.reduce((a, b) => Math.max(a, b), 0),
+        buckets: mean(tables.map(({ length }) => length)),
+        dead: mean(contacts.map(({ contact }) => this.#live.has(contact.address) ? 0 : 1))
+      },
+      microsPerMessage: micros / messages,
+      realSeconds: (performance.now() - started) / 1000,
+      heapMiB: collectedHeap() / 1_048_576
+    }
+  }
+
+  /** Lets everything happen until then. */
+  #advance(hours: number): void {
+    const { hours: measured, progress } = this.#options
+    let told = this.#now
+    while (this.#agenda.nextAt <= hours * hour) {
+      this.#now = this.#agenda.nextAt
+      this.#agenda.pop()?.()
+      if (this.#now < told + 60_000) continue
+      told = this.#now
+      const at = this.#now / hour
+      progress(at / (rampHours + measured), `${(at - rampHours).toFixed(1)} h, ${this.#members.length} nodes`)
+    }
+    this.#now = hours * hour
+    progress(hours / (rampHours + measured), `${(hours - rampHours).toFixed(1)} h, ${this.#members.length} nodes`)
+  }
+
+  #after(millis: number, event: () => void): void {
+    this.#agenda.push(this.#now + millis, event)
+  }
+
+  // Nodes that come and go
+
+  /** A place in the network: a node that stays for a while, then another. */
+  #open(): void {
+    const index = this.#members.length
+    const member = this.#start()
+    this.#members.push(member)
+    const stay = () => this.#stay(index, this.#options.churn.residual(this.#random))
+    if (index > 0) this.#bootstrap(member, this.#gatesAmong(index), stay)
+    else stay()
+  }
+
+  #stay(index: number, hours: number): void {
+    this.#after(this.#draws.rounded(hours * hour), () => {
+      const member = this.#members[index]!
+      member.isThere = false
+      this.#live.delete(member.contact.address)
+      this.#left++
+      const gates = this.#gatesAmong(this.#members.length)
+      const next = this.#start()
+      this.#members[index] = next
+      this.#bootstrap(next, gates, () => this.#stay(index, this.#options.churn.session(this.#random)))
+    })
+  }
+
+  /** Whom a node that joins knows, of so many that are there. */
+  #gatesAmong(there: number): ReadonlyArray<NetAddress.InetAddress> {
+    const { below } = this.#draws
+    return Array.from(
+      { length: Math.min(this.#options.gates, there) },
+      () => this.#members[below(there)]!.contact.address
+    )
+  }
+
+  #start(): Member {
+    const { bits, staleAfter } = this.#options
+    const number = this.#addresses++
+    const address = NetAddress.inetAddressFromStringUnsafe(
+      `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}:8468`
+    )
+    const self = this.#randomId()
+    const core = new Core({
+      self,
+      address,
+      settings: this.#settings,
+      bits,
+      staleAfter,
+      random: this.#random,
+      randomId: () => this.#randomId(),
+      now: this.#now
+    })
+    const member: Member = { core, contact: new Contact(self, address), pairs: new Map(), isThere: true }
+    this.#live.set(address, member)
+    core.start(this.#now)
+    this.#drain(member)
+    return member
+  }
+
+  #bootstrap(member: Member, gates: ReadonlyArray<NetAddress.InetAddress>, then: () => void): void {
+    member.core.bootstrap(gates, then, this.#now)
+    this.#drain(member)
+  }
+
+  #randomId(): Id.Id {
+    let digits = ""
+    for (let i = 0; i < 5; i++) digits += Math.floor(this.#random() * 2 ** 32).toString(16).padStart(8, "0")
+    return Id.Hex.make(digits)
+  }
+
+  // What they do
+
+  #publish(key: string): void {
+    const member = this.#anyMember()
+    member.core.set(Id.ofKey(key), valueOf(key), (taken = 0) => {
+      if (taken > 0) this.#published.push(key)
+    }, this.#now)
+    this.#drain(member)
+  }
+
+  #search(): void {
+    const key = this.#published[this.#draws.below(this.#published.length)]
+    const member = this.#anyMember()
+    if (key === undefined) return
+    const began = this.#now
+    member.core.find(Id.ofKey(key), ({ hops, value }) => {
+      this.#made++
+      if (value === undefined) return
+      if (value !== valueOf(key)) this.#wrong++
+      this.#times.push(this.#now - began)
+      this.#hops.push(hops)
+    }, began)
+    this.#drain(member)
+  }
+
+  #anyMember(): Member {
+    return this.#members[this.#draws.below(this.#members.length)]!
+  }
+
+  // What their cores want
+
+  #drain(member: Member): void {
+    const { core } = member
+    for (let output = core.poll(); output !== undefined; output = core.poll()) this.#act(member, output)
+  }
+
+  #act(member: Member, output: Output): void {
+    switch (output._tag) {
+      case "Ping":
+        return this.#call(
+          member,
+          output.address,
+          output.told,
+          (called, answer) => answer({ _tag: "Id", id: called.core.ping(member.contact, this.#now) })
+        )
+      case "Find": {
+        const { address, kind, target, told } = output
+        return this.#call(member, address, told, ({ core }, answer) => {
+          if (kind === "value") core.findValue(member.contact, target, answer, this.#now)
+          else answer({ _tag: "Contacts", contacts: core.findNode(member.contact, target, this.#now) })
+        })
+      }
+      case "Store": {
+        const { address, key, told, value } = output
+        return this.#call(
+          member,
+          address,
+          told,
+          ({ core }, answer) =>
+            core.store(member.contact, key, value, (taken) => answer({ _tag: "Taken", taken }), this.#now)
+        )
+      }
+      case "Read":
+        return output.told(member.pairs.get(output.key), this.#now)
+      case "Write":
+        member.pairs.set(output.key, output.entry)
+        return output.told("kept", this.#now)
+      case "Remove":
+        member.pairs.delete(output.key)
+        return output.told(undefined, this.#now)
+      case "Sleep":
+        return this.#after(output.millis, () => this.#tell(member, output.told, undefined))
+      case "Event":
+    }
+  }
+
+  /** Sends a request, and what is answered; tells the caller of that, or of silence once its time is over. */
+  #call<A>(
+    caller: Member,
+    address: NetAddress.InetAddress,
+    told: Told<A | Lost>,
+    serve: (called: Member, answer: (answer: A) => void) => void
+  ): void {
+    let isOver = false
+    const end = (outcome: A | Lost) => {
+      if (isOver) return
+      isOver = true
+      this.#tell(caller, told, outcome)
+    }
+    this.#after(timeout, () => end(silent))
+    this.#send(() => {
+      const called = this.#live.get(address)
+      if (called === undefined) return
+      serve(called, (answer) => this.#send(() => end(answer)))
+      this.#drain(called)
+    })
+  }
+
+  #tell<A>(member: Member, told: Told<A>, outcome: A): void {
+    if (!member.isThere) return
+    told(outcome, this.#now)
+    this.#drain(member)
+  }
+
+  /** A datagram: it arrives at a tick, if at all. */
+  #send(arrive: () => void): void {
+    this.#sent++
+    const random = this.#random
+    if (random() < this.#options.loss) return
+    const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+    this.#after(tick * Math.ceil(delay.median * Math.exp(sigma * normal) / tick), arrive)
+  }
+}

@@ -1,0 +1,93 @@
+/** What a simulation is told, and what it finds. */
+import type { Churn } from "./churn.ts"
+
+export interface Options {
+  readonly nodes: number
+  readonly hours: number
+  readonly seed: number
+  /** How long a node stays. Another takes its place. */
+  readonly churn: Churn
+  /** The probability that a datagram is lost, 0 to 1. */
+  readonly loss: number
+  /** How many values each node looks for in an hour, in the mean. */
+  readonly lookupsPerHour: number
+  readonly k: number
+  readonly alpha: number
+  readonly bits: number
+  readonly staleAfter: number
+  /** How many nodes each node joins by way of, at most. */
+  readonly gates: number
+  /** Told now and then how much is done, 0 to 1. */
+  readonly progress: (done: number, note: string) => void
+}
+
+export interface Figures {
+  readonly nodes: number
+  readonly hours: number
+  readonly loss: number
+  /** How many nodes left, without a word. */
+  readonly left: number
+  readonly keys: number
+  readonly lookups: {
+    readonly made: number
+    readonly found: number
+    /** Of those found, how many were not what was published. */
+    readonly wrong: number
+    readonly medianMillis: number
+    readonly p99Millis: number
+  }
+  /** Of the lookups that found their value. */
+  readonly hops: { readonly mean: number; readonly median: number; readonly p99: number }
+  readonly messages: { readonly perNodeHour: number }
+  /** At the end. `dead` is the share of contacts whose nodes have left. */
+  readonly table: { readonly mean: number; readonly max: number; readonly buckets: number; readonly dead: number }
+  /** Of CPU time, for each datagram sent. */
+  readonly microsPerMessage: number
+  readonly realSeconds: number
+  readonly heapMiB: number
+}
+
+export const hour = 3_600_000
+
+/** All have joined by then, and the measurement begins. */
+export const rampHours = 1
+
+/** Whatever happens happens at multiples of this many milliseconds: what is due at once shares a wake-up. */
+export const tick = 25
+
+/** A way takes so many milliseconds, at the median and at the 99th percentile: log-normally distributed. */
+export const delay = { median: 40, p99: 250 }
+
+/** How long a call waits for its answer, in milliseconds. */
+export const timeout = 1_000
+
+/** How often a node looks what is due, in milliseconds. */
+export const every = 300_000
+
+export const valueOf = (key: string): string => `value of ${key}`
+
+/** How many keys are published, each once. */
+export const keysOf = (nodes: number): number => Math.max(20, Math.round(nodes / 4))
+
+/** Chance, at multiples of a tick. */
+export const draws = (random: () => number) => ({
+  below: (n: number) => Math.floor(random() * n),
+  upTo: (millis: number) => tick * Math.floor(random() * millis / tick),
+  /** Never 0. */
+  rounded: (millis: number) => Math.max(tick, tick * Math.ceil(millis / tick)),
+  exponential: (mean: number) => tick * Math.ceil(-mean / tick * Math.log(1 - random()))
+})
+
+/** None if there are no numbers. */
+export const mean = (numbers: ReadonlyArray<number>): number =>
+  numbers.length === 0 ? 0 : numbers.reduce((a, b) => a + b, 0) / numbers.length
+
+/** Of numbers, a quantile; 0 if there are none. */
+export const quantile = (numbers: ReadonlyArray<number>, share: number): number =>
+  numbers.toSorted((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(share * numbers.length))] ?? 0
+
+/** How much CPU time this process has taken, in microseconds. */
+export const cpuMicros = (): number => {
+  const { system, user } = process.cpuUsage()
+  return system + user
+}
