@@ -1292,6 +1292,42 @@ const ofAllSeeds: ReadonlyArray<Mutation> = [
 ]
 
 const ofTheTool: ReadonlyArray<Mutation> = [
+  ...breaksTool("Signature", {
+    "has arguments, result and error in a line": {
+      "src/signature.ts": [
+        ["`${nameOf(name)}${needed.has(name) ? \"\" : \"?\"}: ", "`${nameOf(name)}: "],
+        ["i < Number(minItems) ? typeOf(each) : ", "i < 9 ? typeOf(each) : "],
+        [`["timestamp", "date"]`, `["time", "date"]`],
+        ["uses.get(reference) === 1", "uses.get(reference) === 0"]
+      ]
+    },
+    "has what is recursive below it": {
+      "src/signature.ts": [["new Set([...taken.definitions", "([...taken.definitions"]]
+    },
+    "grows with the length of what is told, whoever makes it up": {
+      "src/signature.ts": [["if (!told.has(name)) {", "{"], [`      told.set(name, "")\n`, ""]]
+    },
+    "is nothing that a terminal obeys, and no line more than one": {
+      "src/signature.ts": [
+        ["/^[\\w./:-]+$/.test(text) ? text : Value.format(text)", "text"],
+        ["if (typeof type === \"string\") return nameOf(type)", "if (typeof type === \"string\") return type"],
+        ["`${type} ${Value.format(description)}`", "`${type} ${description}`"],
+        ["forms.get(form) ?? nameOf(form)", "forms.get(form) ?? form"]
+      ]
+    }
+  }),
+  ...breaksTool("Describe", {
+    "prints a line for each method, below the group that it is of": {
+      "src/describe.ts": [["members.flatMap(Signature.linesOf)", "methods.flatMap(Signature.linesOf)"]],
+      "src/serve.ts": [["if (reflection) others.push", "if (!reflection) others.push"]]
+    },
+    "prints a line of JSON for each method, for programs": {
+      "src/describe.ts": [["Effect.forEach(methods, Output.json, { discard: true })", "Output.json(methods)"]]
+    },
+    "says where a node does not say what it serves, and where none answers": {
+      "src/describe.ts": [["error.reason === \"UnknownMethod\"", "error.reason === \"Overloaded\""]]
+    }
+  }),
   ...breaksTool("Call", {
     "prints the value alone on stdout": {
       "src/node.ts": [["traffic.receivedBytes += datagram.length", "traffic.receivedBytes++"]]

@@ -83,7 +83,7 @@ const callErrors = [
 
 const isCallError = (error: unknown): error is Protocol.CallError => callErrors.some((each) => error instanceof each)
 
-const asFailure = (error: Protocol.CallError): Failure => {
+export const asFailure = (error: Protocol.CallError): Failure => {
   if (error._tag === "Rejected" && error.reason === "Failed") return failed(error.method, error.detail)
   return new Failure({ kind: error._tag, message: error.message })
 }

@@ -45,6 +45,10 @@ export const serve = Command.make(
       Flag.withDefault(0)
     ),
     keys: Node.keys,
+    reflection: Flag.Boolean("reflection").pipe(
+      Flag.withDescription("Says what is served to whoever asks, as describe does"),
+      Flag.withDefault(false)
+    ),
     loss: Flag.Finite("loss").pipe(
       Flag.withDescription("The chance from 0 to 1 that a datagram is lost, each way"),
       Flag.withSchema(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
@@ -56,15 +60,15 @@ export const serve = Command.make(
       Flag.filterMap(rangeOf, () => "a duration such as 20ms, or a range such as 20ms..50ms")
     )
   },
-  Effect.fnUntraced(function*({ address, delay, keys, loss, modules, port }) {
+  Effect.fnUntraced(function*({ address, delay, keys, loss, modules, port, reflection }) {
     const random = yield* Random.Random
-    const servers = yield* Effect.forEach(modules, layerOf)
+    const [first = { server: Echo }, ...others] = yield* Effect.forEach(modules, layerOf)
     const socket = Node.over(
       Transport.layer({ address, port }),
       (socket) => impaired(socket, loss, delay, () => random.nextDoubleUnsafe())
     )
     const node = Node.asFailure(Node.protocol({ keys }).pipe(Layer.provide(socket)))
-    const [first = { server: Echo }, ...others] = servers
+    if (reflection) others.push({ server: Reflection })
     return yield* Layer.launch(
       announced(modules).pipe(
         Layer.provide(Layer.mergeAll(first.server, ...others.map(({ server }) => server))),
@@ -93,6 +97,11 @@ class EchoGroup extends Handlers.Service<EchoGroup>()("rpcudp/Echo", {
 
 const Echo: Server<Failure> = Layer.orDie(
   Protocol.serve(EchoGroup).pipe(Layer.provide(EchoGroup.toLayer({ echo: Effect.succeed })))
+)
+
+const Reflection: Server<Failure> = Layer.catch(
+  Protocol.serveReflection(),
+  (error) => Layer.effectDiscard(usage(error.message))
 )
 
 type Server<E = unknown> = Layer.Layer<never, E, Protocol.Protocol>
