@@ -133,7 +133,6 @@ export class PendingCalls {
 
   /** Ends all calls with this error, and lets none begin. */
   close(error: DatagramSocket.DatagramSocketError): void {
-    if (this.#closed !== undefined) return
     this.#closed = error
     for (const call of this.#calls.clear()) this.end(call, Exit.fail(error))
   }

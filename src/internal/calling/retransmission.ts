@@ -165,11 +165,10 @@ export class Retransmitter {
     })
   }
 
-  /** Runs what a schedule does, and goes on with its result unless the call has ended meanwhile. */
+  /** Runs what a schedule does, and goes on with its result. `stop` interrupts it. */
   #take<A, E>(retransmission: Retransmission, effect: Effect.Effect<A, E>, onSuccess: (value: A) => void): void {
     const settle = (exit: Exit.Exit<A, E>) => {
       retransmission.running = undefined
-      if (retransmission.stopped) return
       if (exit._tag === "Success") return onSuccess(exit.value)
       if (Cause.hasDies(exit.cause)) {
         logDefect(this.#options.context, "rpcudp: a schedule of retransmissions died", exit.cause, {})
