@@ -191,6 +191,13 @@ describe("Codec", () => {
         expect(fail(Codec.decode(datagram))).toBe("Shape")
       }
     })
+
+    it("one that was cut off is told from one that means nothing", () => {
+      const datagram = succeed(Codec.encodeFailure(id, { kind: "UnknownMethod" }, 28))
+      for (let length = Codec.headerBytes + 1; length < datagram.length; length++) {
+        expect(fail(Codec.decode(datagram.subarray(0, length)))).toBe("Truncated")
+      }
+    })
   })
 
   describe("challenges, proofs and cancels", () => {

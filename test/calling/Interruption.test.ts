@@ -1,6 +1,19 @@
 /** A call that is interrupted, and what becomes of its handler on the other machine. */
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Context, Deferred, Effect, Fiber, Layer, Logger, Redacted, Result, Schedule, Schema } from "effect"
+import {
+  Clock,
+  Context,
+  Deferred,
+  Effect,
+  Fiber,
+  Layer,
+  Logger,
+  Redacted,
+  Result,
+  Schedule,
+  Schema,
+  SchemaTransformation
+} from "effect"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
@@ -158,6 +171,26 @@ describe("a call that is interrupted", () => {
       expect(typesOf(network)).toStrictEqual(["Request", "Request", "Response", "Request"])
       expect(events).toStrictEqual(["10.0.0.1 began 1", "10.0.0.1 ran 2", "10.0.0.1 began 3"])
     }))
+
+  it.effect("while a schema takes its time with the answer has ended: it is counted once, and nothing is sent", () =>
+    Effect.gen(function*() {
+      const Slow = Schema.Int.pipe(Schema.decodeTo(
+        Schema.Int,
+        SchemaTransformation.transformEffect({ decode: () => Effect.never, encode: (n: number) => Effect.succeed(n) })
+      ))
+      class Slowly extends Handlers.Service<Slowly>()("test/Slowly", { same: { args: [Schema.Int], success: Slow } }) {}
+      const { network } = yield* nodesOf()
+      const at = (host: string) => Transport.layerSocket().pipe(Layer.provide(network.socket(host, 1000)))
+      const live = Slowly.toLayer({ same: Effect.succeed })
+      yield* node(Protocol.serve(Slowly).pipe(Layer.provide(live)), at("10.0.0.1"))
+      const context = yield* node(Layer.empty, at("10.0.0.2"))
+      const slowly = yield* Effect.provideContext(Protocol.client(Slowly), context)
+      yield* interrupted(slowly(server).same(1))
+      expect(typesOf(network)).toStrictEqual(["Request", "Response"])
+      const seen = yield* metrics
+      expect(seen).toMatchObject({ "rpcudp_calls.interrupted": 1, rpcudp_round_trip_seconds: 1 })
+      expect(Object.keys(seen).filter((name) => name.includes("in_flight"))).toStrictEqual([])
+    }).pipe(withMetrics))
 
   it.effect("gives its room back", () =>
     Effect.gen(function*() {

@@ -139,8 +139,9 @@ describe("retransmission", () => {
       expect(yield* Fiber.join(waiting)).toBe("answer")
     }))
 
-  it.effect("when the schedule is done, the call still waits", () =>
-    Effect.gen(function*() {
+  it.effect("when the schedule is done, the call still waits, and nothing is wrong", () => {
+    const logged: Array<unknown> = []
+    return Effect.gen(function*() {
       const { call, peer, times } = yield* silence()
       const schedule = exponential.pipe(Schedule.upTo({ times: 2 }))
       const waiting = yield* Effect.forkChild(call.pipe(Protocol.withRetransmit(schedule), exact))
@@ -149,6 +150,28 @@ describe("retransmission", () => {
       peer.send(from, respond(datagram, "answer"))
       expect(yield* Fiber.join(waiting)).toBe("answer")
       expect(times()).toStrictEqual([0, 50, 150])
+      expect(logged).toStrictEqual([])
+    }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => logged.push(message))])))
+  })
+
+  it.effect("a schedule that waits for ever sends once, and nobody sleeps for it", () =>
+    Effect.gen(function*() {
+      const real = yield* Clock.Clock
+      const slept: Array<number> = []
+      const clock: Clock.Clock = Object.assign(Object.create(real), {
+        sleep: (duration: Duration.Duration) => {
+          slept.push(Duration.toMillis(duration))
+          return real.sleep(duration)
+        }
+      })
+      const { call, times } = yield* Effect.provideService(silence(), Clock.Clock, clock)
+      const waiting = yield* Effect.forkChild(
+        call.pipe(Protocol.withRetransmit(Schedule.spaced(Duration.infinity)), Effect.flip, exact)
+      )
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(waiting)
+      expect(times()).toStrictEqual([0])
+      expect(slept).toStrictEqual([5000])
     }))
 
   it.effect("a schedule without delays sends once a millisecond at most", () =>

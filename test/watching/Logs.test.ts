@@ -13,8 +13,12 @@ import { vectors } from "../vectors/index.ts"
 
 const logging = () => {
   const lines: Array<string> = []
-  const logger = Logger.make(({ cause, message }) => void lines.push(`${String(message)} ${Cause.pretty(cause)}`))
-  return { lines, on: Effect.provide(Logger.layer([logger])) }
+  const about: Array<Readonly<Record<string, unknown>>> = []
+  const logger = Logger.make(({ cause, fiber, message }) => {
+    lines.push(`${String(message)} ${Cause.pretty(cause)}`)
+    about.push(fiber.getRef(References.CurrentLogAnnotations))
+  })
+  return { about, lines, on: Effect.provide(Logger.layer([logger])) }
 }
 
 const protocolOn = (layer: Layer.Layer<Transport.Transport>, options?: Protocol.Options) =>
@@ -66,7 +70,7 @@ describe("what is said", () => {
     }))
 
   it.effect("of a transport that throws, of a socket that has failed, and of a handler that returns no effect", () => {
-    const { lines, on } = logging()
+    const { about, lines, on } = logging()
     return Effect.gen(function*() {
       const injected = Injected.make()
       const poked = Protocol.serve(Poked).pipe(
@@ -108,6 +112,8 @@ describe("what is said", () => {
         expect.stringContaining("rpcudp: a handler died TypeError: a handler must return an Effect")
       ])
       expect(Codec.typeOf(odd.sent[0]!.datagram)).toBe("Failure")
+      const sender = "10.0.0.2:2"
+      expect(about).toStrictEqual([{ sender }, {}, { method: "nothing", sender }])
     }).pipe(on)
   })
 })
