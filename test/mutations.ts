@@ -274,8 +274,8 @@ const ofCalling: ReadonlyArray<Mutation> = [
     },
     "a request that must not run twice is made to one of them": {
       "internal/calling/peers": [[
-        "mayRunTwice && wait < Infinity",
-        "wait < Infinity"
+        "mayRunTwice ? wait : Infinity",
+        "wait"
       ]]
     },
     "nor to another one that has room, as a copy of it may still run at one that had none": {

@@ -1,6 +1,7 @@
 /** Several equal peers, called as if they were one. */
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Layer, Schema } from "effect"
+import { NetAddress } from "effect/net"
 import { Handlers, Protocol, Transport } from "../../src/index.ts"
 import { SimulatedNetwork, whileTimePasses } from "../../src/testing/index.ts"
 
@@ -40,7 +41,7 @@ const world = Effect.fnUntraced(function*(
     const served = group === Once
       ? Protocol.serve(Once).pipe(Layer.provide(Once.toLayer(handlers)))
       : Protocol.serve(Idempotent).pipe(Layer.provide(Idempotent.toLayer(handlers)))
-    const node = served.pipe(Layer.provide(at(addressOf(name), name === "o" ? { handlers: 0 } : undefined)))
+    const node = served.pipe(Layer.provide(at(addressOf(name), "op".includes(name) ? { handlers: 0 } : undefined)))
     yield* Layer.buildWithMemoMap(node, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
   }
   const peers = yield* Protocol.anyOf(Object.keys(ways).map(addressOf), options)
@@ -48,6 +49,8 @@ const world = Effect.fnUntraced(function*(
   const { ask } = (yield* Effect.provideContext(Protocol.client<typeof procedures>(group), client))(peers)
   return {
     answers,
+    events,
+    call: Effect.exit(ask(question)),
     /** What was noted until the call had ended, and how it has, sorted. */
     ask: whileTimePasses(Effect.exit(ask(question))).pipe(
       Effect.tap(Effect.forEach(Array.from({ length: 30 }), () => Effect.yieldNow)),
@@ -131,6 +134,22 @@ describe("several equal peers", () => {
       expect(yield* Clock.currentTimeMillis).toBe(3000)
     }).pipe(onNetwork))
 
+  it.effect("if none has room, the call fails as the last one did", () =>
+    Effect.gen(function*() {
+      const { fail } = yield* world({ o: now, p: now })
+      for (const peer of ["p", "o", "p"].map(addressOf)) {
+        expect(yield* fail).toMatchObject({ reason: "Overloaded", peer: NetAddress.inetAddressFromStringUnsafe(peer) })
+      }
+    }).pipe(onNetwork))
+
+  it.effect("who is asked last has all the time that is left, and is not passed over before", () =>
+    Effect.gen(function*() {
+      const slow = Effect.delay(now, "2 seconds")
+      const { call, events } = yield* world({ a: Effect.never, b: slow }, { hedgeAfter: "100 millis" })
+      yield* whileTimePasses(Effect.all([call, Effect.delay(call, "1 second")], { concurrency: "unbounded" }))
+      expect(events.slice(0, 3)).toStrictEqual(["0 a", "100 b", "1000 b"])
+    }).pipe(onNetwork))
+
   it.effect("if the time is over before the next one's turn, it is not asked", () =>
     Effect.gen(function*() {
       const { ask } = yield* world({ a: Effect.never, b: now }, { hedgeAfter: "3 seconds" })
@@ -182,9 +201,15 @@ describe("several equal peers", () => {
 
   it.effect("there is at least one, and all are addresses", () =>
     Effect.gen(function*() {
-      for (const peers of [[], ["localhost:1"]]) {
+      for (
+        const [peers, says] of [[[], "there is at least one peer"], [
+          ["localhost:1"],
+          "is no address of a peer"
+        ]] as const
+      ) {
         const exit = yield* Effect.exit(Protocol.anyOf(peers))
         expect(Exit.isFailure(exit) && Exit.hasDies(exit)).toBe(true)
+        expect(String(exit)).toContain(says)
       }
       const negative = yield* Effect.exit(Protocol.anyOf(["10.0.0.1:1"], { hedgeAfter: -1 }))
       expect(Exit.isFailure(negative) && Exit.hasDies(negative)).toBe(true)

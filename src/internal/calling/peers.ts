@@ -51,7 +51,7 @@ export class Peers {
       const order = this.#order(now())
       const due = now() + nanosOf(timeout)
       const wait = hedgeAfter === undefined ? nanosOf(timeout) / order.length : nanosOf(hedgeAfter)
-      const nextAfter = mayRunTwice && wait < Infinity ? durationOf(wait) : undefined
+      const nextAfter = durationOf(mayRunTwice ? wait : Infinity)
 
       const ask = (member: Member) =>
         Effect.flatMap(
@@ -89,9 +89,8 @@ export class Peers {
   #turnOfNext(
     member: Member,
     failed: Deferred.Deferred<unknown>,
-    after: Duration.Duration | undefined
+    after: Duration.Duration
   ): Effect.Effect<unknown> {
-    if (after === undefined) return Deferred.await(failed)
     const isLate = Effect.andThen(Effect.sleep(after), Effect.sync(() => this.#avoid(member)))
     return Effect.raceFirst(Deferred.await(failed), isLate)
   }
