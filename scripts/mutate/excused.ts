@@ -70,6 +70,27 @@ export const excused: ReadonlyArray<Excused> = [
     ],
     "src/internal/serving/handling.ts": [
       ["if (running === undefined || request.abandoned !== undefined) return false", "running === undefined", "false"]
+    ],
+    "src/internal/calling/caller.ts": [
+      [
+        "const encoded = Codec.encodeRequest(noId, method, Array.isArray(args) ? args : [])",
+        "[]",
+        "[\"Stryker was here\"]"
+      ]
+    ],
+    "src/internal/calling/retransmission.ts": [
+      [
+        "if (retransmission.step !== undefined) this.#next(retransmission, retransmission.step)",
+        "retransmission.step !== undefined",
+        "true"
+      ]
+    ],
+    "src/internal/calling/peers.ts": [
+      [
+        "return reason === undefined ? Effect.failCause(cause) : Effect.fail(reason.error)",
+        "reason === undefined",
+        "false"
+      ]
     ]
   }),
   ...of("either is right where both are equal", {
@@ -300,6 +321,12 @@ export const excused: ReadonlyArray<Excused> = [
         "native(link.to) === link.to",
         "false"
       ]
+    ],
+    "src/internal/calling/caller.ts": [
+      ["const call = isDone(encoded) && Exit.isSuccess(encoded)", "isDone(encoded) && Exit.isSuccess(encoded)", "false"]
+    ],
+    "src/internal/calling/pendingCall.ts": [
+      ["if (isDone(answer)) {", "isDone(answer)", "false"]
     ]
   }),
   ...of("nothing stands there", {
@@ -344,6 +371,9 @@ export const excused: ReadonlyArray<Excused> = [
       ["const after = tail === \"\" ? [] : tail.split(\":\").flatMap(groupsOfPart)", "tail === \"\"", "false"],
       ["const after = tail === \"\" ? [] : tail.split(\":\").flatMap(groupsOfPart)", "\"\"", "\"Stryker was here!\""],
       ["const after = tail === \"\" ? [] : tail.split(\":\").flatMap(groupsOfPart)", "[]", "[\"Stryker was here\"]"]
+    ],
+    "src/internal/calling/caller.ts": [
+      ["const refresh = request === bare || timeout === Infinity", "request === bare", "false"]
     ]
   }),
   ...of("any that nothing else is or has will do", {
@@ -426,6 +456,15 @@ export const excused: ReadonlyArray<Excused> = [
   ...of("the delay of the base settings is drawn once to save time, and is the same whenever it is drawn", {
     "src/testing/SimulatedNetwork.ts": [
       ["way.delay = way.settings === base ? baseDelay : drawDelay(way.settings)", "way.settings === base", "false"]
+    ]
+  }),
+  ...of("any other error of a socket closes it, and a closed one refuses all peers", {
+    "src/internal/calling/peers.ts": [
+      [
+        "const isRefused = DatagramSocket.isDatagramSocketError(error) && error.reason._tag === \"DatagramSocketWriteError\"",
+        "error.reason._tag === \"DatagramSocketWriteError\"",
+        "true"
+      ]
     ]
   })
 ]

@@ -26,7 +26,12 @@ describe("a peer", () => {
       const greeter = yield* Protocol.client(Greeter)
       const { call } = yield* Protocol.Protocol
       const says = /^"localhost:4577" is no address of a peer, .*`Protocol\.resolve` .* AddressResolver of effect\/net$/
-      expect(() => greeter("localhost:4577")).toThrow(says)
+      expect(() => greeter("localhost:4577")).toThrow(
+        expect.objectContaining({
+          message: expect.stringMatching(says),
+          cause: expect.objectContaining({ _tag: "NetAddressError" })
+        })
+      )
       const exit = yield* Effect.exit(call("localhost:4577", "ping", []))
       expect(String(exit)).toMatch(/"localhost:4577" is no address of a peer/)
       expect(() => greeter({ address: "nowhere", port: 1 })).toThrow(/^what was given is no address/)

@@ -37,6 +37,21 @@ describe("a caller", () => {
       expect(yield* metrics).toMatchObject({ "rpcudp_calls.too_many_calls": 1, "rpcudp_calls.no_response": 3 })
     }).pipe(withMetrics))
 
+  it.effect("calls that are over at once have all made room before the first of their callers goes on", () =>
+    Effect.gen(function*() {
+      const { call } = Context.get(yield* caller(oneHost()(), { limits: { calls: 2 } }), Protocol.Protocol)
+      const ask = Effect.exit(call("10.9.9.9:9", "who", []))
+      const two = Effect.all([ask, ask], { concurrency: "unbounded" })
+      const callers = yield* Effect.forkChild(Effect.all([Effect.andThen(ask, two), ask], { concurrency: "unbounded" }))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(callers)
+      expect(yield* metrics).toStrictEqual({
+        "rpcudp_calls.no_response": 4,
+        rpcudp_datagrams_sent: 4,
+        rpcudp_sent_bytes: 4 * 27
+      })
+    }).pipe(withMetrics))
+
   it.effect("where answers may come from elsewhere, so may challenges", () =>
     Effect.gen(function*() {
       const { network, peer, transport } = yield* counting()

@@ -121,7 +121,7 @@ describe("a call that is interrupted", () => {
       })
       const seen = yield* metrics
       expect(seen).toMatchObject({ "rpcudp_calls.interrupted": 1, "rpcudp_requests.cancelled": 1 })
-      expect(Object.keys(seen).filter((name) => /in_flight|dropped|defect/.test(name))).toStrictEqual([])
+      expect(Object.keys(seen).filter((name) => /in_flight|dropped|defect|round_trip/.test(name))).toStrictEqual([])
       expect(logged).toStrictEqual([])
     }).pipe(withMetrics, Effect.provide(Logger.layer([Logger.make(({ message }) => logged.push(message))])))
   })

@@ -259,6 +259,23 @@ describe("a trace", () => {
       expect(spans.map(({ parent }) => parent._tag)).toStrictEqual(["None", "None", "Some"])
     }))
 
+  it.effect("stands in each copy of its request, whether or not the call has a deadline", () =>
+    Effect.gen(function*() {
+      const { network, node, trailers } = world()
+      yield* node(1)
+      const peer = yield* node(2, { ...propagate, retransmit: Schedule.spaced("1 second") })
+      network.delivers = () => false
+      for (const timeout of ["5 seconds", Infinity] as const) {
+        network.sent.length = 0
+        const call = Protocol.withTimeout(peer.left(), timeout)
+        yield* whileTimePasses(Effect.exit(Effect.timeout(call, "4500 millis")))
+        const copies = trailers()
+        expect(copies.length).toBeGreaterThanOrEqual(3)
+        expect(new Set(copies.map((trailer) => String(trailer!.traceparent)))).toHaveLength(1)
+        expect(copies.every((trailer) => (trailer!.millisLeft === undefined) === (timeout === Infinity))).toBe(true)
+      }
+    }).pipe(Effect.provideService(Tracer.Tracer, recorder().tracer)))
+
   it.effect("that is not sampled says so", () =>
     Effect.gen(function*() {
       const { trailer } = yield* Effect.provideService(spansOf(propagate), Tracer.MinimumTraceLevel, "None")
