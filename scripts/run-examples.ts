@@ -127,6 +127,7 @@ const examples: ReadonlyArray<Example> = [
   cluster("--kill", "1", "--postgres"),
   cluster("--kill", "1", "--holding", "--seconds", "5"),
   cluster("--kill", "1", "--holding", "--unremembered", "--seconds", "5"),
+  cluster("--pause", "1", "--postgres"),
   cluster("--cut", "1"),
   cluster("--rolling", "--seconds", "25")
 ]

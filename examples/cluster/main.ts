@@ -1,15 +1,15 @@
 /**
  * Front nodes of one inventory, writers that order through any of them, and what may befall: fronts are killed, cut off from
- * the database, or restarted one by one. Counts what was acknowledged, lost and applied twice.
+ * the database, paused, or restarted one by one. Counts what was acknowledged, lost and applied twice.
  *
- *     npm run example:cluster -- [--fronts 3] [--kill 1 [--holding] | --cut 1 | --rolling] [--postgres] [--seconds 15]
- *                                [--writers 8] [--unremembered] [--verbose]
+ *     npm run example:cluster -- [--fronts 3] [--kill 1 [--holding] | --cut 1 | --pause 1 | --rolling] [--postgres]
+ *                                [--seconds 15] [--writers 8] [--unremembered] [--verbose]
  *
  * Fronts are killed at a random moment; with `--holding`, when they have applied an order and not answered it yet.
  * `--unremembered` is the control, without keys: what is held then is applied twice.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Clock, Console, Deferred, Effect, FileSystem, Option, Random, Schema, Stream } from "effect"
+import { Clock, Console, Deferred, type Duration, Effect, FileSystem, Option, Random, Schema, Stream } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     kill: { type: "string", default: "0" },
     holding: { type: "boolean", default: false },
     cut: { type: "string", default: "0" },
+    pause: { type: "string", default: "0" },
     rolling: { type: "boolean", default: false },
     postgres: { type: "boolean", default: false },
     seconds: { type: "string", default: "15" },
@@ -34,10 +35,15 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds)
 const cut = Number(values.cut)
 const kill = Number(values.kill)
+const pause = Number(values.pause)
 
 class Wrong extends Schema.TaggedError<Wrong>()("Wrong", { message: Schema.String }) {}
 
 const program = Effect.gen(function*() {
+  // Writers go on asking until somebody answers.
+  if (!(kill + cut + pause < Number(values.fronts))) {
+    return yield* new Wrong({ message: "at least one front must be left" })
+  }
   if ((values.postgres || cut > 0) && Option.isNone(Postgres.programs)) {
     return yield* Console.log("skipped: there is no PostgreSQL (Debian: postgresql)")
   }
@@ -50,7 +56,7 @@ const program = Effect.gen(function*() {
     : file
   yield* Effect.scoped(Effect.provide(Database.migrate, Database.layer(database.local)))
 
-  const victims = (yield* Random.shuffle(network.fronts.map((_, i) => i))).slice(0, kill + cut)
+  const victims = (yield* Random.shuffle(network.fronts.map((_, i) => i))).slice(0, kill + cut + pause)
   const fronts = yield* Effect.forEach(
     network.fronts,
     (host, i) => startFront(host, database.url, values.holding && victims.includes(i)),
@@ -75,9 +81,17 @@ const program = Effect.gen(function*() {
       yield* values.holding
         ? Deferred.await(fronts[i]!.holding)
         : Effect.sleep(`${Math.round((0.15 + 0.35 * (yield* Random.next)) * seconds * 1000)} millis`)
-      yield* cut > 0 ? network.fronts[i]!.cut : fronts[i]!.process.kill({ killSignal: "SIGKILL" })
-      const after = ((yield* Clock.currentTimeMillis) - begun) / 1000
-      yield* Console.log(`front ${i + 1} was ${cut > 0 ? "cut off" : "killed"} after ${after.toFixed(1)} s`)
+      const after = (((yield* Clock.currentTimeMillis) - begun) / 1000).toFixed(1)
+      if (pause > 0) {
+        yield* pauseFor(fronts[i]!, "6 seconds")
+        yield* Console.log(`front ${i + 1} was paused after ${after} s, for longer than its locks last`)
+      } else if (cut > 0) {
+        yield* network.fronts[i]!.cut
+        yield* Console.log(`front ${i + 1} was cut off after ${after} s`)
+      } else {
+        yield* fronts[i]!.process.kill({ killSignal: "SIGKILL" })
+        yield* Console.log(`front ${i + 1} was killed after ${after} s`)
+      }
     }
   })
   const [acknowledged] = yield* Effect.all([
@@ -139,6 +153,14 @@ const startFront = Effect.fnUntraced(function*(host: FrontHost, database: string
   const started: Front = { process: front, holding }
   return started
 })
+
+/** As a machine does that is short of memory, or a virtual one that is moved. */
+const pauseFor = ({ process: front }: Front, time: Duration.Input) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => process.kill(front.pid, "SIGSTOP")),
+    () => Effect.sleep(time),
+    () => Effect.sync(() => process.kill(front.pid, "SIGCONT"))
+  )
 
 /** Stops each front as systemd and Kubernetes do, and goes on once it serves again. */
 const rollingRestart = Effect.fnUntraced(function*(
