@@ -93,9 +93,10 @@ const bind = (
 const join = ({ address, interface: at }: Group, options: Options) => {
   const ipv6 = NetAddress.isIpv6Address(address.address)
   const any = ipv6 ? NetAddress.ipv6Unspecified : NetAddress.ipv4Unspecified
-  // Bound to the group itself it hears nothing else. Windows binds no socket to what is not an address of its own.
-  const local = Builtin.isWindows() ? NetAddress.inetAddressUnsafe(any, address.port) : address
-  return bind({ ipv6, ipv6Only: false, reuseAddr: true, reusePort: false }, local, (socket) => {
+  // Bound to the group itself it hears nothing else. Windows binds no socket to what is no address of its own, and IPv6 none to a
+  // group without the number of an interface.
+  const local = ipv6 || Builtin.isWindows() ? NetAddress.inetAddressUnsafe(any, address.port) : address
+  return bind({ ipv6, ipv6Only: ipv6, reuseAddr: true, reusePort: false }, local, (socket) => {
     setBuffers(socket, options)
     if (!NetAddress.isMulticast(address.address)) return
     socket.addMembership(
