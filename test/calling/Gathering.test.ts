@@ -92,6 +92,8 @@ describe("a request to a group", () => {
       expect(yield* collect(printers(broadcast).name("laser"))).toStrictEqual([
         { sender: from("10.0.0.1"), value: "a laser" }
       ])
+      // Nor did sockets of other ports hear it.
+      expect(yield* metrics).toMatchObject({ rpcudp_datagrams_received: 2 })
     })))
 
   it.effect("runs once and counts once, however often it and its answers arrive", () =>
@@ -138,7 +140,7 @@ describe("a request to a group", () => {
   it.effect("does not count what does not fit its contract, or fails", () =>
     test(Effect.gen(function*() {
       const stranger = yield* raw(yield* transport("10.0.0.1", [group]))
-      yield* member("10.0.0.2", () => Effect.succeed("good"))
+      const liar = yield* raw(yield* transport("10.0.0.2"))
       const { printers } = yield* asking()
       const gathering = yield* Effect.forkChild(collect(printers(group).name("laser")), { startImmediately: true })
       const { datagram, from: asker } = yield* stranger.receive
@@ -147,9 +149,10 @@ describe("a request to a group", () => {
       stranger.send(asker, Codec.encodeCancel(id))
       // Damaged: its other copy counts.
       stranger.send(asker, Result.getOrThrow(Codec.encodeResponse(id, "x")).subarray(0, -1))
-      stranger.send(asker, Result.getOrThrow(Codec.encodeResponse(id, 42)))
-      stranger.send(asker, Result.getOrThrow(Codec.encodeResponse(id, "too late for this sender")))
-      expect(yield* Fiber.join(gathering)).toStrictEqual([{ sender: from("10.0.0.2"), value: "good" }])
+      stranger.send(asker, Result.getOrThrow(Codec.encodeResponse(id, "good")))
+      liar.send(asker, Result.getOrThrow(Codec.encodeResponse(id, 42)))
+      liar.send(asker, Result.getOrThrow(Codec.encodeResponse(id, "too late for this sender")))
+      expect(yield* Fiber.join(gathering)).toStrictEqual([{ sender: from("10.0.0.1"), value: "good" }])
     })))
 
   it.effect("takes 1,024 answers, whoever sends them", () =>
@@ -234,6 +237,18 @@ describe("a request to a group", () => {
       yield* Scope.close(scope, Exit.void)
       expect(yield* Fiber.join(gathering)).toMatchObject({ _tag: "DatagramSocketError" })
       expect(yield* Effect.flip(collect(printers(group).name("laser")))).toMatchObject({ _tag: "DatagramSocketError" })
+      // One that hears nothing any more could still send.
+      const deaf = Layer.effect(
+        Transport.Transport,
+        Effect.map(Transport.Transport, (transport) => ({
+          ...transport,
+          send: () => {},
+          run: () => Effect.fail(Transport.closedError())
+        }))
+      ).pipe(Layer.provide(yield* transport("10.0.0.101")))
+      const context = yield* caller(deaf)
+      const others = yield* Effect.provideContext(Protocol.gather(Printer), context)
+      expect(yield* Effect.flip(collect(others(group).name("laser")))).toMatchObject({ _tag: "DatagramSocketError" })
     })))
 
   it.effect("is put off at random, by at most half a second and half of what its caller waits, as that has said", () =>

@@ -1,6 +1,6 @@
 /** Members of groups over the system's own sockets. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Schema, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Layer, Schema, Stream } from "effect"
 import { createSocket } from "node:dgram"
 import { networkInterfaces } from "node:os"
 import { Handlers, Protocol, Transport } from "../../src/index.ts"
@@ -93,22 +93,29 @@ for (const [title, network] of networks) {
         }).pipe(Effect.provideContext(context))
         expect(all.toSorted()).toStrictEqual([["Ada", "Ada"], ["Bob", "Bob"], ["Cyd", "Cyd"]])
       }))
-
-    it.live("a member that has closed leaves its port to others, and a request to it hears of that no more", () =>
-      Effect.gen(function*() {
-        const { port } = (yield* holdPort(network)).address()
-        const group = network.group.includes(":") ? `[${network.group}]:${port}` : `${network.group}:${port}`
-        const scope = yield* Scope.make()
-        yield* node(serving("Ada"), transport(network, [group])).pipe(Scope.provide(scope))
-        yield* Scope.close(scope, Exit.void)
-        yield* node(serving("Bob"), transport(network, [group]))
-        const context = yield* caller(transport(network, []))
-        const printers = (yield* Effect.provideContext(Protocol.gather(Printer), context))(group)
-        expect(yield* printers.name().pipe(Stream.take(1), Stream.map(({ value }) => value), Stream.runCollect))
-          .toStrictEqual(["Bob"])
-      }))
   })
 }
+
+/** A socket that is bound to this address alone: nobody shares it. */
+const bound = (address: string, port: number) =>
+  Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof createSocket>, Error>((resume) => {
+      const socket = createSocket("udp4")
+      socket.once("error", (error) => resume(Effect.fail(error)))
+      socket.bind(port, address, () => resume(Effect.succeed(socket)))
+    }),
+    (socket) => Effect.sync(() => socket.close())
+  )
+
+suite("a member of a group", await carries(ipv4), multicast)(() => {
+  it.live("leaves nothing bound once it has closed", () =>
+    Effect.gen(function*() {
+      // Nobody who is bound to every address has this port meanwhile.
+      const { port } = (yield* bound("127.0.0.9", 0)).address()
+      yield* Effect.scoped(Layer.build(transport(ipv4, [`${ipv4.group}:${port}`])))
+      yield* bound(ipv4.group, port)
+    }))
+})
 
 describe("a transport that is to be a member of a group", () => {
   it.live("does not open where that is none, or none that it could answer", () =>
@@ -132,7 +139,11 @@ describe("a transport that is to be a member of a group", () => {
       const failing = Transport.layer({
         address: "127.0.0.1",
         port,
-        multicast: [{ group: "239.1.2.3:1234", interface: "192.0.2.77" }]
+        multicast: [
+          { group: "239.1.2.3:1234", interface: "127.0.0.1" },
+          // No address of this machine.
+          { group: "239.1.2.3:1234", interface: "192.0.2.77" }
+        ]
       })
       expect(Exit.isFailure(yield* Effect.exit(Layer.build(failing)))).toBe(true)
       const context = yield* Layer.build(Transport.layer({ address: "127.0.0.1", port }))
