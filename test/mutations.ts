@@ -1407,7 +1407,7 @@ const ofTheTool: ReadonlyArray<Mutation> = [
         ["    if seen[key.identity] then return refuse(walk, \"DuplicateKey\") end\n", ""],
         ["first == 0xe0 and 0xa0 or 0x80", "0x80"],
         ["found == 0 or byte(start) ~= 0x80 + found or position ~= stop", "position ~= stop"],
-        ["is_followed and type == REQUEST and read_trailer", "is_followed and read_trailer"]
+        ["is_followed and shapes[type] == is_request and read_trailer", "is_followed and read_trailer"]
       ]
     },
     "of another protocol is left to that": {
