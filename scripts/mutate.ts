@@ -179,14 +179,14 @@ const reaching = Map.groupBy(
   ({ id }) => id
 )
 const outside = new Set(measured.flatMap(({ outside }) => outside))
-// What a module does as it loads may reach any test.
+// What a module does as it loads may reach any test: those that reach it later, too, come first.
 const all = measured.flatMap(({ tests }) => tests.filter(({ reaches }) => reaches.length > 0))
 const testsFor = ({ id }: Mutant): ReadonlyArray<Test> => {
-  const reached = outside.has(id) ? all : reaching.get(id)?.map(({ test }) => test) ?? []
+  const reached = new Set(reaching.get(id)?.map(({ test }) => test))
+  const others = outside.has(id) ? all.filter((test) => !reached.has(test)) : []
   let left = Number(flags.within) * 1_000
-  return reached.toSorted((a, b) => a.milliseconds - b.milliseconds).filter(({ milliseconds }) =>
-    (left -= milliseconds) >= 0
-  )
+  return [[...reached], others].flatMap((tests) => tests.sort((a, b) => a.milliseconds - b.milliseconds))
+    .filter(({ milliseconds }) => (left -= milliseconds) >= 0)
 }
 
 /** How many mutants of a room each file has caught: what caught one often catches the next. */
