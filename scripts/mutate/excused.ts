@@ -32,6 +32,7 @@ export const excused: ReadonlyArray<Excused> = [
       ["if (waiting !== undefined) writes.delete(waiting)", "waiting !== undefined", "true"]
     ],
     "src/internal/time/deadlines.ts": [
+      ["return this.#heap[0]?.first?.due", "this.#heap[0]?.first?.due", "this.#heap[0]?.first.due"],
       ["if (last === undefined || last === queue) return", "last === undefined", "false"]
     ],
     "src/internal/wire/unpack.ts": [
@@ -133,7 +134,29 @@ export const excused: ReadonlyArray<Excused> = [
       ]
     ],
     "src/internal/time/agenda.ts": [
+      ["if (ticks[child]! >= last) break", "ticks[child]! >= last", "ticks[child]! > last"],
+      [
+        "if (child + 1 < ticks.length && ticks[child + 1]! < ticks[child]!) child++",
+        "ticks[child + 1]! < ticks[child]!",
+        "ticks[child + 1]! <= ticks[child]!"
+      ],
       ["if (ticks[parent]! <= tick) break", "ticks[parent]! <= tick", "ticks[parent]! < tick"]
+    ],
+    "src/internal/time/deadlines.ts": [
+      [
+        "if (child === undefined || dueOf(queue) <= dueOf(child)) return",
+        "dueOf(queue) <= dueOf(child)",
+        "dueOf(queue) < dueOf(child)"
+      ],
+      [
+        "const child = right !== undefined && dueOf(right) < dueOf(left!) ? right : left",
+        "dueOf(right) < dueOf(left!)",
+        "dueOf(right) <= dueOf(left!)"
+      ],
+      ["if (dueOf(parent) <= dueOf(queue)) return", "dueOf(parent) <= dueOf(queue)", "dueOf(parent) < dueOf(queue)"]
+    ],
+    "src/internal/deadline.ts": [
+      ["return Duration.nanos(left > 0n ? left : 0n)", "left > 0n", "left >= 0n"]
     ]
   }),
   ...of("what is counted too high is read to find out, which takes time alone", {
@@ -327,6 +350,66 @@ export const excused: ReadonlyArray<Excused> = [
     ],
     "src/internal/calling/pendingCall.ts": [
       ["if (isDone(answer)) {", "isDone(answer)", "false"]
+    ],
+    "src/internal/time/alarm.ts": [
+      ["return this.#set !== undefined", "this.#set !== undefined", "true"]
+    ],
+    "src/internal/time/deadlines.ts": [
+      ["if (recent?.length === length) return recent", "recent?.length === length", "false"]
+    ],
+    "src/internal/time/timetable.ts": [
+      ["if (due.length > 0) this.#options.onDue(due)", "due.length > 0", "due.length >= 0"],
+      ["if (due.length > 0) this.#options.onDue(due)", "due.length > 0", "true"],
+      ["this.#idleCheck = true", "true", "false"],
+      [
+        "if (this.#deadlines.earliest !== undefined || this.#idleCheck || !this.#alarm.isSet) return",
+        "this.#deadlines.earliest !== undefined",
+        "false"
+      ],
+      [
+        "if (this.#deadlines.earliest !== undefined || this.#idleCheck || !this.#alarm.isSet) return",
+        "this.#deadlines.earliest !== undefined || this.#idleCheck",
+        "this.#deadlines.earliest !== undefined && this.#idleCheck"
+      ],
+      [
+        "if (this.#deadlines.earliest !== undefined || this.#idleCheck || !this.#alarm.isSet) return",
+        "this.#deadlines.earliest !== undefined || this.#idleCheck",
+        "false"
+      ],
+      [
+        "if (this.#deadlines.earliest !== undefined || this.#idleCheck || !this.#alarm.isSet) return",
+        "this.#deadlines.earliest !== undefined || this.#idleCheck || !this.#alarm.isSet",
+        "(this.#deadlines.earliest !== undefined || this.#idleCheck) && !this.#alarm.isSet"
+      ],
+      [
+        "if (this.#deadlines.earliest !== undefined || this.#idleCheck || !this.#alarm.isSet) return",
+        "this.#deadlines.earliest !== undefined || this.#idleCheck || !this.#alarm.isSet",
+        "false"
+      ]
+    ],
+    "src/internal/eager.ts": [
+      ["if (exit !== undefined) return onExit(exit)", "exit !== undefined", "false"],
+      ["if (isDone(effect)) return onExit(effect)", "isDone(effect)", "false"],
+      [
+        "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
+        "Object.getPrototypeOf(effect) === success",
+        "false"
+      ],
+      [
+        "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
+        "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
+        "Object.getPrototypeOf(effect) === success && Exit.isExit(effect)"
+      ],
+      [
+        "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
+        "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
+        "false"
+      ],
+      [
+        "export const isDone = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> =>",
+        "<A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> =>\n  Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
+        "() => undefined"
+      ]
     ]
   }),
   ...of("nothing stands there", {
@@ -365,6 +448,17 @@ export const excused: ReadonlyArray<Excused> = [
       ]
     ],
     "src/internal/time/agenda.ts": [
+      ["if (child + 1 < ticks.length && ticks[child + 1]! < ticks[child]!) child++", "child + 1", "child - 1"],
+      [
+        "if (child + 1 < ticks.length && ticks[child + 1]! < ticks[child]!) child++",
+        "child + 1 < ticks.length",
+        "child + 1 <= ticks.length"
+      ],
+      [
+        "if (child + 1 < ticks.length && ticks[child + 1]! < ticks[child]!) child++",
+        "child + 1 < ticks.length",
+        "true"
+      ],
       ["if (tick === undefined || tick > now) return undefined", "tick === undefined", "false"]
     ],
     "src/internal/socket/network.ts": [
@@ -405,6 +499,13 @@ export const excused: ReadonlyArray<Excused> = [
       ["#last = \"\"", "\"\"", "\"Stryker was here!\""],
       ["this.#challengedAt = new Float64Array(sizes.challengedSenders).fill(-Infinity)", "-Infinity", "+Infinity"],
       ["#otherAt = -Infinity", "-Infinity", "+Infinity"]
+    ],
+    "src/internal/deadline.ts": [
+      [
+        "export const Deadline = Context.Reference<bigint | undefined>(\"effect-rpcudp/Handlers/Deadline\", {",
+        "\"effect-rpcudp/Handlers/Deadline\"",
+        "\"\""
+      ]
     ]
   }),
   ...of("what is no number comes back as it is, too", {
@@ -464,6 +565,36 @@ export const excused: ReadonlyArray<Excused> = [
         "const isRefused = DatagramSocket.isDatagramSocketError(error) && error.reason._tag === \"DatagramSocketWriteError\"",
         "error.reason._tag === \"DatagramSocketWriteError\"",
         "true"
+      ]
+    ]
+  }),
+  ...of("it is set before anybody reads it", {
+    "src/internal/time/deadlines.ts": [
+      ["queue = { length, first: undefined, last: undefined, index: -1 }", "-1", "+1"]
+    ]
+  }),
+  ...of("its test runs a bundle in a context of its own, where no mutant is switched on", {
+    "src/internal/builtin.ts": [
+      [
+        "if (module === undefined) throw new TypeError(`this runtime has no ${id}`)",
+        "`this runtime has no ${id}`",
+        "``"
+      ],
+      ["if (module === undefined) throw new TypeError(`this runtime has no ${id}`)", "module === undefined", "false"],
+      [
+        "const module = typeof process === \"undefined\" ? undefined : process.getBuiltinModule?.(id)",
+        "process.getBuiltinModule?.(id)",
+        "process.getBuiltinModule(id)"
+      ],
+      [
+        "const module = typeof process === \"undefined\" ? undefined : process.getBuiltinModule?.(id)",
+        "\"undefined\"",
+        "\"\""
+      ],
+      [
+        "const module = typeof process === \"undefined\" ? undefined : process.getBuiltinModule?.(id)",
+        "typeof process === \"undefined\"",
+        "false"
       ]
     ]
   })

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Layer, Result, Schedule, Schema, Tracer } from "effect"
 import { NetAddress } from "effect/net"
+import { TestClock } from "effect/testing"
 import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 import { whileTimePasses } from "../../src/testing/index.ts"
 import { countingClock } from "../laws/clock.ts"
@@ -164,6 +165,12 @@ describe("a deadline", () => {
       }
       yield* whileTimePasses(Effect.sleep("1 minute"))
       expect(events).toStrictEqual(["1500 1 stopped", "1500 1 stopped"])
+    }))
+
+  it.effect("that is over leaves no time, and never less than none", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Effect.provideService(left, Handlers.Deadline, 1_000_000n)).toBe(0)
     }))
 
   it.effect("of a request that has ended leaves no timer behind", () =>

@@ -18,8 +18,9 @@ const bundle = await build({
 })
 
 /** What every runtime of the web has: neither `process` nor `Buffer`. */
-const web = () =>
+const web = (more: object = {}) =>
   createContext({
+    ...more,
     AbortController,
     AbortSignal,
     TextDecoder,
@@ -40,14 +41,16 @@ describe("a bundle for a runtime without Node's modules", () => {
   })
 
   it("calls over a socket of another kind, and says of the rest what it lacks before anything is lost", async () => {
-    const context = web()
-    runInContext(bundle.outputFiles[0]!.text, context)
-    const outcomes: unknown = await runInContext("bundled.outcomes()", context)
-    expect(outcomes).toEqual({
-      call: "ended well: Ada",
-      serve: expect.stringContaining("this runtime has no node:crypto"),
-      keys: expect.stringContaining("this runtime has no node:crypto"),
-      layer: expect.stringContaining("this runtime has no node:dgram")
-    })
+    // Bundlers bring a `process` along that has little but `env`.
+    for (const context of [web(), web({ process: { env: {} } })]) {
+      runInContext(bundle.outputFiles[0]!.text, context)
+      const outcomes: unknown = await runInContext("bundled.outcomes()", context)
+      expect(outcomes).toEqual({
+        call: "ended well: Ada",
+        serve: expect.stringContaining("this runtime has no node:crypto"),
+        keys: expect.stringContaining("this runtime has no node:crypto"),
+        layer: expect.stringContaining("this runtime has no node:dgram")
+      })
+    }
   })
 })

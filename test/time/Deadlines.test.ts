@@ -55,6 +55,35 @@ describe("Deadlines", () => {
     expect(deadlines.lengths).toBeLessThanOrEqual(1)
   })
 
+  it("of two lengths in turn cost as little to add and to remove as of one, however many wait", () => {
+    let reads = 0
+    class Counted extends Deadline<Counted> {
+      constructor() {
+        super()
+        let due = this.due
+        Object.defineProperty(this, "due", {
+          get: () => {
+            reads++
+            return due
+          },
+          set: (value) => {
+            due = value
+          }
+        })
+      }
+    }
+    const readsOf = (lengths: number) => {
+      reads = 0
+      const deadlines = new Deadlines<Counted>()
+      const items = Array.from({ length: 10_000 }, () => new Counted())
+      items.forEach((item, i) => deadlines.add(item, 1000 + i % lengths, i))
+      for (const item of items) deadlines.remove(item)
+      return reads / items.length
+    }
+    expect(readsOf(1)).toBe(0)
+    expect(readsOf(2)).toBeLessThan(5)
+  })
+
   it.prop("are those of a list that is sorted each time, whatever comes and goes", [Schema.Array(Step)], ([steps]) => {
     const deadlines = new Deadlines<Item>()
     let model: Array<{ readonly item: Item; readonly due: number; readonly length: number }> = []

@@ -151,7 +151,8 @@ describe("time", () => {
         yield* peer.receive
         yield* TestClock.adjust("5 seconds")
         yield* Fiber.join(timedOut)
-        expect(sleeping()).toBe(0)
+        yield* TestClock.adjust("1 hour")
+        expect([sleeping(), slept()]).toStrictEqual([0, 4])
         const interrupted = yield* Effect.forkChild(call)
         yield* peer.receive
         yield* Fiber.interrupt(interrupted)
