@@ -1021,7 +1021,7 @@ const ofSockets: ReadonlyArray<Mutation> = [
     "each metric has a unit, what only grows is told apart from what does not, and all that count begin at 0": {
       "internal/watching/series": [
         ["    for (const metric of metrics.values()) metric.valueUnsafe(this.#context)\n", ""],
-        ["    this.#held = entry.find()\n", ""]
+        ["    this.#tally = tallyIn(entry)\n", ""]
       ],
       "internal/watching/metrics": [
         ["{ ...attributes, unit }", "attributes"],
@@ -1045,7 +1045,7 @@ const ofSockets: ReadonlyArray<Mutation> = [
         "metrics.requestEnded({ fullName: request.method } as never, \"unknown_method\", 0)"
       ]],
       "internal/watching/metrics": [[
-        "      if (outcome === \"unknown_method\") requestDurations(otherMethod, outcome).update(0)\n",
+        "      if (outcome === \"unknown_method\") requestDurations(otherMethod, outcome).record(0)\n",
         ""
       ]]
     },
@@ -1059,13 +1059,22 @@ const ofSockets: ReadonlyArray<Mutation> = [
   ...breaks("watching/Series", {
     "so does one that was taken out alone, but what is in flight is still in flight": {
       "internal/watching/series": [
-        ["if (this.#isGauge) this.#entry.keep(this.#held)", "if (this.#isGauge) this.#held = undefined"],
-        ["      keep: (held) => this.#registry.has(name) || this.#put(name, held)", "      keep: () => {}"],
-        ["    this.#size++\n", ""]
+        ["if (this.#isGauge) this.#entry", "if (!this.#isGauge) this.#entry"],
+        ["this.#entry.put(this.#tally.held)", "{}"],
+        ["    if (!this.#registry.has(name)) this.#size++\n", ""]
       ]
     },
     "nodes count together, but those whose programs have attributes of their own": {
       "internal/watching/series": [["this.#registry.get(name) ?? ", ""]]
+    },
+    "a series that was taken out of the registry begins anew": {
+      "internal/watching/series": [
+        ["    if (this.pending !== 0) modify(this.pending, context)\n", ""],
+        ["    this.pending = 0\n", ""]
+      ]
+    },
+    "a node that comes later counts in the series that are there, which stay what they are": {
+      "internal/watching/series": [["  if (known !== undefined) return known\n", ""]]
     }
   }),
   ...breaks("watching/Spans", {

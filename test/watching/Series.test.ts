@@ -10,6 +10,7 @@ describe("series", () => {
       const { greeter } = yield* pair
       yield* greeter.poke()
       yield* greeter.poke()
+      expect(yield* metrics).toEqual(yield* metrics)
       const registry = yield* Metric.MetricRegistry
       registry.clear()
       yield* greeter.poke()
@@ -37,6 +38,18 @@ describe("series", () => {
         })
       }).pipe(withMetrics))
   }
+
+  it.effect("a node that comes later counts in the series that are there, which stay what they are", () =>
+    Effect.gen(function*() {
+      const { greeter, transport } = yield* pair
+      const registry = yield* Metric.MetricRegistry
+      yield* greeter.poke()
+      const before = new Map(registry)
+      yield* caller(transport("10.0.0.3"))
+      yield* greeter.poke()
+      expect(before.size).toBeGreaterThan(0)
+      for (const [name, held] of before) expect(registry.get(name)).toBe(held)
+    }).pipe(withMetrics))
 
   it.effect("nodes count together, but those whose programs have attributes of their own", () =>
     Effect.gen(function*() {

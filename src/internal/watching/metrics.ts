@@ -114,41 +114,41 @@ export const make = (context: Context.Context<never>): Metrics => {
   const callDurations = durations<CallOutcome>(registry, callDuration)
   const requestDurations = durations<RequestOutcome>(registry, requestDuration)
   return {
-    callStarted: () => inFlight.calls.modify(1),
+    callStarted: () => inFlight.calls.add(1),
     callEnded: (procedure, outcome, elapsed, answered) => {
       const seconds = elapsed / second
-      inFlight.calls.modify(-1)
-      endedCalls(outcome).update(1)
-      callDurations(methodOf(procedure), outcome).update(seconds)
-      if (answered) answeredIn.update(seconds)
+      inFlight.calls.add(-1)
+      endedCalls(outcome).add(1)
+      callDurations(methodOf(procedure), outcome).record(seconds)
+      if (answered) answeredIn.record(seconds)
     },
     serving: (procedure) => void requestDurations(procedure.fullName, "success"),
-    requestStarted: () => inFlight.requests.modify(1),
+    requestStarted: () => inFlight.requests.add(1),
     requestEnded: (procedure, outcome, elapsed) => {
-      inFlight.requests.modify(-1)
-      endedRequests(outcome).update(1)
-      requestDurations(procedure.fullName, outcome).update(elapsed / second)
+      inFlight.requests.add(-1)
+      endedRequests(outcome).add(1)
+      requestDurations(procedure.fullName, outcome).record(elapsed / second)
     },
     requestRefused: (outcome) => {
-      endedRequests(outcome).update(1)
+      endedRequests(outcome).add(1)
       // What else is refused may have a method, and was not read so far.
-      if (outcome === "unknown_method") requestDurations(otherMethod, outcome).update(0)
+      if (outcome === "unknown_method") requestDurations(otherMethod, outcome).record(0)
     },
-    retransmitted: () => resent.update(1),
-    withheld: () => withheld.update(1),
-    forgotten: (what) => forgotten(what).update(1),
-    challenged: (event) => challenged(event).update(1),
+    retransmitted: () => resent.add(1),
+    withheld: () => withheld.add(1),
+    forgotten: (what) => forgotten(what).add(1),
+    challenged: (event) => challenged(event).add(1),
     sent: (bytes) => {
       registry.refresh()
-      sent.datagrams.update(1)
-      sent.bytes.update(bytes)
+      sent.datagrams.add(1)
+      sent.bytes.add(bytes)
     },
     received: (bytes) => {
       registry.refresh()
-      received.datagrams.update(1)
-      received.bytes.update(bytes)
+      received.datagrams.add(1)
+      received.bytes.add(bytes)
     },
-    dropped: (reason) => dropped(reason).update(1)
+    dropped: (reason) => dropped(reason).add(1)
   }
 }
 
@@ -158,11 +158,14 @@ const durations = <Outcome extends string>(
   metric: (method: string, outcome: Outcome) => NumberMetric
 ): (method: string, outcome: Outcome) => Series => {
   const methods = new Map<string, Map<Outcome, Series>>()
+  let last: { readonly method: string; readonly outcome: Outcome; readonly series: Series } | undefined
   return (method, outcome) => {
+    if (last !== undefined && last.method === method && last.outcome === outcome) return last.series
     let known = methods.get(method)
     if (known === undefined) methods.set(method, known = new Map())
     let series = known.get(outcome)
     if (series === undefined) known.set(outcome, series = registry.series(metric(method, outcome)))
+    last = { method, outcome, series }
     return series
   }
 }

@@ -30,8 +30,8 @@ export class SeriesRegistry {
     }
     const [name] = begin()
     const series = new Series(this.#context, metric.type === "Gauge", {
-      find: () => this.#registry.get(name) ?? this.#put(name, begin()[1]),
-      keep: (held) => this.#registry.has(name) || this.#put(name, held)
+      find: () => this.#registry.get(name) ?? begin()[1],
+      put: (held) => this.#put(name, held)
     })
     this.#series.push(series)
     return series
@@ -58,10 +58,9 @@ export class SeriesRegistry {
     this.#size = this.#registry.size
   }
 
-  #put(name: string, held: Held): Held {
+  #put(name: string, held: Held): void {
+    if (!this.#registry.has(name)) this.#size++
     this.#registry.set(name, held)
-    this.#size++
-    return held
   }
 }
 
@@ -69,33 +68,35 @@ export class Series {
   readonly #context: Context.Context<never>
   readonly #isGauge: boolean
   readonly #entry: Entry
-  #held: Held | undefined
+  #tally: Tally | undefined
 
   constructor(context: Context.Context<never>, isGauge: boolean, entry: Entry) {
     this.#context = context
     this.#isGauge = isGauge
     this.#entry = entry
-    this.#held = entry.find()
+    this.#tally = tallyIn(entry)
   }
 
-  update(input: number): void {
-    this.#hold().hooks.update(input, this.#context)
+  /** Counts in a counter or a gauge. */
+  add(amount: number): void {
+    this.#hold().pending += amount
   }
 
-  modify(input: number): void {
-    this.#hold().hooks.modify(input, this.#context)
+  /** Enters a value into a histogram. */
+  record(value: number): void {
+    this.#hold().own.hooks.update(value, this.#context)
   }
 
   /** Looks for the series again at the next update. */
   release(): void {
-    if (this.#held === undefined) return
+    if (this.#tally === undefined) return
     // A gauge goes back with its value: the calls that it counts are still in flight.
-    if (this.#isGauge) this.#entry.keep(this.#held)
-    else this.#held = undefined
+    if (this.#isGauge) this.#entry.put(this.#tally.held)
+    else this.#tally = undefined
   }
 
-  #hold(): Held {
-    return this.#held ??= this.#entry.find()
+  #hold(): Tally {
+    return this.#tally ??= tallyIn(this.#entry)
   }
 }
 
@@ -104,7 +105,44 @@ type Held = Metric.Metric.Metadata<number, unknown>
 
 /** The place of a series in the registry. */
 interface Entry {
+  /** What is there, or what a new one would be. */
   readonly find: () => Held
-  /** Puts it back if it is gone. */
-  readonly keep: (held: Held) => void
+  readonly put: (held: Held) => void
+}
+
+/**
+ * What was added to a series since anybody looked at it. Hot path (micro: "metrics of a call"): it is a field, and Effect's own
+ * count follows when it is read.
+ */
+class Tally {
+  pending = 0
+  /** As Effect made it. */
+  readonly own: Held
+  /** The same for the registry: whoever reads it there finds all that was added. */
+  readonly held: Held
+
+  constructor(own: Held) {
+    this.own = own
+    this.held = { ...own, hooks: { ...own.hooks, get: (context) => this.#read(context) } }
+  }
+
+  #read(context: Context.Context<never>): unknown {
+    const { get, modify } = this.own.hooks
+    if (this.pending !== 0) modify(this.pending, context)
+    this.pending = 0
+    return get(context)
+  }
+}
+
+/** By what is in a registry: nodes that share one count together. */
+const tallies = new WeakMap<Held, Tally>()
+
+const tallyIn = ({ find, put }: Entry): Tally => {
+  const held = find()
+  const known = tallies.get(held)
+  if (known !== undefined) return known
+  const tally = new Tally(held)
+  tallies.set(tally.held, tally)
+  put(tally.held)
+  return tally
 }
