@@ -1,7 +1,11 @@
-/** NativeTransport against Transport.layer, typed calls alone and bare `node:dgram`, in the same rounds: `npm run bench:native`. */
+/**
+ * NativeTransport against Transport.layer, typed calls alone and bare `node:dgram`, in the same rounds: `npm run bench:native`.
+ * `ROUNDS` says how many, and `BENCH_NODE` on which Node: the path of its binary.
+ */
+import { execFileSync } from "node:child_process"
 import { canPin } from "./harness/processes.ts"
 import { runRounds, summary } from "./harness/rounds.ts"
-import { modes, node } from "./harness/run.ts"
+import { modes, node, nodeBinary } from "./harness/run.ts"
 import { spread } from "./harness/statistics.ts"
 
 const settings = { rounds: Number(process.env["ROUNDS"] ?? 5), warmUp: 2000, settle: 300, measure: 1000 }
@@ -11,6 +15,7 @@ const ours = node("effect-rpcudp", "ours.ts")
 const native = node("effect-rpcudp-native", "ours-native.ts")
 const typed = node("NativeTransport's socket, typed calls", "native-typed.ts")
 
+console.log(`Node ${execFileSync(nodeBinary, ["--version"], { encoding: "utf8" }).trim()}`)
 if (!canPin) console.log("taskset is missing, or there is one core only: the processes run where the system puts them")
 
 const rounds = await runRounds([dgram, ours, native, typed], modes, settings)

@@ -51,6 +51,9 @@ export interface Run {
   readonly results: ReadonlyMap<Mode, Result>
 }
 
+/** Which Node contenders run on: this one, unless `BENCH_NODE` has the path of another. */
+export const nodeBinary = process.env["BENCH_NODE"] ?? process.execPath
+
 /** A contender whose processes run on Node. */
 export const node = (
   name: string,
@@ -60,7 +63,7 @@ export const node = (
     readonly flags?: ReadonlyArray<string>
   } = {}
 ): Contender => {
-  const command = (...flags: ReadonlyArray<string>) => [process.execPath, ...flags, worker, `../contenders/${file}`]
+  const command = (...flags: ReadonlyArray<string>) => [nodeBinary, ...flags, worker, `../contenders/${file}`]
   return {
     name,
     serve: [...command(...flags), "serve"],
