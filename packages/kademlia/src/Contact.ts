@@ -1,6 +1,7 @@
 /** Where a node is, and whether a stranger's word for that is worth following. No network, no clock. */
 import { Effect, Option, Result, Schema, SchemaTransformation } from "effect"
 import { IpNetwork, NetAddress } from "effect/net"
+import { headOf } from "./core/distance.ts"
 import * as Id from "./Id.ts"
 
 /** A node: its id and where it answers. */
@@ -9,6 +10,8 @@ export class Contact {
   readonly address: NetAddress.InetAddress
   /** The address as people write it: `127.0.0.1:8468`. Two are the same where this is. */
   readonly name: string
+  /** The first 32 bits of its id: they nearly always decide which of two is closer. */
+  readonly head: number
   #wire: readonly [Uint8Array, string, number] | undefined
   #reach: number | undefined
 
@@ -16,6 +19,7 @@ export class Contact {
     this.id = id
     this.address = address
     this.name = name
+    this.head = headOf(id)
   }
 
   /** As it travels. Most contacts are sent again and again. */

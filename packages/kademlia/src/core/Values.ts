@@ -210,10 +210,17 @@ export class Values {
   #mayBeKeeper(contact: Contact): boolean {
     const { self, settings: { k }, table } = this.#shared
     const shared = sharedBits(self, contact.id)
-    const others = table.contacts.filter(({ id }) => id !== contact.id)
-    const nearer = others.filter(({ id }) => sharedBits(self, id) > shared)
-    const below = [...this.#sharedWith(contact)].filter((bits) => bits <= shared)
-    return nearer.length < k || below.length <= shared
+    const below = new Set<number>()
+    let nearer = 0
+    for (const { entries } of table.buckets) {
+      for (const { contact: { id } } of entries) {
+        if (id === contact.id) continue
+        const bits = sharedBits(self, id)
+        if (bits > shared) nearer++
+        else below.add(bits)
+      }
+    }
+    return nearer < k || below.size <= shared
   }
 
   /** How many bits this node shares with each of its contacts but one. */
