@@ -1481,6 +1481,18 @@ const ofKademlia: ReadonlyArray<Mutation> = ([
   test: { file: `packages/kademlia/test/${room}.test.ts`, name }
 }))
 
+/** Of its table. */
+const ofTheTable: ReadonlyArray<Mutation> = ([
+  ["difference === 0 && order(other.id, contact.id) < 0", "difference === 0"],
+  ["difference > 0 || (", "("],
+  ["    if (found.length > count) found.length = count\n", ""]
+] as const).map(([find, replace]) => ({
+  file: "packages/kademlia/src/core/RoutingTable.ts",
+  find,
+  replace,
+  test: { file: "packages/kademlia/test/Table.test.ts", name: "the closest" }
+}))
+
 /** Of the parts that the core of a node wires, which are told and asked by way of it. */
 const ofTheCore: ReadonlyArray<Mutation> = ([
   ["Lookups", "what is answered later is of its peer alone", "      if (search.isOver) return\n", ""],
@@ -1701,6 +1713,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofSimulation,
   ...ofTheTool,
   ...ofKademlia,
+  ...ofTheTable,
   ...ofTheCore,
   ...ofTheExamples,
   ...ofTheEvents,

@@ -126,6 +126,15 @@ describe("the table", () => {
     )
   }
 
+  it("answers the closest contacts, the closest first, where they differ in their last bits", () => {
+    const target = idOf([128, 0, 0, 7])
+    const table = new RoutingTable.RoutingTable({ self: idOf([0, 0, 0, 0]), k, bits: 1, staleAfter: 5 }, 0)
+    for (const last of [0, 7] as const) {
+      table.seen(new Contact(idOf([128, 0, 0, last]), inet(`10.1.2.3:${1 + last}`)), 0)
+    }
+    expect(table.closest(target, 2).map(({ id }) => id)).toStrictEqual([target, idOf([128, 0, 0, 0])])
+  })
+
   const self = idOf([0, 0, 0, 0])
   const far = (n: number) => contact(idOf([128 + n, 0, 0, 0]))
   const full = () => {

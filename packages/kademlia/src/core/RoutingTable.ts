@@ -129,10 +129,10 @@ export class RoutingTable {
     const head = Distance.headOf(target)
     const order = Distance.byDistance(target)
     // Hot path (simulate:kademlia --events): each find_node comes here. A bucket is small, so its contacts are inserted one by one.
-    const insert = (contact: Contact, from: number): void => {
+    const insert = (contact: Contact): void => {
       const distance = (contact.head ^ head) >>> 0
       let index = found.length
-      while (index > from) {
+      while (index > 0) {
         const other = found[index - 1]!
         const difference = distance - ((other.head ^ head) >>> 0)
         if (difference > 0 || (difference === 0 && order(other.id, contact.id) < 0)) break
@@ -149,8 +149,7 @@ export class RoutingTable {
         if (found.length < count) collect(tree.children[near === 0 ? 1 : 0])
         return
       }
-      const from = found.length
-      for (const entry of tree.entries) if (unless === undefined || !unless(entry)) insert(entry.contact, from)
+      for (const entry of tree.entries) if (unless === undefined || !unless(entry)) insert(entry.contact)
     }
     collect(this.#root)
     if (found.length > count) found.length = count
