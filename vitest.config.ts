@@ -17,6 +17,7 @@ const longest = [
   "support/Watchdog.test.ts",
   "laws/RealLoss.test.ts",
   "cli/test/Ping.test.ts",
+  "cluster/frontNode.test.ts",
   "serving/Restart.test.ts",
   "watching/Prometheus.test.ts"
 ]

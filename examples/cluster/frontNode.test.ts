@@ -59,7 +59,7 @@ const client = Layer.build(
 
 const inventory = Effect.flatMap(client, (context) => Effect.provideContext(Protocol.client(Inventory), context))
 
-/** As writers do: again, with the same key. */
+/** As writers do: again, with the same key. A front may also be slow for reasons of its machine. */
 const untilAnswered = <A>(order: Effect.Effect<A, Unavailable | Refused | Protocol.CallError>) =>
   Effect.retry(order, {
     while: (error) => error._tag === "Unavailable",
@@ -70,18 +70,18 @@ const timesApplied = (database: DatabaseSync, key: string) =>
   database.prepare("SELECT COUNT(*) AS times FROM movements WHERE order_key = ?").get(key)?.["times"]
 
 describe("a front", () => {
-  it.live("takes a key for one order: another one with the same key is refused, and so is it ever after", () =>
+  it.live("takes a key for one order: another one with the same key is refused", () =>
     Effect.gen(function*() {
       const { database, layer } = yield* inMemory
       const { order } = (yield* inventory)(yield* front(layer, yield* freeRunner))
       const left = yield* untilAnswered(order("a key", "item 1", 10))
       expect(left).toBe(Database.stock - 10)
-      expect(yield* Effect.flip(order("a key", "item 1", 11))).toMatchObject({
+      expect(yield* Effect.flip(untilAnswered(order("a key", "item 1", 11)))).toMatchObject({
         _tag: "Refused",
         reason: "the key is of an order of 10"
       })
-      expect(yield* order("a key", "item 1", 10), "the first is answered as it was").toBe(left)
-      expect(yield* order("a key", "item 2", 11), "a key is an item's").toBe(Database.stock - 11)
+      expect(yield* untilAnswered(order("a key", "item 1", 10)), "the first is answered as it was").toBe(left)
+      expect(yield* untilAnswered(order("a key", "item 2", 11)), "a key is an item's").toBe(Database.stock - 11)
       expect(timesApplied(database, "a key")).toBe(2)
     }).pipe(Effect.provide(services)))
 
@@ -92,9 +92,10 @@ describe("a front", () => {
       const { order } = (yield* inventory)(yield* front(layer, yield* freeRunner))
       const none = { _tag: "Refused", reason: "there is not so much of it" }
       expect(yield* Effect.flip(untilAnswered(order("much", "item 1", 6)))).toMatchObject(none)
-      expect(yield* Effect.flip(order("elsewhere", "no such item", 1))).toMatchObject(none)
-      expect(yield* order("all", "item 1", 5)).toBe(0)
-      expect(yield* Effect.flip(order("much", "item 1", 6)), "a refusal is remembered").toMatchObject(none)
+      expect(yield* Effect.flip(untilAnswered(order("elsewhere", "no such item", 1)))).toMatchObject(none)
+      expect(yield* untilAnswered(order("all", "item 1", 5))).toBe(0)
+      database.exec("UPDATE items SET stock = 10 WHERE name = 'item 1'")
+      expect(yield* Effect.flip(untilAnswered(order("much", "item 1", 6))), "it is remembered").toMatchObject(none)
       expect(timesApplied(database, "much")).toBe(0)
       expect(timesApplied(database, "elsewhere")).toBe(0)
     }).pipe(Effect.provide(services)))
@@ -174,7 +175,7 @@ describe("a front", () => {
       expect(dropped).toStrictEqual([])
     }).pipe(Effect.provide(services)))
 
-  it.live("that gets no reply from the cluster says so, before a writer's patience or its own end", () =>
+  it.live("that gets no reply from the cluster says so", () =>
     Effect.gen(function*() {
       const { database, layer } = yield* inMemory
       const runner = yield* freeRunner
@@ -204,7 +205,7 @@ suite("a front over PostgreSQL", Option.isSome(Postgres.programs), postgres)(() 
       const acknowledged: Array<string> = []
       const order = Effect.fnUntraced(function*(key: string) {
         for (const address of addresses) {
-          const left = yield* untilAnswered(inventoryOf(address).order(`${key}`, "item 1", 1))
+          const left = yield* untilAnswered(inventoryOf(address).order(key, "item 1", 1))
           expect(left).toBe(Database.stock - acknowledged.length - 1)
         }
         acknowledged.push(key)

@@ -16,7 +16,7 @@ export const layer = (file: string): Layer.Layer<SqlClient.SqlClient> =>
   ))
 
 // How long a statement waits for another process's transaction. Nothing else runs meanwhile: it is less than a lock lasts.
-const lockMilliseconds = 1000
+const lockMilliseconds = 3000
 
 /** The same over a connection of the caller's own. */
 export const layerDatabase = (database: DatabaseSync): Layer.Layer<SqlClient.SqlClient> =>
