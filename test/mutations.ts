@@ -1325,6 +1325,37 @@ const ofTheTool: ReadonlyArray<Mutation> = [
       ]
     }
   }),
+  ...breaksTool("Rates", {
+    "has what was counted, a second, and what runs and waits now": {
+      "src/rates.ts": [
+        ["brief(sumOf(growth) / seconds)", "brief(sumOf(growth))"],
+        ["brief(count / seconds)", "brief(count)"],
+        ["1000 * sumOf(", "sumOf("],
+        ["label !== \"success\" && count > 0", "count > 0"],
+        ["series !== name && !series.startsWith(`${name}{`)", "!series.startsWith(name)"]
+      ]
+    },
+    "counts from 0 again where the process has begun anew": {
+      "src/rates.ts": [["grown < 0 ? value : grown", "grown"]]
+    },
+    "says nothing in words where nothing fails": {
+      "src/rates.ts": [["words.filter(([, growth]) => growth.size > 0)", "words"]]
+    }
+  }),
+  ...breaksTool("Watch", {
+    "prints a row for each interval, below one header, with what a node does meanwhile": {
+      "src/watch.ts": [["`http://${typed}/metrics`", "`http://${typed}/`"]]
+    },
+    "ends after as many rows as it is told to print": {
+      "src/watch.ts": [["rows === 0 || (isTerminal && rows % rowsOfHeader === 0)", "rows % rowsOfHeader === 0"]]
+    },
+    "says in one line why there is nothing to watch": {
+      "src/watch.ts": [
+        ["if (!Rates.isOurs(reading))", "if (false)"],
+        ["if (!response.ok)", "if (false)"]
+      ]
+    }
+  }),
   ...breaksTool("Describe", {
     "prints a line for each method, below the group that it is of": {
       "src/describe.ts": [["members.flatMap(Signature.linesOf)", "methods.flatMap(Signature.linesOf)"]],

@@ -16,7 +16,9 @@ export const exitCodes = {
   /** The host has no address. Nothing was sent. */
   Unresolved: 10,
   /** A datagram that was to be decoded is malformed. */
-  Malformed: 11
+  Malformed: 11,
+  /** Where metrics were to be, there are none. */
+  Unreadable: 12
 }
 
 export class Failure extends Data.TaggedError("Failure")<{

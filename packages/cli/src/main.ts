@@ -14,6 +14,7 @@ import { load } from "./load.ts"
 import * as Output from "./output.ts"
 import { ping } from "./ping.ts"
 import { serve } from "./serve.ts"
+import { watch } from "./watch.ts"
 
 /** Set by `build.ts`. */
 declare const VERSION: string
@@ -38,7 +39,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 Command.make("rpcudp").pipe(
   Command.withDescription("Calls, serves and looks at RPC over UDP as Python's rpcudp and effect-rpcudp speak it"),
-  Command.withSubcommands([call, ping, describe, serve, load, decode]),
+  Command.withSubcommands([call, ping, describe, serve, load, decode, watch]),
   Command.run({ version: VERSION }),
   Effect.tapCause(Output.cause),
   Effect.provide([
