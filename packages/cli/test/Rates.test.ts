@@ -31,6 +31,8 @@ describe("a row", () => {
       [`rpcudp_datagrams_dropped_total{reason="TooShort"}`]: 3,
       rpcudp_datagrams_received_total: 610,
       rpcudp_datagrams_sent_total: 410,
+      // Of OpenMetrics.
+      rpcudp_datagrams_sent_total_created: 1_700_000_000,
       rpcudp_requests_in_flight: 7,
       rpcudp_calls_in_flight: 8,
       [`${duration}_sum${poke}`]: 1.3,
