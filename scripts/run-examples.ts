@@ -44,10 +44,6 @@ const examples: ReadonlyArray<Example> = [
     prints: ["the first looks for Ada", "the second has found Ada", "the first stops"]
   },
   {
-    file: "examples/discovery.ts",
-    prints: ["Basement: Basement has printed \"Hello\"", "Cellar: Cellar has printed \"Hello\""]
-  },
-  {
     file: "examples/describe.ts",
     prints: [
       "example/Store get",

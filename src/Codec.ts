@@ -9,7 +9,6 @@
  * challenge 0x03  id[20]  msgpack(token: 20 bytes)
  * proof     0x04  token[20]  msgpack(nil)
  * cancel    0x05  id[20]  msgpack(nil)
- * gather    0x06  id[20]  msgpack([method, args])  [trailer]
  * ```
  *
  * Source of the first two: `rpcudp/protocol.py` of https://github.com/bmuller/rpcudp, version 5.0.1.
@@ -167,23 +166,12 @@ export interface Cancel {
 }
 
 /**
- * A call of all members of a group: who has a result answers with a `Response`, and nobody with a `Failure`. Python peers neither
- * send nor understand it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Gather extends Omit<Request, "_tag"> {
-  readonly _tag: "Gather"
-}
-
-/**
  * Everything that travels.
  *
  * @category models
  * @since 0.1.0
  */
-export type Message = Request | Response | Failure | Challenge | Proof | Cancel | Gather
+export type Message = Request | Response | Failure | Challenge | Proof | Cancel
 
 /**
  * The body would be `size` bytes, over the limit of 8,192.
@@ -241,15 +229,7 @@ export const typeOf = (datagram: Uint8Array): Message["_tag"] | "TooShort" | "Un
   return types[datagram[0]!] ?? "UnknownType"
 }
 
-const types: ReadonlyArray<Message["_tag"]> = [
-  "Request",
-  "Response",
-  "Failure",
-  "Challenge",
-  "Proof",
-  "Cancel",
-  "Gather"
-]
+const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure", "Challenge", "Proof", "Cancel"]
 
 /**
  * The id of a datagram that `typeOf` knows: 20 bytes, a view.
@@ -303,8 +283,6 @@ export const decode = (datagram: Uint8Array): Result.Result<Message, Malformed> 
       return Result.map(decodeProof(datagram), () => ({ _tag: type, id: idOf(datagram) }))
     case "Cancel":
       return Result.map(decodeCancel(datagram), () => ({ _tag: type, id: idOf(datagram) }))
-    case "Gather":
-      return decodeGather(datagram)
     default:
       return Result.fail(type)
   }
@@ -330,35 +308,17 @@ export const decode = (datagram: Uint8Array): Result.Result<Message, Malformed> 
 export const decodeRequest = (
   datagram: Uint8Array,
   maxDepth: number = maxArgumentDepth
-): Result.Result<Request, Malformed> =>
-  Result.map(decodeBodyOf(datagram, maxDepth), (request) => ({ _tag: "Request", ...request }))
-
-/**
- * Decodes a datagram whose type is `Gather`, as `decodeRequest` does.
- *
- * ```ts
- * import { Result } from "effect"
- * import { Codec } from "effect-rpcudp"
- *
- * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
- * const gather = Result.getOrThrow(Codec.encodeGather(id, "whoIsThere", []))
- * Codec.decodeGather(gather) // a success: method "whoIsThere", args []
- * ```
- *
- * @category decoding
- * @since 0.1.0
- */
-export const decodeGather = (
-  datagram: Uint8Array,
-  maxDepth: number = maxArgumentDepth
-): Result.Result<Gather, Malformed> =>
-  Result.map(decodeBodyOf(datagram, maxDepth), (request) => ({ _tag: "Gather", ...request }))
-
-const decodeBodyOf = (datagram: Uint8Array, maxDepth: number): Result.Result<Omit<Request, "_tag">, Malformed> => {
+): Result.Result<Request, Malformed> => {
   const request = RequestBody.readRequest(datagram, maxDepth)
   if (typeof request === "string") return Result.fail(request)
   const { args, method, trailer } = request
-  return Result.succeed({ id: idOf(datagram), method, args, ...(trailer === undefined ? {} : { trailer }) })
+  return Result.succeed({
+    _tag: "Request",
+    id: idOf(datagram),
+    method,
+    args,
+    ...(trailer === undefined ? {} : { trailer })
+  })
 }
 
 /**
@@ -516,37 +476,8 @@ export const encodeRequest = (
   method: string,
   args: ReadonlyArray<unknown>,
   trailer?: Trailer
-): Result.Result<Uint8Array, TooLarge | Unencodable> => encodeCall(0, id, method, args, trailer)
-
-/**
- * Encodes a call of all members of a group, as `encodeRequest` does.
- *
- * ```ts
- * import { Result } from "effect"
- * import { Codec } from "effect-rpcudp"
- *
- * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
- * Result.getOrThrow(Codec.encodeGather(id, "whoIsThere", [])).length // 34 bytes
- * ```
- *
- * @category encoding
- * @since 0.1.0
- */
-export const encodeGather = (
-  id: Uint8Array,
-  method: string,
-  args: ReadonlyArray<unknown>,
-  trailer?: Trailer
-): Result.Result<Uint8Array, TooLarge | Unencodable> => encodeCall(6, id, method, args, trailer)
-
-const encodeCall = (
-  type: number,
-  id: Uint8Array,
-  method: string,
-  args: ReadonlyArray<unknown>,
-  trailer: Trailer | undefined
 ): Result.Result<Uint8Array, TooLarge | Unencodable> => {
-  const encoded = encode(type, id, [method, args])
+  const encoded = encode(0, id, [method, args])
   if (Result.isSuccess(encoded)) {
     return trailer === undefined ? encoded : Result.succeed(withTrailer(encoded.success, trailer))
   }

@@ -18,13 +18,10 @@ import type * as Dns from "effect/net/Dns"
 import type * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Predicate from "effect/Predicate"
-import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Codec from "./Codec.ts"
 import type * as Handlers from "./Handlers.ts"
 import * as Caller from "./internal/calling/caller.ts"
-import type { Gathered as Answered, Listener as GatherListener } from "./internal/calling/gathering.ts"
 import { Deadline, timeLeftOf } from "./internal/deadline.ts"
 import type { CallError, DuplicateMethod } from "./internal/errors.ts"
 import type { Limits, Memory } from "./internal/limits.ts"
@@ -65,7 +62,6 @@ export {
 export type { Limits, Memory } from "./internal/limits.ts"
 export type { RetransmitSchedule, Transmission } from "./internal/calling/retransmission.ts"
 export type { RemoteSpans } from "./internal/watching/spans.ts"
-export type { Listener as GatherListener } from "./internal/calling/gathering.ts"
 export type { Key, KeyRing } from "./internal/sealing/keyRing.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -103,17 +99,6 @@ export class Protocol extends Context.Service<Protocol, {
     procedure: Handlers.CompiledProcedure,
     args: ReadonlyArray<unknown>
   ) => Effect.Effect<unknown, unknown>
-
-  /**
-   * Asks all members of a group, and tells the listener of each answer until the deadline or the end of the scope: `gather` makes
-   * a stream of this.
-   */
-  readonly gatherProcedure: (
-    group: NetAddress.InetAddress,
-    procedure: Handlers.CompiledProcedure,
-    args: ReadonlyArray<unknown>,
-    listener: GatherListener
-  ) => Effect.Effect<void, CallError, Scope.Scope>
 
   /**
    * Serves the handlers of all these groups for as long as the scope is open; then those that still run have the grace period
@@ -169,11 +154,6 @@ export interface Options {
    * request may write any span into it; `"parent"` is for a network whose members are known, and `"none"` ignores it.
    */
   readonly remoteSpans?: RemoteSpans | undefined
-  /**
-   * How long at most a request to all members of a group is put off, at random, so that not all answer at once (RFC 7252,
-   * section 8.2): half a second by default, and never more than half of what its caller waits, if it has said so (`propagate`).
-   */
-  readonly leisure?: Duration.Input | undefined
   /** How long handlers may go on when they are no longer served. 5 seconds by default: after that nobody waits for them. */
   readonly gracePeriod?: Duration.Input | undefined
   readonly limits?: Limits | undefined
@@ -482,89 +462,6 @@ export const anyOf = (
 const defaultAvoidFor = Duration.seconds(10)
 
 /**
- * The procedures of a group of handlers as functions that ask all members of a multicast group, or all who hear a broadcast.
- *
- * @category models
- * @since 0.1.0
- */
-export type Gatherer<P extends Handlers.Procedures> = {
-  readonly [M in keyof P]: (
-    ...args: Handlers.Args<P[M]>
-  ) => Stream.Stream<Gathered<Handlers.Success<P[M]>>, CallError>
-}
-
-/**
- * What a member of a group has answered.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Gathered<A> {
-  /** Where it is called from now on. */
-  readonly sender: NetAddress.InetAddress
-  readonly value: A
-}
-
-/**
- * Asks all members of a multicast group, or all who hear a broadcast, by one datagram, and streams what they answer until the
- * deadline of a call. Each sender counts once, at most 1,024 do, and an answer that does not fit the contract does not count. Who
- * has no result is silent, so the stream fails only if the socket refuses the request or closes. Nothing is sent again: run the
- * stream again to ask those who have not heard it.
- *
- * Members are those whose transport has joined the group: `Transport.layer({ multicast: [{ group: "239.1.2.3:9999" }] })`. Anybody
- * on the network may answer, under any address.
- *
- * ```ts
- * import { Console, Effect, Schema, Stream } from "effect"
- * import { Handlers, Protocol } from "effect-rpcudp"
- *
- * class Printer extends Handlers.Service<Printer>()("example/Printer", {
- *   describe: { success: Schema.String }
- * }) {}
- *
- * const program = Effect.gen(function*() {
- *   const printers = (yield* Protocol.gather(Printer))("239.1.2.3:9999")
- *   yield* printers.describe().pipe(
- *     Stream.runForEach(({ sender, value }) => Console.log(sender, value)),
- *     Protocol.withTimeout("1 second")
- *   )
- * })
- * ```
- *
- * @category clients
- * @since 0.1.0
- */
-export const gather = <P extends Handlers.Procedures>(
-  group: Handlers.AnyGroup & { readonly procedures: P }
-): Effect.Effect<(address: NetAddress.InetAddressInput) => Gatherer<P>, never, Protocol> =>
-  Effect.map(Protocol, (protocol) => (address) => {
-    const to = peerAddress(address)
-    const methods = Array.from(group.contract.values(), (procedure) => [
-      procedure.method,
-      (...args: ReadonlyArray<unknown>) => gathered(protocol, to, procedure, args)
-    ])
-    // The contract was compiled from these very procedures, without their types.
-    return Object.fromEntries(methods) as Gatherer<P>
-  })
-
-const gathered = (
-  protocol: Protocol["Service"],
-  group: NetAddress.InetAddress,
-  procedure: Handlers.CompiledProcedure,
-  args: ReadonlyArray<unknown>
-): Stream.Stream<Gathered<unknown>, CallError> =>
-  Stream.callback<Answered, CallError>((queue) =>
-    protocol.gatherProcedure(group, procedure, args, {
-      onAnswer: (answered) => Queue.offerUnsafe(queue, answered),
-      onEnd: (error) => error === undefined ? Queue.endUnsafe(queue) : Queue.failCauseUnsafe(queue, Cause.fail(error))
-    })
-  ).pipe(
-    Stream.filterMapEffect(({ answer, sender }) =>
-      Effect.result(Effect.map(answer, (value): Gathered<unknown> => ({ sender, value })))
-    )
-  )
-
-/**
  * The address of a peer that is known by a host name, `"example.org:4577"`: the first one that this socket reaches. A socket that
  * is bound to an IPv4 address reaches no IPv6 address.
  *
@@ -711,7 +608,6 @@ const implementationOf = <G extends Handlers.AnyGroup>(group: G) =>
 const defaultTimeout = Duration.seconds(5)
 const defaultGracePeriod = Duration.seconds(5)
 const defaultMaxAge = Duration.seconds(30)
-const defaultLeisure = Duration.millis(500)
 
 /** How long a call of this fiber waits: no longer than somebody waits for the fiber. */
 const timeoutOf = (fiber: Fiber.Fiber<unknown, unknown>, usual: Duration.Duration): Duration.Duration => {
@@ -748,7 +644,6 @@ const make = Effect.fnUntraced(function*(
     memory: options.memory === false ? undefined : memoryOf(options.memory ?? {}),
     gracePeriod: durationOf("gracePeriod", options.gracePeriod ?? defaultGracePeriod),
     remoteSpans: options.remoteSpans ?? "link",
-    leisure: durationOf("leisure", options.leisure ?? defaultLeisure),
     hash: () => KeyedHash.make(random),
     ids
   })
@@ -763,19 +658,16 @@ const make = Effect.fnUntraced(function*(
     onAddressProven: server.onAddressProven
   })
 
-  const receive = (datagram: Uint8Array, from: Transport.Peer, toGroup: boolean) => {
+  const receive = (datagram: Uint8Array, from: Transport.Peer) => {
     wire.metrics.received(datagram.length)
-    if (seal === undefined) return dispatch(datagram, from, toGroup)
+    if (seal === undefined) return dispatch(datagram, from)
     const opened = seal.open(datagram, from)
-    return typeof opened === "string" ? wire.drop(opened, from) : dispatch(opened, from, toGroup)
+    return typeof opened === "string" ? wire.drop(opened, from) : dispatch(opened, from)
   }
 
-  const dispatch = (datagram: Uint8Array, from: Transport.Peer, toGroup: boolean) => {
+  const dispatch = (datagram: Uint8Array, from: Transport.Peer) => {
     // The header decides first: most of what nobody waits for is never unpacked.
     const type = Codec.typeOf(datagram)
-    if (type === "TooShort" || type === "UnknownType") return wire.drop(type, from)
-    // A whole group must not run, or refuse, what asks one node, and nobody answers a group that it has not joined.
-    if (toGroup !== (type === "Gather")) return wire.drop("ForeignGroup", from)
     switch (type) {
       case "Request":
         return server.onRequest(datagram, from)
@@ -788,16 +680,16 @@ const make = Effect.fnUntraced(function*(
         return server.onProof(datagram, from)
       case "Cancel":
         return server.onCancel(datagram, from)
-      case "Gather":
-        return server.onGather(datagram, from)
+      default:
+        return wire.drop(type, from)
     }
   }
 
   yield* Effect.addFinalizer(() => Effect.sync(() => caller.close(closedError())))
   const defects = new PerSecond(100)
-  const receiver = yield* transport.run((datagram, from, toGroup = false) => {
+  const receiver = yield* transport.run((datagram, from) => {
     try {
-      receive(datagram, from, toGroup)
+      receive(datagram, from)
     } catch (defect) {
       // A defect of ours. It must not take the socket with it, nor fill the disk.
       const at = wire.now()
@@ -818,9 +710,9 @@ const make = Effect.fnUntraced(function*(
   const ended = receiver.pollUnsafe()
   if (ended !== undefined && Exit.isFailure(ended)) return yield* Effect.failCause(ended.cause)
 
-  const onlyServes = () =>
-    Effect.die(new TypeError("a socket that shares its port only serves: an answer may reach another socket"))
-  const call: typeof caller.call = shared ? onlyServes : caller.call
+  const call: typeof caller.call = shared
+    ? () => Effect.die(new TypeError("a socket that shares its port only serves: an answer may reach another socket"))
+    : caller.call
 
   return Protocol.of({
     address: transport.address,
@@ -831,7 +723,6 @@ const make = Effect.fnUntraced(function*(
         call(peerAddress(peer), method, args) as Effect.Effect<unknown, CallError>
       ),
     callProcedure: (peer, procedure, args) => call(peer, procedure.method, args, procedure),
-    gatherProcedure: shared ? onlyServes : caller.gather,
     serve: server.serve,
     served: server.served,
     rekey: (ring) =>

@@ -8,12 +8,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
-import type { Options, Socket, SocketMembership } from "./internal/socket/contract.ts"
+import type { Options, Socket } from "./internal/socket/contract.ts"
 import * as EffectSocket from "./internal/socket/effect.ts"
 import * as Node from "./internal/socket/node.ts"
 import * as NodePeer from "./internal/socket/nodePeer.ts"
 
-export type { Membership, Options, Peer, Socket, SocketMembership } from "./internal/socket/contract.ts"
+export type { Options, Peer, Socket } from "./internal/socket/contract.ts"
 // For whoever writes a transport: the same errors and the same addresses as here.
 export { closedError, openErrorOf, writeErrorOf } from "./internal/socket/errors.ts"
 export { reachable, toBind } from "./internal/socket/family.ts"
@@ -65,8 +65,9 @@ export const layer = (options?: Options): Layer.Layer<Transport, DatagramSocket.
  * @category layers
  * @since 0.1.0
  */
-export const layerSocket = <E = never, R = never>(options?: {
-  /** The groups that this node is a member of. */
-  readonly multicast?: ReadonlyArray<SocketMembership<E, R>> | undefined
-}): Layer.Layer<Transport, DatagramSocket.DatagramSocketError | E, DatagramSocket.DatagramSocket | R> =>
-  Layer.effect(Transport, EffectSocket.make(options?.multicast ?? []))
+// @effect-diagnostics-next-line lazyEffect:off
+export const layerSocket = (): Layer.Layer<
+  Transport,
+  DatagramSocket.DatagramSocketError,
+  DatagramSocket.DatagramSocket
+> => Layer.effect(Transport, EffectSocket.make())

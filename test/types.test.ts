@@ -2,7 +2,7 @@
 // @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off
 /** What must not compile, does not. `npm run check` is the test; at run time there is nothing to do. */
 import { describe, expect, it } from "@effect/vitest"
-import type { Scope, Stream } from "effect"
+import type { Scope } from "effect"
 import { Context, Effect, Layer, Schema } from "effect"
 import type { NetAddress } from "effect/net"
 import type { DatagramSocket } from "effect/socket"
@@ -125,9 +125,8 @@ const types = () => {
   Protocol.serve()
   // @ts-expect-error a tag is not a group
   Protocol.serve(Database)
-  const overSocket = Transport.layerSocket()
   same<
-    typeof overSocket,
+    ReturnType<typeof Transport.layerSocket>,
     Layer.Layer<Transport.Transport, DatagramSocket.DatagramSocketError, DatagramSocket.DatagramSocket>
   >(true)
 
@@ -139,8 +138,6 @@ const types = () => {
     same<typeof sayhi, Effect.Effect<string, Protocol.CallError>>(true)
     const lookup = peer.lookup("k")
     same<typeof lookup, Effect.Effect<Uint8Array, NotFound | Protocol.CallError>>(true)
-    const gathered = (yield* Protocol.gather(Greeter))("239.1.2.3:1234").lookup("k")
-    same<typeof gathered, Stream.Stream<Protocol.Gathered<Uint8Array>, Protocol.CallError>>(true)
     peer.lookup("k", 1)
     const when = peer.when(new Date())
     same<typeof when, Effect.Effect<number, Protocol.CallError>>(true)

@@ -24,7 +24,7 @@ export const fuzz = (data: Uint8Array): void => {
       () => `what was decoded can't be encoded: ${again.failure.message}`
     )
   }
-  if (message._tag === "Response" || message._tag === "Request" || message._tag === "Gather") {
+  if (message._tag === "Response" || message._tag === "Request") {
     const body = message._tag === "Response" ? message.value : [message.method, message.args]
     // A request may have a trailer.
     const [first] = reader.unpackMultiple(data.subarray(bodyAt))
@@ -39,7 +39,7 @@ export const fuzz = (data: Uint8Array): void => {
 const shortestOf = (message: Codec.Message): number =>
   message._tag === "Response"
     ? bodyAt + writer.pack(message.value).length
-    : message._tag === "Request" || message._tag === "Gather"
+    : message._tag === "Request"
     ? bodyAt + writer.pack([message.method, message.args]).length
     : Infinity
 
@@ -65,7 +65,5 @@ const encode = (
       return Result.succeed(Codec.encodeProof(message.id))
     case "Cancel":
       return Result.succeed(Codec.encodeCancel(message.id))
-    case "Gather":
-      return Codec.encodeGather(message.id, message.method, message.args, message.trailer)
   }
 }

@@ -34,5 +34,3 @@ export const os = lazily("node:os")
 
 /** Deno has Node's modules, and what few of their settings do is something else. */
 export const isDeno = (): boolean => "Deno" in globalThis
-
-export const isWindows = (): boolean => typeof process !== "undefined" && process.platform === "win32"

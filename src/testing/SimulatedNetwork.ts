@@ -22,7 +22,6 @@ import { Agenda } from "../internal/time/agenda.ts"
 import { Alarm } from "../internal/time/alarm.ts"
 import * as Now from "../internal/time/now.ts"
 import { openError, writeError } from "../internal/socket/errors.ts"
-import { Groups } from "./groups.ts"
 import { hostOf, nameOf } from "./names.ts"
 import { type Nat, Nats } from "./nat.ts"
 
@@ -273,9 +272,6 @@ export const layer = (options?: Options): Layer.Layer<SimulatedNetwork> =>
  * A socket at an address of the network: `"10.0.0.1:1234"`, `"[2001:db8::1]:1234"`, or with port 0 the next that is free
  * on its host. It opens when it is first read, and fails then with `AddressInUse` if it must.
  *
- * What is sent to a multicast group reaches each socket of that port which has joined it, and what is sent to 255.255.255.255 each
- * socket of that port: a datagram each, with a fate of its own, which passes no NAT.
- *
  * @category layers
  * @since 0.1.0
  */
@@ -499,7 +495,6 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     },
     outside: (host, port) => sourceOf(`${host}:${port}`)
   })
-  const groups = new Groups<Bound>()
   const nextPort = new Map<string, number>()
   const trace: Array<TraceEntry> = []
   const stats: { -readonly [F in keyof Stats]: Stats[F] } = {
@@ -568,17 +563,6 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     stats.sent++
     note(packet, "filtered")
     return undefined
-  }
-
-  /** Sends a copy to each. None passes a NAT. */
-  const sendToAll = (packet: Packet, source: Bound, receivers: ReadonlyArray<Bound>) => {
-    let refused: DatagramSocket.DatagramSocketError | undefined
-    for (const { name } of receivers) {
-      if (nats.size === 0 || nats.between(packet.from, name) === undefined) {
-        refused = send({ ...packet, to: name }, source) ?? refused
-      }
-    }
-    return refused
   }
 
   const send = (packet: Packet, source: Source) => {
@@ -678,8 +662,6 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
         if (to === undefined) return undefined
         const time = Now.millisOf(nanos())
         const packet = { time, from: bound.name, to: nameOf(to), payload: new Uint8Array(payload) }
-        const receivers = groups.receiversOf(packet.to, sockets.values())
-        if (receivers !== undefined) return sendToAll(packet, bound, receivers)
         return nats.size === 0 ? send(packet, bound) : leave(packet, bound)
       }
       return Effect.succeed<DatagramSocket.BackingSocket>({
@@ -692,11 +674,15 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
           }
           done()
         },
-        joinMulticast: ({ group }) =>
-          Effect.sync(() => {
-            const leave = groups.join(hostOf(nameOf({ host: NetAddress.formatIp(group), port: 0 })), bound)
-            return () => Effect.sync(leave)
-          }),
+        joinMulticast: () =>
+          Effect.fail(
+            new DatagramSocket.DatagramSocketError({
+              reason: new DatagramSocket.DatagramSocketUnsupportedError({
+                capability: "multicast",
+                runtime: "SimulatedNetwork"
+              })
+            })
+          ),
         close: () => sockets.delete(bound.name)
       })
     })

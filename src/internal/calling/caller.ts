@@ -6,14 +6,12 @@ import type * as Fiber from "effect/Fiber"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 import * as SchemaIssue from "effect/SchemaIssue"
-import type * as Scope from "effect/Scope"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Codec from "../../Codec.ts"
 import type { CompiledProcedure } from "../../Handlers.ts"
 import type { Peer } from "../../Transport.ts"
 import { isDone } from "../eager.ts"
 import type { Wire } from "../endpoint.ts"
-import type { CallError } from "../errors.ts"
 import { Oversize } from "../errors.ts"
 import type { Nanos } from "../time/now.ts"
 import { millisOf, nanosOf } from "../time/now.ts"
@@ -22,8 +20,6 @@ import type { Ids } from "../wire/ids.ts"
 import type { Trailer } from "../wire/trailer.ts"
 import { withTrailer, writeMillisLeft } from "../wire/trailer.ts"
 import * as Answer from "./answer.ts"
-import type { Listener } from "./gathering.ts"
-import { Gathering, Gatherings } from "./gathering.ts"
 import { PendingCall, PendingCalls } from "./pendingCall.ts"
 import type { RetransmitSchedule } from "./retransmission.ts"
 
@@ -52,16 +48,6 @@ export interface Caller {
     args: ReadonlyArray<unknown>,
     procedure?: CompiledProcedure
   ) => Effect.Effect<unknown, unknown>
-  /**
-   * Asks all members of a group, and tells the listener of each answer until the deadline, or until the scope closes. Fails with
-   * a `CallError` if it can't be asked.
-   */
-  readonly gather: (
-    group: NetAddress.InetAddress,
-    procedure: CompiledProcedure,
-    args: ReadonlyArray<unknown>,
-    listener: Listener
-  ) => Effect.Effect<void, CallError, Scope.Scope>
   /** Takes a datagram whose header says that it answers a call. */
   readonly onAnswer: (type: "Response" | "Failure", datagram: Uint8Array, from: Peer) => void
   /** Takes a datagram whose header says that it asks for a proof that a call came from here. */
@@ -71,23 +57,13 @@ export interface Caller {
 }
 
 export const make = (wire: Wire, options: Options): Caller => {
-  const parts: Parts = {
-    wire,
-    options,
-    calls: new PendingCalls(wire, options),
-    gatherings: new Gatherings(wire, options)
-  }
+  const parts: Parts = { wire, options, calls: new PendingCalls(wire, options) }
   return {
     call: (address, method, args, procedure) =>
       Effect.withFiber((fiber) => call(parts, { peer: wire.peer(address), method, procedure, fiber }, args)),
-    gather: (address, procedure, args, listener) =>
-      Effect.withFiber((fiber) => gather(parts, { peer: wire.peer(address), procedure, fiber }, args, listener)),
     onAnswer: (type, datagram, from) => onAnswer(parts, type, datagram, from),
     onChallenge: (datagram, from) => onChallenge(parts, datagram, from),
-    close: (error) => {
-      parts.calls.close(error)
-      parts.gatherings.close(error)
-    }
+    close: (error) => parts.calls.close(error)
   }
 }
 
@@ -95,7 +71,6 @@ interface Parts {
   readonly wire: Wire
   readonly options: Options
   readonly calls: PendingCalls
-  readonly gatherings: Gatherings
 }
 
 /** What is called, and by which fiber. */
@@ -105,24 +80,21 @@ interface Target extends Answer.Called {
 
 const call = (parts: Parts, target: Target, args: ReadonlyArray<unknown>): Answer.Answer => {
   const { fiber, method, peer, procedure } = target
-  const encoded = procedure === undefined ? Exit.succeed(args) : encodeArgs(procedure, args)
+  const encoded = procedure === undefined ? Exit.succeed(args) : procedure.args.encode(args)
   const call = isDone(encoded) && Exit.isSuccess(encoded)
     ? exchange(parts, target, encoded.value)
-    : Effect.flatMap(encoded, (encoded) => exchange(parts, target, encoded))
+    : Effect.matchEffect(encoded, {
+      onFailure: (issue) => Effect.die(new TypeError(`the arguments of "${method}" do not fit: ${format(issue)}`)),
+      onSuccess: (encoded) => exchange(parts, target, encoded)
+    })
   return callSpan(call, fiber, { method, procedure, peer, outcomeOf: Answer.outcomeOf })
 }
-
-const encodeArgs = ({ args: schema, method }: CompiledProcedure, args: ReadonlyArray<unknown>) =>
-  Effect.catchEager(
-    schema.encode(args),
-    (issue) => Effect.die(new TypeError(`the arguments of "${method}" do not fit: ${format(issue)}`))
-  )
 
 const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown): Answer.Answer =>
   Effect.callback((resume) => {
     const { fiber, method, peer, procedure } = target
-    const timeout = timeoutOf(options, fiber)
-    if (timeout < 0) return resume(Effect.die(negative()))
+    const timeout = wholeNanosOf(options.timeout(fiber))
+    if (timeout < 0) return resume(Effect.die(new RangeError("the time-out of a call is not negative")))
     wire.metrics.callStarted()
     const call = new PendingCall(wire.now(), peer, method, procedure, resume)
     const refusal = calls.refusalOf(call)
@@ -149,50 +121,19 @@ const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown
     })
   })
 
-/** What is asked of all members of a group, and by which fiber. */
-interface GroupTarget {
-  readonly peer: Peer
-  readonly procedure: CompiledProcedure
-  readonly fiber: Fiber.Fiber<unknown, unknown>
-}
-
-const gather = (
-  { gatherings, options, wire }: Parts,
-  { fiber, peer, procedure }: GroupTarget,
-  args: ReadonlyArray<unknown>,
-  listener: Listener
-): Effect.Effect<void, CallError, Scope.Scope> =>
-  Effect.flatMap(encodeArgs(procedure, args), (encodedArgs): Effect.Effect<void, CallError, Scope.Scope> => {
-    const timeout = timeoutOf(options, fiber)
-    if (timeout < 0) return Effect.die(negative())
-    const gathering = new Gathering(wire.now(), peer, procedure, listener)
-    const refusal = gatherings.refusalOf(gathering)
-    if (refusal !== undefined) return Effect.fail(refusal)
-    const encoded = Codec.encodeGather(noId, procedure.method, Array.isArray(encodedArgs) ? encodedArgs : [])
-    if (Result.isFailure(encoded)) return unencodable(procedure.method, encoded.failure)
-    const request = options.propagate ? withTrailer(encoded.success, trailerOf(timeout, fiber)) : encoded.success
-    return Effect.acquireRelease(
-      Effect.sync(() => gatherings.start(gathering, request, timeout)),
-      () => Effect.sync(() => gatherings.end(gathering))
-    )
-  })
-
 const trailerOf = (timeout: Nanos, fiber: Fiber.Fiber<unknown, unknown>): Trailer => ({
   millisLeft: timeout === Infinity ? undefined : millisOf(timeout),
   traceparent: traceparentOf(fiber)
 })
 
 const onAnswer = (
-  { calls, gatherings, options, wire }: Parts,
+  { calls, options, wire }: Parts,
   type: "Response" | "Failure",
   datagram: Uint8Array,
   from: Peer
 ): void => {
   const call = calls.find(datagram)
-  if (call === undefined) {
-    if (type !== "Response" || !gatherings.onResponse(datagram, from)) wire.drop("UnknownId", from)
-    return
-  }
+  if (call === undefined) return wire.drop("UnknownId", from)
   const own = call.peer.equals(from)
   if (options.matchSender && !own) return wire.drop("ForeignSender", from)
   const answer = Answer.read(type, datagram, call)
@@ -203,11 +144,11 @@ const onAnswer = (
   calls.answer(call, answer, at)
 }
 
-const onChallenge = ({ calls, gatherings, options, wire }: Parts, datagram: Uint8Array, from: Peer): void => {
+const onChallenge = ({ calls, options, wire }: Parts, datagram: Uint8Array, from: Peer): void => {
   const call = calls.find(datagram)
-  if (call === undefined && !gatherings.has(datagram)) return wire.drop("UnknownId", from)
-  // Whoever else knows the id is no peer to prove anything to. A group's members may all ask.
-  if (call !== undefined && options.matchSender && !call.peer.equals(from)) return wire.drop("ForeignSender", from)
+  if (call === undefined) return wire.drop("UnknownId", from)
+  // Whoever else knows the id is no peer to prove anything to.
+  if (options.matchSender && !call.peer.equals(from)) return wire.drop("ForeignSender", from)
   const token = Codec.decodeChallenge(datagram)
   if (Result.isFailure(token)) return wire.drop(token.failure, from)
   wire.metrics.challenged("answered")
@@ -224,8 +165,5 @@ const unencodable = (method: string, error: Codec.TooLarge | Codec.Unencodable):
 
 const format = SchemaIssue.makeFormatterDefault()
 
-const negative = (): RangeError => new RangeError("the time-out of a call is not negative")
-
 // Whole nanoseconds, so that a deadline is met exactly and never by a rounding error short of it.
-const timeoutOf = ({ timeout }: Options, fiber: Fiber.Fiber<unknown, unknown>): Nanos =>
-  Math.round(nanosOf(timeout(fiber)))
+const wholeNanosOf = (timeout: Duration.Duration): Nanos => Math.round(nanosOf(timeout))

@@ -30,8 +30,6 @@ export interface Parts {
   readonly handling: Handling
   /** How deep an argument may nest. */
   readonly maxDepth: number
-  /** For how long a request to all members of a group is put off, if its caller waits for so many milliseconds. */
-  readonly leisure: (millisLeft: number) => number
 }
 
 export class Admission {
@@ -43,11 +41,10 @@ export class Admission {
 
   /**
    * Takes a datagram whose header says that it is a request. `heldSince`: when it came, if it was held, and a challenge of its
-   * own was answered. `gathers`: all members of a group were asked. What is refused then is refused in silence, and nothing is
-   * asked for, as so many would (RFC 7252, section 8.1).
+   * own was answered.
    */
-  judge(datagram: Uint8Array, from: Peer, heldSince?: number, gathers = false): void {
-    const { groups, handling, leisure, maxDepth, memory, senders, suspended, wire } = this.#parts
+  judge(datagram: Uint8Array, from: Peer, heldSince?: number): void {
+    const { groups, handling, maxDepth, memory, senders, suspended, wire } = this.#parts
     const { metrics } = wire
     const proven = heldSince !== undefined
 
@@ -63,15 +60,12 @@ export class Admission {
     const hash = this.#hashOf(datagram, from, budget.hostHash)
     if (suspended.find(hash, datagram, idOffset) !== undefined) return metrics.requestRefused("repeated")
     const known = memory?.find(hash, datagram, idOffset, at)
-    if (known !== undefined) {
-      if (gathers) return metrics.requestRefused("repeated")
-      return this.#repeat(known, datagram, from, budget, at, proven)
-    }
+    if (known !== undefined) return this.#repeat(known, datagram, from, budget, at, proven)
 
     // The rate comes before the body is read.
     if (!this.#isWithinRate(budget, at, proven)) {
       metrics.requestRefused("throttled")
-      return gathers ? undefined : this.#proveFirst(datagram, from, budget, at, proven)
+      return this.#proveFirst(datagram, from, budget, at, proven)
     }
 
     const request = readRequest(datagram, maxDepth)
@@ -81,7 +75,7 @@ export class Admission {
     const method = groups.method(request.method)
     if (method === undefined) {
       metrics.requestRefused("unknown_method")
-      return gathers ? undefined : this.#parts.replies.refuse({ kind: "UnknownMethod" }, asked, at)
+      return this.#parts.replies.refuse({ kind: "UnknownMethod" }, asked, at)
     }
     // Its group closes. After silence the caller tries again, and may reach whoever has taken over the port.
     if (!method.served.accepting) return metrics.requestRefused("unserved")
@@ -90,13 +84,12 @@ export class Admission {
     const room = suspended.roomFor(budget)
     if (room === "none" || (room === "proven" && !proven)) {
       metrics.requestRefused("overloaded")
-      if (gathers) return
       if (room === "none") return this.#parts.replies.refuseOverloaded(asked, at)
       return this.#proveFirst(datagram, from, budget, at, proven)
     }
 
     // It runs. Its sender is asked for a proof in time: before a request of its is refused for want of one.
-    if (!gathers && senders.isDoubted(budget, at)) this.#parts.challenges.ask(id, from, budget, at)
+    if (senders.isDoubted(budget, at)) this.#parts.challenges.ask(id, from, budget, at)
     handling.start(
       {
         id,
@@ -109,7 +102,6 @@ export class Admission {
         heapBytes: request.heapBytes,
         proven,
         suspended: false,
-        leisure: gathers ? leisure(request.trailer?.millisLeft ?? Infinity) : undefined,
         span: method.startSpan?.(from, request.trailer?.traceparent),
         expiresAt: (heldSince ?? at) + (request.trailer?.millisLeft ?? Infinity) * millisecond,
         expiry: undefined,

@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -19,7 +19,6 @@ import type { Replies } from "./replies.ts"
 import type { Admitted } from "./request.ts"
 import { Expiry, Running } from "./request.ts"
 import type { Suspended } from "./suspended.ts"
-import { durationOf } from "../time/now.ts"
 import { Timetable } from "../time/timetable.ts"
 import { logDefect } from "../watching/logs.ts"
 import type { Wire } from "../endpoint.ts"
@@ -75,12 +74,7 @@ export class Handling {
 
   readonly #handle = (request: Admitted, args: Exit.Exit<ReadonlyArray<unknown>, SchemaIssue.Issue>): void => {
     if (Exit.isFailure(args)) return this.#refuseArgs(request, args.cause)
-    const handler = request.leisure === undefined
-      ? callHandler(request.method.handler, args.value)
-      : Effect.delay(
-        Effect.suspend(() => callHandler(request.method.handler, args.value)),
-        durationOf(request.leisure)
-      )
+    const handler = callHandler(request.method.handler, args.value)
     // A handler that is done already reads no context, so none is made.
     if (isDone(handler)) return this.#encode(request, handler)
     this.#step(request, handler, this.#contextOf(request), this.#encode)
@@ -151,7 +145,7 @@ export class Handling {
     const at = this.#wire.now()
     try {
       if (isRemembered(request, outcome, answer)) this.#memory?.add(hash, id, answer, budget.hash, at)
-      if (answer !== undefined && isAwaited(request, outcome)) this.#replies.send(answer, request, at)
+      if (answer !== undefined) this.#replies.send(answer, request, at)
     } finally {
       // Even if the transport throws. And last, as the closing of its group may wait for this request.
       this.#suspended.remove(request)
@@ -212,10 +206,6 @@ export class Handling {
     return Context.add(context, Deadline, this.#clock.monotonicTimeNanosUnsafe() + BigInt(Math.round(left)))
   }
 }
-
-/** Whether its caller is to hear of that end: who asks all members of a group hears of results alone (RFC 7252, section 8.1). */
-const isAwaited = (request: Admitted, outcome: RequestOutcome): boolean =>
-  request.leisure === undefined || outcome === "success"
 
 /** Whether a copy of the request must not run. Nobody waits for one that was abandoned, even if it did no harm. */
 const isRemembered = (request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): boolean =>

@@ -35,11 +35,6 @@ export interface Admitted extends Asked, Suspendable<Admitted> {
   /** When it came. */
   readonly at: number
   readonly method: Method
-  /**
-   * How long it is put off, in nanoseconds, where all members of a group were asked: only a result is answered then. Undefined:
-   * it was sent to this node alone.
-   */
-  readonly leisure: number | undefined
   span: RequestSpan | undefined
   /** When its caller waits no longer: never, if that has not said. In nanoseconds of the monotonic clock. */
   readonly expiresAt: number

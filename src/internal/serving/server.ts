@@ -1,8 +1,6 @@
 /** Serves: a request in, at most one answer out. Builds the parts; what they decide is theirs. */
-import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Codec from "../../Codec.ts"
 import type { CompiledProcedure, Implementation } from "../../Handlers.ts"
@@ -21,7 +19,6 @@ import type { Admitted } from "./request.ts"
 import type { Sizes } from "../sizes.ts"
 import type { Bound } from "./suspended.ts"
 import { Suspended } from "./suspended.ts"
-import { millisecond, nanosOf } from "../time/now.ts"
 import type { RemoteSpans } from "../watching/spans.ts"
 import type { Wire } from "../endpoint.ts"
 
@@ -41,8 +38,6 @@ export interface Options {
   /** How long handlers may go on once their group is no longer served. */
   readonly gracePeriod: Duration.Duration
   readonly remoteSpans: RemoteSpans
-  /** How long at most a request to all members of a group is put off. */
-  readonly leisure: Duration.Duration
   readonly sizes: Sizes
   readonly hash: () => KeyedHash
   readonly ids: Ids
@@ -56,8 +51,6 @@ export interface Server {
   readonly served: Effect.Effect<ReadonlyArray<CompiledProcedure>>
   /** Takes a datagram whose header says that it is a request. */
   readonly onRequest: (datagram: Uint8Array, from: Peer) => void
-  /** Takes a datagram whose header says that it is a request to all members of a group that this node has joined. */
-  readonly onGather: (datagram: Uint8Array, from: Peer) => void
   /** Takes a datagram whose header says that it answers a challenge. */
   readonly onProof: (datagram: Uint8Array, from: Peer) => void
   /** Takes a datagram whose header says that the caller of a request waits no longer. */
@@ -87,10 +80,6 @@ export const make = (wire: Wire, options: Options): Server => {
     onRequest: (datagram, from) => {
       if (parts === undefined) return wire.metrics.requestRefused("unserved")
       parts.admission.judge(datagram, from)
-    },
-    onGather: (datagram, from) => {
-      if (parts === undefined) return wire.metrics.requestRefused("unserved")
-      parts.admission.judge(datagram, from, undefined, true)
     },
     onProof: (datagram, from) => {
       if (parts === undefined) return wire.drop("UnknownId", from)
@@ -127,18 +116,7 @@ const makeParts = (wire: Wire, groups: Groups, options: Options): Parts => {
     memory,
     groups,
     handling,
-    maxDepth: limits.depth,
-    leisure: leisureOf(wire, options.leisure)
+    maxDepth: limits.depth
   })
   return { senders, challenges, admission }
-}
-
-/**
- * Draws how long a request to many is put off, so that their answers do not meet (RFC 7252, section 8.2). No longer than half of
- * what its caller waits.
- */
-const leisureOf = (wire: Wire, most: Duration.Duration) => {
-  const random = Context.get(wire.context, Random.Random)
-  return (millisLeft: number): number =>
-    Math.floor(random.nextDoubleUnsafe() * Math.min(nanosOf(most), millisLeft * millisecond / 2))
 }

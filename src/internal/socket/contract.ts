@@ -1,6 +1,5 @@
 /** What a socket is to those above it. Types alone. */
 import type * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 
@@ -58,46 +57,6 @@ export interface Options {
   readonly receiveBufferBytes?: number | undefined
   /** The size in bytes that the kernel is asked to give the send buffer (SO_SNDBUF). */
   readonly sendBufferBytes?: number | undefined
-  /**
-   * The groups that this node is a member of: what is sent to them is heard by a socket of their own, which shares its port with
-   * other members on this machine. Answers leave by the one socket, so each member has an address of its own.
-   */
-  readonly multicast?: ReadonlyArray<Membership> | undefined
-  /**
-   * By which interface datagrams to groups leave: the address of one, or the number of one for IPv6. That of the first membership
-   * by default, and else the system's choice.
-   */
-  readonly multicastInterface?: string | NetAddress.MulticastInterface | undefined
-  /** Allows to send to broadcast addresses (SO_BROADCAST), which systems refuse otherwise. */
-  readonly broadcast?: boolean | undefined
-}
-
-/**
- * Membership of a group.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Membership {
-  /** Its address and port: `"239.1.2.3:9999"`, `"[ff02::1:2]:9999"`, or a broadcast address, `"255.255.255.255:9999"`. */
-  readonly group: NetAddress.InetAddressInput
-  /** Where it is joined: the address of an interface, or the number of one for IPv6. The system's choice by default. */
-  readonly interface?: string | NetAddress.MulticastInterface | undefined
-}
-
-/**
- * Membership of a group by way of a `DatagramSocket`.
- *
- * @category models
- * @since 0.1.0
- */
-export interface SocketMembership<E = never, R = never> {
-  /** As `Membership` has it. */
-  readonly group: NetAddress.InetAddressInput
-  /** Where it is joined. The socket's choice by default. */
-  readonly interface?: NetAddress.MulticastInterface | undefined
-  /** What hears the group: bound to its port. Answers leave by the transport's other socket. */
-  readonly socket: Layer.Layer<DatagramSocket.DatagramSocket, E, R>
 }
 
 /**
@@ -129,10 +88,9 @@ export interface Socket {
 
   /**
    * Hands over each datagram that arrives, until the socket closes: then it fails with why. One receiver at a time. What
-   * arrives while nobody receives is lost. The callback must not throw, and may keep the datagram. `toGroup`: it was sent to all
-   * members of a group.
+   * arrives while nobody receives is lost. The callback must not throw, and may keep the datagram.
    */
   readonly run: (
-    onDatagram: (datagram: Uint8Array, from: Peer, toGroup?: boolean) => void
+    onDatagram: (datagram: Uint8Array, from: Peer) => void
   ) => Effect.Effect<never, DatagramSocket.DatagramSocketError>
 }

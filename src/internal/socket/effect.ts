@@ -1,30 +1,25 @@
 /** A transport over any `DatagramSocket` of Effect's. */
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import { run } from "../eager.ts"
-import type { Peer, Socket, SocketMembership } from "./contract.ts"
+import type { Peer, Socket } from "./contract.ts"
 import { closedError, familyError, writeError } from "./errors.ts"
 import { reachable, target } from "./family.ts"
-import { toJoin } from "./membership.ts"
 
 // Writes that may wait for a socket that is stuck: more than any burst, and not without end.
 const maxWrites = 16_384
 
-export const make = Effect.fnUntraced(function*<E, R>(
-  memberships: ReadonlyArray<SocketMembership<E, R>>
-): Effect.fn.Return<
+export const make = Effect.fnUntraced(function*(): Effect.fn.Return<
   Socket,
-  DatagramSocket.DatagramSocketError | E,
-  DatagramSocket.DatagramSocket | R | Scope.Scope
+  DatagramSocket.DatagramSocketError,
+  DatagramSocket.DatagramSocket | Scope.Scope
 > {
   const socket = yield* DatagramSocket.DatagramSocket
   const context = yield* Effect.context<never>()
@@ -32,7 +27,6 @@ export const make = Effect.fnUntraced(function*<E, R>(
   const writer = yield* socket.writer
   const address = NetAddress.toCanonical(reader.address)
   const mapped = NetAddress.isInetAddressV6(reader.address)
-  const members = yield* Effect.forEach(memberships, (membership) => join(membership, address.address))
 
   // A write waits for ever once its reader has closed, so none outlives this scope.
   let open = true
@@ -68,33 +62,14 @@ export const make = Effect.fnUntraced(function*<E, R>(
     address,
     peer: (address) => new SocketPeer(target(reachable(address), mapped)),
     send,
-    run: (onDatagram) => {
-      const hearing = each(reader, (datagram) => onDatagram(datagram.payload, new SocketPeer(datagram)))
-      const inGroups = members.map((member) =>
-        // Its answers leave by the other socket, which knows this one's datagrams by nothing but their address.
-        each(member, ({ address, payload }) => onDatagram(payload, new SocketPeer(target(address, mapped)), true))
+    run: (onDatagram) =>
+      Effect.forever(
+        Effect.map(reader.pull, (datagrams) => {
+          for (const datagram of datagrams) onDatagram(datagram.payload, new SocketPeer(datagram))
+        }),
+        { disableYield: true }
       )
-      return inGroups.reduce((all, hears) => Effect.raceFirst(all, hears), hearing)
-    }
   }
-})
-
-const each = (
-  reader: DatagramSocket.Reader,
-  act: (datagram: DatagramSocket.Datagram) => void
-): Effect.Effect<never, DatagramSocket.DatagramSocketError> =>
-  Effect.forever(Effect.map(reader.pull, (datagrams) => datagrams.forEach(act)), { disableYield: true })
-
-/** Opens the socket that hears what is sent to a group. */
-const join = Effect.fnUntraced(function*<E, R>(
-  { socket, ...membership }: SocketMembership<E, R>,
-  local: NetAddress.IpAddress
-): Effect.fn.Return<DatagramSocket.Reader, DatagramSocket.DatagramSocketError | E, R | Scope.Scope> {
-  const group = yield* Effect.fromResult(toJoin(membership, local))
-  const reader = yield* Context.get(yield* Layer.build(Layer.fresh(socket)), DatagramSocket.DatagramSocket).reader
-  const { address } = group.address
-  if (NetAddress.isMulticast(address)) yield* reader.joinMulticast({ group: address, interface: membership.interface })
-  return reader
 })
 
 const isClosed = (error: DatagramSocket.DatagramSocketError): boolean =>

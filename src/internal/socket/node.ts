@@ -8,8 +8,6 @@ import * as Builtin from "../builtin.ts"
 import type { Options } from "./contract.ts"
 import { closedError, codeOf, familyError, openError, openErrorOf, writeErrorOf } from "./errors.ts"
 import { toBind } from "./family.ts"
-import type { Group } from "./membership.ts"
-import { interfaceOf, toJoin } from "./membership.ts"
 
 /**
  * The size in bytes of the receive buffer that a transport asks for unless told otherwise, and goes without if it is refused.
@@ -21,51 +19,20 @@ export const defaultReceiveBufferBytes = 4 * 1024 * 1024
 
 /** To be acquired uninterruptibly: binding is over at once, and a bound socket must not be left behind. */
 export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.DatagramSocketError> =>
-  Effect.gen(function*() {
-    const local = yield* Effect.fromResult(toBind(options))
-    const groups = yield* Effect.fromResult(
-      Result.all((options.multicast ?? []).map((membership) => toJoin(membership, local.address)))
-    )
-    const ipv6 = NetAddress.isIpv6Address(local.address)
-    const socket = yield* bind(
-      {
-        ipv6,
-        ipv6Only: options.ipv6Only ?? false,
-        reuseAddr: options.reuseAddress ?? false,
-        reusePort: options.reusePort ?? false
-      },
-      local,
-      (socket) => {
-        setBuffers(socket, options)
-        if (options.broadcast === true) socket.setBroadcast(true)
-        const outgoing = options.multicastInterface ?? groups.find((group) => group.interface !== undefined)?.interface
-        if (outgoing !== undefined) socket.setMulticastInterface(interfaceOf(outgoing, scopeIdsOf(ipv6)))
-      }
-    )
-    const members: Array<Dgram.Socket> = []
-    yield* Effect.forEach(groups, (group) => Effect.map(join(group, options), (socket) => members.push(socket))).pipe(
-      Effect.onError(() => Effect.sync(() => [socket, ...members].forEach((opened) => opened.close())))
-    )
-    return new Socket(socket, members, ipv6, options.reusePort ?? false)
-  })
-
-interface Kind {
-  readonly ipv6: boolean
-  readonly ipv6Only: boolean
-  readonly reuseAddr: boolean
-  readonly reusePort: boolean
-}
-
-/** A socket that is bound, and set up before anything can arrive. */
-const bind = (
-  { ipv6, ...kind }: Kind,
-  { address, port }: NetAddress.InetAddress,
-  setUp: (socket: Dgram.Socket) => void
-): Effect.Effect<Dgram.Socket, DatagramSocket.DatagramSocketError> =>
   Effect.callback((resume) => {
+    const local = toBind(options)
+    if (Result.isFailure(local)) return resume(Effect.fail(local.failure))
+    const { address, port } = local.success
+    const ipv6 = NetAddress.isIpv6Address(address)
     let socket: Dgram.Socket
     try {
-      socket = Builtin.dgram().createSocket({ type: ipv6 ? "udp6" : "udp4", lookup: noLookup, ...kind })
+      socket = Builtin.dgram().createSocket({
+        type: ipv6 ? "udp6" : "udp4",
+        ipv6Only: options.ipv6Only ?? false,
+        reuseAddr: options.reuseAddress ?? false,
+        reusePort: options.reusePort ?? false,
+        lookup: noLookup
+      })
     } catch (cause) {
       return resume(Effect.fail(openError("Unknown", cause)))
     }
@@ -77,34 +44,17 @@ const bind = (
     try {
       socket.bind({ address: NetAddress.formatIp(address), port }, () => {
         try {
-          setUp(socket)
+          setBuffers(socket, options)
         } catch (cause) {
           return onOpenError(cause)
         }
         socket.removeListener("error", onOpenError)
-        resume(Effect.succeed(socket))
+        resume(Effect.succeed(new Socket(socket, ipv6, options.reusePort ?? false)))
       })
     } catch (cause) {
       onOpenError(cause)
     }
   })
-
-/** A socket that hears what is sent to a group, beside those of other members on this machine. */
-const join = ({ address, interface: at }: Group, options: Options) => {
-  const ipv6 = NetAddress.isIpv6Address(address.address)
-  const any = ipv6 ? NetAddress.ipv6Unspecified : NetAddress.ipv4Unspecified
-  // Bound to the group itself it hears nothing else. Windows binds no socket to what is no address of its own, and IPv6 none to a
-  // group without the number of an interface.
-  const local = ipv6 || Builtin.isWindows() ? NetAddress.inetAddressUnsafe(any, address.port) : address
-  return bind({ ipv6, ipv6Only: ipv6, reuseAddr: true, reusePort: false }, local, (socket) => {
-    setBuffers(socket, options)
-    if (!NetAddress.isMulticast(address.address)) return
-    socket.addMembership(
-      NetAddress.formatIp(address.address),
-      at === undefined ? undefined : interfaceOf(at, scopeIdsOf(ipv6))
-    )
-  })
-}
 
 const setBuffers = (socket: Dgram.Socket, options: Options): void => {
   if (options.sendBufferBytes !== undefined) socket.setSendBufferSize(options.sendBufferBytes)
@@ -122,47 +72,41 @@ export class Socket {
   readonly address: NetAddress.InetAddress
   readonly shared: boolean
   readonly #socket: Dgram.Socket
-  readonly #members: ReadonlyArray<Dgram.Socket>
   readonly #ipv6: boolean
   readonly #scopeIds: ReadonlyMap<string, number>
   #receiving = false
   #open = true
 
-  /** `members` hear what is sent to groups. */
-  constructor(socket: Dgram.Socket, members: ReadonlyArray<Dgram.Socket>, ipv6: boolean, shared: boolean) {
+  constructor(socket: Dgram.Socket, ipv6: boolean, shared: boolean) {
     this.#socket = socket
-    this.#members = members
     this.shared = shared
     this.#ipv6 = ipv6
-    this.#scopeIds = scopeIdsOf(ipv6)
+    this.#scopeIds = ipv6
+      ? NetAddress.scopeIdsFromInterfaces(Object.entries(Builtin.os().networkInterfaces()))
+      : new Map()
     const bound = socket.address()
     this.address = this.addressOf(bound.address, bound.port)
     socket.on("close", () => {
       this.#open = false
     })
     // An unconnected socket reports here only what no send can be told of. Without a listener Node would throw it.
-    for (const each of [socket, ...members]) each.on("error", () => {})
+    socket.on("error", () => {})
   }
 
   readonly run = (
-    onDatagram: (datagram: Uint8Array, host: string, port: number, toGroup: boolean) => void
+    onDatagram: (datagram: Uint8Array, host: string, port: number) => void
   ): Effect.Effect<never, DatagramSocket.DatagramSocketError> =>
     Effect.callback((resume) => {
       if (!this.#open) return resume(Effect.fail(closedError()))
       if (this.#receiving) return resume(Effect.die(new Error("the transport has a receiver already")))
       this.#receiving = true
-      const onMessage = (payload: Uint8Array, from: Dgram.RemoteInfo) =>
-        onDatagram(payload, from.address, from.port, false)
-      const onGroupMessage = (payload: Uint8Array, from: Dgram.RemoteInfo) =>
-        onDatagram(payload, from.address, from.port, true)
+      const onMessage = (payload: Uint8Array, from: Dgram.RemoteInfo) => onDatagram(payload, from.address, from.port)
       const onClose = () => resume(Effect.fail(closedError()))
       this.#socket.on("message", onMessage)
-      for (const member of this.#members) member.on("message", onGroupMessage)
       this.#socket.on("close", onClose)
       return Effect.sync(() => {
         this.#receiving = false
         this.#socket.removeListener("message", onMessage)
-        for (const member of this.#members) member.removeListener("message", onGroupMessage)
         this.#socket.removeListener("close", onClose)
       })
     })
@@ -202,7 +146,6 @@ export class Socket {
   get close(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       if (!this.#open) return resume(Effect.void)
-      for (const member of this.#members) member.close()
       this.#socket.close(() => resume(Effect.void))
     })
   }
@@ -213,10 +156,6 @@ export class Socket {
     return writeErrorOf(cause, this.addressOf(host, port))
   }
 }
-
-/** The numbers of this machine's interfaces, by their names: IPv4 addresses have none. */
-const scopeIdsOf = (ipv6: boolean): ReadonlyMap<string, number> =>
-  ipv6 ? NetAddress.scopeIdsFromInterfaces(Object.entries(Builtin.os().networkInterfaces())) : new Map()
 
 // Every host that reaches the socket is an address. Node's own look-up would put off each send by a tick.
 const noLookup = (

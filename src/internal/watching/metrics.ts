@@ -51,11 +51,10 @@ export type RequestOutcome =
  * - `Malformed`: it is no frame, or its body does not decode.
  * - `UnknownId`: no call in flight has its id, no challenge has its token, or no request that runs is the one to cancel.
  * - `ForeignSender`: it answers a call, and comes from elsewhere than the peer that was called.
- * - `ForeignGroup`: it asks one node, and came to a group, or the other way round.
  * - `PortZero`: nothing can be sent back to where it came from.
  * - `Unsealed`: its seal does not hold.
  */
-export type DropReason = Malformed | "UnknownId" | "ForeignSender" | "ForeignGroup" | "PortZero" | Unsealed
+export type DropReason = Malformed | "UnknownId" | "ForeignSender" | "PortZero" | Unsealed
 
 /** What happened to a challenge. */
 export type ChallengeEvent =
@@ -308,7 +307,6 @@ const drops = counters<DropReason>(
     TooMany: true,
     UnknownId: true,
     ForeignSender: true,
-    ForeignGroup: true,
     PortZero: true,
     NotSealed: true,
     UnknownKey: true,
