@@ -9,6 +9,7 @@
  * challenge 0x03  id[20]  msgpack(token: 20 bytes)
  * proof     0x04  token[20]  msgpack(nil)
  * cancel    0x05  id[20]  msgpack(nil)
+ * gather    0x06  id[20]  msgpack([method, args])  [trailer]
  * ```
  *
  * Source of the first two: `rpcudp/protocol.py` of https://github.com/bmuller/rpcudp, version 5.0.1.
@@ -166,12 +167,23 @@ export interface Cancel {
 }
 
 /**
+ * A request to all who have joined a group, of which each answers with a response or not at all. Python peers neither send nor
+ * understand it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Gather extends Omit<Request, "_tag"> {
+  readonly _tag: "Gather"
+}
+
+/**
  * Everything that travels.
  *
  * @category models
  * @since 0.1.0
  */
-export type Message = Request | Response | Failure | Challenge | Proof | Cancel
+export type Message = Request | Response | Failure | Challenge | Proof | Cancel | Gather
 
 /**
  * The body would be `size` bytes, over the limit of 8,192.
@@ -229,7 +241,15 @@ export const typeOf = (datagram: Uint8Array): Message["_tag"] | "TooShort" | "Un
   return types[datagram[0]!] ?? "UnknownType"
 }
 
-const types: ReadonlyArray<Message["_tag"]> = ["Request", "Response", "Failure", "Challenge", "Proof", "Cancel"]
+const types: ReadonlyArray<Message["_tag"]> = [
+  "Request",
+  "Response",
+  "Failure",
+  "Challenge",
+  "Proof",
+  "Cancel",
+  "Gather"
+]
 
 /**
  * The id of a datagram that `typeOf` knows: 20 bytes, a view.
@@ -283,6 +303,8 @@ export const decode = (datagram: Uint8Array): Result.Result<Message, Malformed> 
       return Result.map(decodeProof(datagram), () => ({ _tag: type, id: idOf(datagram) }))
     case "Cancel":
       return Result.map(decodeCancel(datagram), () => ({ _tag: type, id: idOf(datagram) }))
+    case "Gather":
+      return decodeGather(datagram)
     default:
       return Result.fail(type)
   }
@@ -308,12 +330,14 @@ export const decode = (datagram: Uint8Array): Result.Result<Message, Malformed> 
 export const decodeRequest = (
   datagram: Uint8Array,
   maxDepth: number = maxArgumentDepth
-): Result.Result<Request, Malformed> => {
+): Result.Result<Request, Malformed> => decodeAsked("Request", datagram, maxDepth)
+
+const decodeAsked = <Tag extends "Request" | "Gather">(tag: Tag, datagram: Uint8Array, maxDepth: number) => {
   const request = RequestBody.readRequest(datagram, maxDepth)
   if (typeof request === "string") return Result.fail(request)
   const { args, method, trailer } = request
   return Result.succeed({
-    _tag: "Request",
+    _tag: tag,
     id: idOf(datagram),
     method,
     args,
@@ -439,6 +463,26 @@ export const decodeProof = (datagram: Uint8Array): Result.Result<null, Malformed
  */
 export const decodeCancel = (datagram: Uint8Array): Result.Result<null, Malformed> => decodeNil(datagram)
 
+/**
+ * Decodes a datagram whose type is `Gather`, as `decodeRequest` does a request.
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * const gather = Result.getOrThrow(Codec.encodeGather(id, "whois", ["printer"]))
+ * Codec.decodeGather(gather) // a success: method "whois", args ["printer"]
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeGather = (
+  datagram: Uint8Array,
+  maxDepth: number = maxArgumentDepth
+): Result.Result<Gather, Malformed> => decodeAsked("Gather", datagram, maxDepth)
+
 const decodeNil = (datagram: Uint8Array): Result.Result<null, Malformed> => {
   const body = decodeBody(datagram)
   if (Result.isFailure(body)) return Result.fail(body.failure)
@@ -476,8 +520,16 @@ export const encodeRequest = (
   method: string,
   args: ReadonlyArray<unknown>,
   trailer?: Trailer
+): Result.Result<Uint8Array, TooLarge | Unencodable> => encodeAsked(0, id, method, args, trailer)
+
+const encodeAsked = (
+  type: number,
+  id: Uint8Array,
+  method: string,
+  args: ReadonlyArray<unknown>,
+  trailer: Trailer | undefined
 ): Result.Result<Uint8Array, TooLarge | Unencodable> => {
-  const encoded = encode(0, id, [method, args])
+  const encoded = encode(type, id, [method, args])
   if (Result.isSuccess(encoded)) {
     return trailer === undefined ? encoded : Result.succeed(withTrailer(encoded.success, trailer))
   }
@@ -585,6 +637,27 @@ export const encodeProof = (token: Uint8Array): Uint8Array => encodeNil(4, token
  * @since 0.1.0
  */
 export const encodeCancel = (id: Uint8Array): Uint8Array => encodeNil(5, id)
+
+/**
+ * Encodes a request to all who have joined a group. What is said of `encodeRequest` holds.
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Codec } from "effect-rpcudp"
+ *
+ * const id = crypto.getRandomValues(new Uint8Array(Codec.idBytes))
+ * Result.getOrThrow(Codec.encodeGather(id, "ping", [])).length // 28 bytes, as of a request
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeGather = (
+  id: Uint8Array,
+  method: string,
+  args: ReadonlyArray<unknown>,
+  trailer?: Trailer
+): Result.Result<Uint8Array, TooLarge | Unencodable> => encodeAsked(6, id, method, args, trailer)
 
 const encodeNil = (type: number, id: Uint8Array): Uint8Array => {
   const datagram = new Uint8Array(headerBytes + 1)

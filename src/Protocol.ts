@@ -19,18 +19,21 @@ import type * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Codec from "./Codec.ts"
 import type * as Handlers from "./Handlers.ts"
 import * as Caller from "./internal/calling/caller.ts"
 import { Deadline, timeLeftOf } from "./internal/deadline.ts"
-import type { CallError, DuplicateMethod } from "./internal/errors.ts"
+import type { CallError, DuplicateMethod, GatherError, NoResponse } from "./internal/errors.ts"
 import type { Limits, Memory } from "./internal/limits.ts"
 import { durationOf, limitsOf, memoryOf } from "./internal/limits.ts"
 import * as Ids from "./internal/wire/ids.ts"
 import * as KeyedHash from "./internal/serving/keyedHash.ts"
 import { PerSecond } from "./internal/serving/rates.ts"
+import { gathered } from "./internal/calling/gather.ts"
 import { peerAddress } from "./internal/calling/peerAddress.ts"
 import { Peers as EqualPeers } from "./internal/calling/peers.ts"
+import type { Hear } from "./internal/calling/pendingCall.ts"
 import type { RetransmitSchedule } from "./internal/calling/retransmission.ts"
 import { adaptive as adaptiveSchedule } from "./internal/calling/retransmission.ts"
 import * as Cipher from "./internal/sealing/cipher.ts"
@@ -47,7 +50,7 @@ import type { RemoteSpans } from "./internal/watching/spans.ts"
 import * as Wire from "./internal/endpoint.ts"
 import * as Transport from "./Transport.ts"
 
-export type { CallError } from "./internal/errors.ts"
+export type { CallError, GatherError } from "./internal/errors.ts"
 export type { MethodDescription } from "./internal/reflection.ts"
 export { Reflection } from "./internal/reflection.ts"
 export {
@@ -93,11 +96,15 @@ export class Protocol extends Context.Service<Protocol, {
     args: ReadonlyArray<unknown>
   ) => Effect.Effect<unknown, CallError>
 
-  /** Calls a procedure: `client` makes this typed. It fails with the declared error, too. */
+  /**
+   * Calls a procedure: `client` makes this typed. It fails with the declared error, too. With `hear` the peer is a group: then
+   * this hears each answer until the deadline, and `gather` makes it typed.
+   */
   readonly callProcedure: (
     peer: NetAddress.InetAddress,
     procedure: Handlers.CompiledProcedure,
-    args: ReadonlyArray<unknown>
+    args: ReadonlyArray<unknown>,
+    hear?: Hear
   ) => Effect.Effect<unknown, unknown>
 
   /**
@@ -156,6 +163,11 @@ export interface Options {
   readonly remoteSpans?: RemoteSpans | undefined
   /** How long handlers may go on when they are no longer served. 5 seconds by default: after that nobody waits for them. */
   readonly gracePeriod?: Duration.Input | undefined
+  /**
+   * Within which time a gather is answered, after a delay drawn from it: its group must not answer at once (RFC 7252, section 8.2).
+   * 250 milliseconds by default, and at most half of what its caller says that it waits.
+   */
+  readonly leisure?: Duration.Input | undefined
   readonly limits?: Limits | undefined
   /** What is remembered of requests, so that a repeated one is not run again. `false`: nothing. */
   readonly memory?: Memory | false | undefined
@@ -462,6 +474,89 @@ export const anyOf = (
 const defaultAvoidFor = Duration.seconds(10)
 
 /**
+ * What a group has answered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Gathered<A> {
+  /** Where the answer came from. Anybody who hears a gather can forge it. */
+  readonly sender: NetAddress.InetAddress
+  readonly value: A
+}
+
+/**
+ * The procedures of a group as streams of what all answer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Gatherer<P extends Handlers.Procedures> = {
+  readonly [M in keyof P]: (
+    ...args: Handlers.Args<P[M]>
+  ) => Stream.Stream<Gathered<Handlers.Success<P[M]>>, GatherError, Protocol>
+}
+
+/**
+ * How answers are gathered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GatherOptions {
+  /** How many answers end the stream. 256 by default: whoever forges senders can give as many. */
+  readonly answers?: number | undefined
+}
+
+/**
+ * Asks all who serve a procedure and have joined a group of IP multicast, or are reached by a broadcast: `Transport.layer` has
+ * `multicast` and `broadcast` for it. The stream has the first answer of each address and port, and ends at the deadline, which
+ * is that of a call: `withTimeout` around what runs it sets another one. Whoever has nothing to say, fails, or is too busy is
+ * silent. Arguments that do not fit their schema are a defect.
+ *
+ * ```ts
+ * import { Console, Effect, Schema, Stream } from "effect"
+ * import { Handlers, Protocol } from "effect-rpcudp"
+ *
+ * class Services extends Handlers.Service<Services>()("example/Services", {
+ *   find: { args: [Schema.String], success: Schema.Struct({ name: Schema.String, load: Schema.Number }) }
+ * }) {}
+ *
+ * const program = Protocol.gather(Services)("239.1.2.3:9999").find("printer").pipe(
+ *   Stream.runForEach(({ sender, value }) => Console.log(sender, value.name, value.load)),
+ *   Protocol.withTimeout("1 second")
+ * )
+ * ```
+ *
+ * @category clients
+ * @since 0.1.0
+ */
+export const gather = <P extends Handlers.Procedures>(
+  group: Handlers.AnyGroup & { readonly procedures: P },
+  { answers = defaultAnswers }: GatherOptions = {}
+): (address: NetAddress.InetAddressInput) => Gatherer<P> => {
+  if (!(answers >= 1)) throw new RangeError("a gather takes at least one answer")
+  return (input) => {
+    const address = peerAddress(input)
+    const methods = Array.from(group.contract.values(), (procedure) => [
+      procedure.method,
+      (...args: ReadonlyArray<unknown>) =>
+        Stream.unwrap(Effect.map(Protocol, (protocol) =>
+          gathered(procedure, answers, (hear) =>
+            // No failure of a peer ends it.
+            protocol.callProcedure(address, procedure, args, hear) as Effect.Effect<
+              unknown,
+              GatherError | NoResponse
+            >)))
+    ])
+    // As in `client`.
+    return Object.fromEntries(methods) as Gatherer<P>
+  }
+}
+
+const defaultAnswers = 256
+
+/**
  * The address of a peer that is known by a host name, `"example.org:4577"`: the first one that this socket reaches. A socket that
  * is bound to an IPv4 address reaches no IPv6 address.
  *
@@ -607,6 +702,7 @@ const implementationOf = <G extends Handlers.AnyGroup>(group: G) =>
 
 const defaultTimeout = Duration.seconds(5)
 const defaultGracePeriod = Duration.seconds(5)
+const defaultLeisure = Duration.millis(250)
 const defaultMaxAge = Duration.seconds(30)
 
 /** How long a call of this fiber waits: no longer than somebody waits for the fiber. */
@@ -643,6 +739,7 @@ const make = Effect.fnUntraced(function*(
     sizes,
     memory: options.memory === false ? undefined : memoryOf(options.memory ?? {}),
     gracePeriod: durationOf("gracePeriod", options.gracePeriod ?? defaultGracePeriod),
+    leisure: Now.nanosOf(durationOf("leisure", options.leisure ?? defaultLeisure)),
     remoteSpans: options.remoteSpans ?? "link",
     hash: () => KeyedHash.make(random),
     ids
@@ -658,19 +755,22 @@ const make = Effect.fnUntraced(function*(
     onAddressProven: server.onAddressProven
   })
 
-  const receive = (datagram: Uint8Array, from: Transport.Peer) => {
+  const receive = (datagram: Uint8Array, from: Transport.Peer, toGroup: boolean) => {
     wire.metrics.received(datagram.length)
-    if (seal === undefined) return dispatch(datagram, from)
+    if (seal === undefined) return dispatch(datagram, from, toGroup)
     const opened = seal.open(datagram, from)
-    return typeof opened === "string" ? wire.drop(opened, from) : dispatch(opened, from)
+    return typeof opened === "string" ? wire.drop(opened, from) : dispatch(opened, from, toGroup)
   }
 
-  const dispatch = (datagram: Uint8Array, from: Transport.Peer) => {
+  const dispatch = (datagram: Uint8Array, from: Transport.Peer, toGroup: boolean) => {
     // The header decides first: most of what nobody waits for is never unpacked.
     const type = Codec.typeOf(datagram)
+    if (toGroup !== (type === "Gather")) return wire.drop("Misaddressed", from)
     switch (type) {
       case "Request":
         return server.onRequest(datagram, from)
+      case "Gather":
+        return server.onGather(datagram, from)
       case "Response":
       case "Failure":
         return caller.onAnswer(type, datagram, from)
@@ -687,9 +787,9 @@ const make = Effect.fnUntraced(function*(
 
   yield* Effect.addFinalizer(() => Effect.sync(() => caller.close(closedError())))
   const defects = new PerSecond(100)
-  const receiver = yield* transport.run((datagram, from) => {
+  const receiver = yield* transport.run((datagram, from, toGroup = false) => {
     try {
-      receive(datagram, from)
+      receive(datagram, from, toGroup)
     } catch (defect) {
       // A defect of ours. It must not take the socket with it, nor fill the disk.
       const at = wire.now()
@@ -722,7 +822,7 @@ const make = Effect.fnUntraced(function*(
         // Without a procedure there is no declared error.
         call(peerAddress(peer), method, args) as Effect.Effect<unknown, CallError>
       ),
-    callProcedure: (peer, procedure, args) => call(peer, procedure.method, args, procedure),
+    callProcedure: (peer, procedure, args, hear) => call(peer, procedure.method, args, procedure, hear),
     serve: server.serve,
     served: server.served,
     rekey: (ring) =>

@@ -8,12 +8,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
-import type { Options, Socket } from "./internal/socket/contract.ts"
+import type { GroupSocket, Options, Socket } from "./internal/socket/contract.ts"
 import * as EffectSocket from "./internal/socket/effect.ts"
 import * as Node from "./internal/socket/node.ts"
 import * as NodePeer from "./internal/socket/nodePeer.ts"
 
-export type { Options, Peer, Socket } from "./internal/socket/contract.ts"
+export type { Group, GroupSocket, Options, Peer, Socket } from "./internal/socket/contract.ts"
 // For whoever writes a transport: the same errors and the same addresses as here.
 export { closedError, openErrorOf, writeErrorOf } from "./internal/socket/errors.ts"
 export { reachable, toBind } from "./internal/socket/family.ts"
@@ -62,12 +62,21 @@ export const layer = (options?: Options): Layer.Layer<Transport, DatagramSocket.
  *
  * A function, as layers are shared by identity: with a constant, two nodes of one program would share one socket.
  *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { Transport } from "effect-rpcudp"
+ * import { SimulatedNetwork } from "effect-rpcudp/testing"
+ *
+ * const transport = Transport.layerSocket({
+ *   multicast: [{ group: "239.1.2.3", socket: SimulatedNetwork.socket("10.0.0.1:9999") }]
+ * }).pipe(Layer.provide(SimulatedNetwork.socket("10.0.0.1:1234")))
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */
-// @effect-diagnostics-next-line lazyEffect:off
-export const layerSocket = (): Layer.Layer<
-  Transport,
-  DatagramSocket.DatagramSocketError,
-  DatagramSocket.DatagramSocket
-> => Layer.effect(Transport, EffectSocket.make())
+export const layerSocket = <E = never, R = never>(options?: {
+  /** The groups whose gathers are answered. */
+  readonly multicast?: ReadonlyArray<GroupSocket<E, R>> | undefined
+}): Layer.Layer<Transport, DatagramSocket.DatagramSocketError | E, DatagramSocket.DatagramSocket | R> =>
+  Layer.effect(Transport, EffectSocket.make(options?.multicast ?? []))

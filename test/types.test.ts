@@ -3,7 +3,7 @@
 /** What must not compile, does not. `npm run check` is the test; at run time there is nothing to do. */
 import { describe, expect, it } from "@effect/vitest"
 import type { Scope } from "effect"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema, type Stream } from "effect"
 import type { NetAddress } from "effect/net"
 import type { DatagramSocket } from "effect/socket"
 import { Handlers, Protocol, Transport } from "../src/index.ts"
@@ -125,9 +125,17 @@ const types = () => {
   Protocol.serve()
   // @ts-expect-error a tag is not a group
   Protocol.serve(Database)
+  const overSocket = Transport.layerSocket()
   same<
-    ReturnType<typeof Transport.layerSocket>,
+    typeof overSocket,
     Layer.Layer<Transport.Transport, DatagramSocket.DatagramSocketError, DatagramSocket.DatagramSocket>
+  >(true)
+
+  // what a group answers has the contract's types, and its sender
+  const gathered = Protocol.gather(Greeter)("239.1.2.3:9999").lookup("k")
+  same<
+    typeof gathered,
+    Stream.Stream<Protocol.Gathered<Uint8Array>, Protocol.GatherError, Protocol.Protocol>
   >(true)
 
   // a client's calls have the contract's types

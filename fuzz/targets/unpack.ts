@@ -39,7 +39,7 @@ export const fuzz = (data: Uint8Array): void => {
 const shortestOf = (message: Codec.Message): number =>
   message._tag === "Response"
     ? bodyAt + writer.pack(message.value).length
-    : message._tag === "Request"
+    : message._tag === "Request" || message._tag === "Gather"
     ? bodyAt + writer.pack([message.method, message.args]).length
     : Infinity
 
@@ -65,5 +65,7 @@ const encode = (
       return Result.succeed(Codec.encodeProof(message.id))
     case "Cancel":
       return Result.succeed(Codec.encodeCancel(message.id))
+    case "Gather":
+      return Codec.encodeGather(message.id, message.method, message.args, message.trailer)
   }
 }

@@ -164,5 +164,14 @@ export type CallError =
   | TooManyCalls
   | DatagramSocket.DatagramSocketError
 
+/**
+ * How a gather can fail: the request is too long, this socket has too many calls in flight, or it refuses to send or closes. That
+ * nobody answers is no failure.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type GatherError = Oversize | TooManyCalls | DatagramSocket.DatagramSocketError
+
 /** A peer's text as a log can bear it: without control characters, and not all of it. */
 const quote = (detail: unknown): string => JSON.stringify(String(detail).slice(0, 200))

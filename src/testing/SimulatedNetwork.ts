@@ -22,6 +22,7 @@ import { Agenda } from "../internal/time/agenda.ts"
 import { Alarm } from "../internal/time/alarm.ts"
 import * as Now from "../internal/time/now.ts"
 import { openError, writeError } from "../internal/socket/errors.ts"
+import { Groups } from "./groups.ts"
 import { hostOf, nameOf } from "./names.ts"
 import { type Nat, Nats } from "./nat.ts"
 
@@ -272,6 +273,10 @@ export const layer = (options?: Options): Layer.Layer<SimulatedNetwork> =>
  * A socket at an address of the network: `"10.0.0.1:1234"`, `"[2001:db8::1]:1234"`, or with port 0 the next that is free
  * on its host. It opens when it is first read, and fails then with `AddressInUse` if it must.
  *
+ * The network is one LAN to what is sent to a multicast group, which reaches all sockets of its port that have joined it, and to
+ * 255.255.255.255, which reaches all IPv4 sockets of its port: the sender's own, too, and none behind another NAT. Each copy is
+ * a datagram of its own to settings, traces and `stats`.
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -365,6 +370,13 @@ export const hostile: Settings = {
 // ---------------------------------------------------------------------------------------------------------------------
 // implementation
 // ---------------------------------------------------------------------------------------------------------------------
+
+const unsupported = new DatagramSocket.DatagramSocketError({
+  reason: new DatagramSocket.DatagramSocketUnsupportedError({
+    capability: "multicast of one source",
+    runtime: "SimulatedNetwork"
+  })
+})
 
 const defaultTick = "0.1 millis"
 
@@ -495,6 +507,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     },
     outside: (host, port) => sourceOf(`${host}:${port}`)
   })
+  const groups = new Groups(sockets)
   const nextPort = new Map<string, number>()
   const trace: Array<TraceEntry> = []
   const stats: { -readonly [F in keyof Stats]: Stats[F] } = {
@@ -563,6 +576,24 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     stats.sent++
     note(packet, "filtered")
     return undefined
+  }
+
+  /** Sends a copy to each, as far as no NAT is between. */
+  const spread = (
+    packet: Packet,
+    source: Source,
+    hearers: ReadonlyArray<Bound>
+  ): DatagramSocket.DatagramSocketError | undefined => {
+    let refusal: DatagramSocket.DatagramSocketError | undefined
+    for (const { name } of hearers) {
+      const copy = { ...packet, to: name }
+      if (nats.between(packet.from, name) === undefined) refusal ??= send(copy, source)
+      else {
+        stats.sent++
+        note(copy, "filtered")
+      }
+    }
+    return refusal
   }
 
   const send = (packet: Packet, source: Source) => {
@@ -662,6 +693,8 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
         if (to === undefined) return undefined
         const time = Now.millisOf(nanos())
         const packet = { time, from: bound.name, to: nameOf(to), payload: new Uint8Array(payload) }
+        const hearers = groups.hearers(to)
+        if (hearers !== undefined) return spread(packet, bound, hearers)
         return nats.size === 0 ? send(packet, bound) : leave(packet, bound)
       }
       return Effect.succeed<DatagramSocket.BackingSocket>({
@@ -674,25 +707,31 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
           }
           done()
         },
-        joinMulticast: () =>
-          Effect.fail(
-            new DatagramSocket.DatagramSocketError({
-              reason: new DatagramSocket.DatagramSocketUnsupportedError({
-                capability: "multicast",
-                runtime: "SimulatedNetwork"
-              })
+        // A host has one address, and so one interface.
+        joinMulticast: ({ group, source }) =>
+          source === undefined
+            ? Effect.sync(() => {
+              const leave = groups.join(group, bound)
+              return () => Effect.sync(leave)
             })
-          ),
-        close: () => sockets.delete(bound.name)
+            : Effect.fail(unsupported),
+        close: () => {
+          groups.leave(bound)
+          sockets.delete(bound.name)
+        }
       })
     })
 
   let forged = 0
   const forge = ({ from, payload, to }: Omit<Packet, "time">) => {
     const source = sourceOf(from)
-    // Nothing is kept of it, so its chances count through all that is forged.
-    wayOf(source, normal(to)).count = forged++
-    send({ time: Now.millisOf(nanos()), from: source.name, to: normal(to), payload: new Uint8Array(payload) }, source)
+    const time = Now.millisOf(nanos())
+    const target = sourceOf(to)
+    for (const { name } of groups.hearers(target.address) ?? [target]) {
+      // Nothing is kept of it, so its chances count through all that is forged.
+      wayOf(source, name).count = forged++
+      send({ time, from: source.name, to: name, payload: new Uint8Array(payload) }, source)
+    }
   }
 
   const freePort = (host: string): number => {

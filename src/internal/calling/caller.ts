@@ -20,6 +20,7 @@ import type { Ids } from "../wire/ids.ts"
 import type { Trailer } from "../wire/trailer.ts"
 import { withTrailer, writeMillisLeft } from "../wire/trailer.ts"
 import * as Answer from "./answer.ts"
+import type { Hear } from "./pendingCall.ts"
 import { PendingCall, PendingCalls } from "./pendingCall.ts"
 import type { RetransmitSchedule } from "./retransmission.ts"
 
@@ -46,7 +47,9 @@ export interface Caller {
     peer: NetAddress.InetAddress,
     method: string,
     args: ReadonlyArray<unknown>,
-    procedure?: CompiledProcedure
+    procedure?: CompiledProcedure,
+    /** If given, the request is a gather, and this hears its answers. */
+    hear?: Hear
   ) => Effect.Effect<unknown, unknown>
   /** Takes a datagram whose header says that it answers a call. */
   readonly onAnswer: (type: "Response" | "Failure", datagram: Uint8Array, from: Peer) => void
@@ -59,8 +62,8 @@ export interface Caller {
 export const make = (wire: Wire, options: Options): Caller => {
   const parts: Parts = { wire, options, calls: new PendingCalls(wire, options) }
   return {
-    call: (address, method, args, procedure) =>
-      Effect.withFiber((fiber) => call(parts, { peer: wire.peer(address), method, procedure, fiber }, args)),
+    call: (address, method, args, procedure, hear) =>
+      Effect.withFiber((fiber) => call(parts, { peer: wire.peer(address), method, procedure, hear, fiber }, args)),
     onAnswer: (type, datagram, from) => onAnswer(parts, type, datagram, from),
     onChallenge: (datagram, from) => onChallenge(parts, datagram, from),
     close: (error) => parts.calls.close(error)
@@ -76,6 +79,7 @@ interface Parts {
 /** What is called, and by which fiber. */
 interface Target extends Answer.Called {
   readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly hear: Hear | undefined
 }
 
 const call = (parts: Parts, target: Target, args: ReadonlyArray<unknown>): Answer.Answer => {
@@ -92,16 +96,17 @@ const call = (parts: Parts, target: Target, args: ReadonlyArray<unknown>): Answe
 
 const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown): Answer.Answer =>
   Effect.callback((resume) => {
-    const { fiber, method, peer, procedure } = target
+    const { fiber, hear, method, peer, procedure } = target
     const timeout = wholeNanosOf(options.timeout(fiber))
     if (timeout < 0) return resume(Effect.die(new RangeError("the time-out of a call is not negative")))
     wire.metrics.callStarted()
-    const call = new PendingCall(wire.now(), peer, method, procedure, resume)
+    const call = new PendingCall(wire.now(), peer, method, procedure, resume, hear)
     const refusal = calls.refusalOf(call)
     if (refusal !== undefined) return calls.end(call, Exit.fail(refusal))
     const encoded = Codec.encodeRequest(noId, method, Array.isArray(args) ? args : [])
     if (Result.isFailure(encoded)) return calls.end(call, unencodable(method, encoded.failure))
     const bare = encoded.success
+    if (hear !== undefined) bare[0] = gatherType
     const request = options.propagate ? withTrailer(bare, trailerOf(timeout, fiber)) : bare
     calls.add(call, request, timeout)
     wire.send(request, peer, (error) => {
@@ -117,7 +122,7 @@ const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown
     }
     // Runs only if the caller is interrupted.
     return Effect.sync(() => {
-      if (calls.interrupt(call) && options.cancel) wire.send(Codec.encodeCancel(call.id), peer)
+      if (calls.interrupt(call) && options.cancel && hear === undefined) wire.send(Codec.encodeCancel(call.id), peer)
     })
   })
 
@@ -134,6 +139,11 @@ const onAnswer = (
 ): void => {
   const call = calls.find(datagram)
   if (call === undefined) return wire.drop("UnknownId", from)
+  if (call.hear !== undefined) {
+    // Anybody who hears a gather can answer it, in anybody's name: an answer proves no address, and no failure counts.
+    const heard = type === "Response" ? call.hear(datagram, from) : "UnknownId"
+    return typeof heard === "string" ? wire.drop(heard, from) : calls.heard(call, heard)
+  }
   const own = call.peer.equals(from)
   if (options.matchSender && !own) return wire.drop("ForeignSender", from)
   const answer = Answer.read(type, datagram, call)
@@ -146,7 +156,8 @@ const onAnswer = (
 
 const onChallenge = ({ calls, options, wire }: Parts, datagram: Uint8Array, from: Peer): void => {
   const call = calls.find(datagram)
-  if (call === undefined) return wire.drop("UnknownId", from)
+  // Whoever answers a gather asks for no proof.
+  if (call === undefined || call.hear !== undefined) return wire.drop("UnknownId", from)
   // Whoever else knows the id is no peer to prove anything to.
   if (options.matchSender && !call.peer.equals(from)) return wire.drop("ForeignSender", from)
   const token = Codec.decodeChallenge(datagram)
@@ -154,6 +165,9 @@ const onChallenge = ({ calls, options, wire }: Parts, datagram: Uint8Array, from
   wire.metrics.challenged("answered")
   wire.send(Codec.encodeProof(token.success), from)
 }
+
+// `Codec.encodeGather` would have every client bundle it.
+const gatherType = 6
 
 // The table writes another over it, straight into the request.
 const noId = new Uint8Array(Codec.idBytes)

@@ -12,7 +12,7 @@ import type { Wire } from "../endpoint.ts"
 import { NoResponse, TooManyCalls } from "../errors.ts"
 import type { Now } from "../time/now.ts"
 import { durationOf } from "../time/now.ts"
-import type { CallOutcome, Metrics } from "../watching/metrics.ts"
+import type { CallOutcome, DropReason, Metrics } from "../watching/metrics.ts"
 import type { Ids } from "../wire/ids.ts"
 import { idOffset } from "../wire/frame.ts"
 import type { Answer, Called } from "./answer.ts"
@@ -21,11 +21,17 @@ import { Call, CallTable } from "./callTable.ts"
 import type { Retransmission, RetransmitSchedule } from "./retransmission.ts"
 import { Retransmitter } from "./retransmission.ts"
 
+/** Takes a response to a gather. Returns whether it was the last, or why it does not count. */
+export type Hear = (datagram: Uint8Array, from: Peer) => boolean | DropReason
+
 export class PendingCall extends Call<PendingCall> implements Called {
   readonly peer: Peer
   readonly method: string
   readonly procedure: CompiledProcedure | undefined
   readonly resume: (answer: Answer) => void
+  /** Of a gather: it hears all answers that come until its deadline. */
+  readonly hear: Hear | undefined
+  isHeard = false
   retransmission: Retransmission | undefined = undefined
 
   constructor(
@@ -33,13 +39,15 @@ export class PendingCall extends Call<PendingCall> implements Called {
     peer: Peer,
     method: string,
     procedure: CompiledProcedure | undefined,
-    resume: (answer: Answer) => void
+    resume: (answer: Answer) => void,
+    hear?: Hear
   ) {
     super(startedAt)
     this.peer = peer
     this.method = method
     this.procedure = procedure
     this.resume = resume
+    this.hear = hear
   }
 }
 
@@ -67,7 +75,7 @@ export class PendingCalls {
       now,
       context,
       ids,
-      onExpire: (call) => this.end(call, Exit.fail(noResponse(call)))
+      onExpire: (call) => this.end(call, call.isHeard ? Exit.void : Exit.fail(noResponse(call)))
     })
     this.#retransmitter = new Retransmitter({
       now,
@@ -117,8 +125,15 @@ export class PendingCalls {
     this.#end(call, answer, at, true)
   }
 
+  /** Counts an answer to a gather, which ends with the last one. */
+  heard(call: PendingCall, isLast: boolean): void {
+    call.isHeard = true
+    this.#metrics.gathered()
+    if (isLast) this.end(call, Exit.void)
+  }
+
   /** Ends a call that its peer has not answered. */
-  end(call: PendingCall, exit: Exit.Exit<never, unknown>): void {
+  end(call: PendingCall, exit: Exit.Exit<unknown, unknown>): void {
     this.#end(call, exit, this.#now(), false)
   }
 

@@ -41,9 +41,10 @@ export class Admission {
 
   /**
    * Takes a datagram whose header says that it is a request. `heldSince`: when it came, if it was held, and a challenge of its
-   * own was answered.
+   * own was answered. `isGather`: it came to a group. Then whatever is not run is not answered, as all of the group would
+   * (RFC 7252, 8.1), and no proof is asked for.
    */
-  judge(datagram: Uint8Array, from: Peer, heldSince?: number): void {
+  judge(datagram: Uint8Array, from: Peer, heldSince?: number, isGather = false): void {
     const { groups, handling, maxDepth, memory, senders, suspended, wire } = this.#parts
     const { metrics } = wire
     const proven = heldSince !== undefined
@@ -65,13 +66,13 @@ export class Admission {
     // The rate comes before the body is read.
     if (!this.#isWithinRate(budget, at, proven)) {
       metrics.requestRefused("throttled")
-      return this.#proveFirst(datagram, from, budget, at, proven)
+      return isGather ? undefined : this.#proveFirst(datagram, from, budget, at, proven)
     }
 
     const request = readRequest(datagram, maxDepth)
     if (typeof request === "string") return wire.drop(request, from)
     const id = Codec.idOf(datagram)
-    const asked = { id, bytes: datagram.length, from, budget }
+    const asked = { id, bytes: datagram.length, from, budget, isGather }
     const method = groups.method(request.method)
     if (method === undefined) {
       metrics.requestRefused("unknown_method")
@@ -85,11 +86,11 @@ export class Admission {
     if (room === "none" || (room === "proven" && !proven)) {
       metrics.requestRefused("overloaded")
       if (room === "none") return this.#parts.replies.refuseOverloaded(asked, at)
-      return this.#proveFirst(datagram, from, budget, at, proven)
+      return isGather ? undefined : this.#proveFirst(datagram, from, budget, at, proven)
     }
 
     // It runs. Its sender is asked for a proof in time: before a request of its is refused for want of one.
-    if (senders.isDoubted(budget, at)) this.#parts.challenges.ask(id, from, budget, at)
+    if (!isGather && senders.isDoubted(budget, at)) this.#parts.challenges.ask(id, from, budget, at)
     handling.start(
       {
         id,
@@ -98,6 +99,7 @@ export class Admission {
         bytes: datagram.length,
         from,
         budget,
+        isGather,
         method,
         heapBytes: request.heapBytes,
         proven,
@@ -147,7 +149,7 @@ export class Admission {
     wire.metrics.requestRefused("repeated")
     if (known === forgotten) return
     const id = Codec.idOf(datagram)
-    if (this.#isWithinRate(budget, at, proven)) return replies.send(known, { id, from, budget }, at)
+    if (this.#isWithinRate(budget, at, proven)) return replies.send(known, { id, from, budget, isGather: false }, at)
     if (!proven) this.#hold(id, datagram, from, budget, at)
   }
 
@@ -155,7 +157,7 @@ export class Admission {
   #proveFirst(datagram: Uint8Array, from: Peer, budget: Budget, at: number, proven: boolean): void {
     const id = Codec.idOf(datagram)
     if (!proven && this.#hold(id, datagram, from, budget, at)) return
-    this.#parts.replies.refuseOverloaded({ id, bytes: datagram.length, from, budget }, at)
+    this.#parts.replies.refuseOverloaded({ id, bytes: datagram.length, from, budget, isGather: false }, at)
   }
 
   /** Asks for a proof, and keeps the request until it comes. Returns whether a challenge was sent. */

@@ -2,9 +2,10 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Codec from "../../Codec.ts"
@@ -19,6 +20,7 @@ import type { Replies } from "./replies.ts"
 import type { Admitted } from "./request.ts"
 import { Expiry, Running } from "./request.ts"
 import type { Suspended } from "./suspended.ts"
+import { durationOf } from "../time/now.ts"
 import { Timetable } from "../time/timetable.ts"
 import { logDefect } from "../watching/logs.ts"
 import type { Wire } from "../endpoint.ts"
@@ -29,6 +31,8 @@ export interface Options {
   readonly suspended: Suspended<Admitted>
   /** Undefined: nothing is remembered. */
   readonly memory: Memory | undefined
+  /** Within how many nanoseconds a gather is answered. */
+  readonly leisure: number
 }
 
 export class Handling {
@@ -36,15 +40,19 @@ export class Handling {
   readonly #replies: Replies
   readonly #suspended: Suspended<Admitted>
   readonly #memory: Memory | undefined
+  readonly #leisure: number
+  readonly #random: typeof Random.Random.Service
   readonly #deaths = new PerSecond(100)
   readonly #clock: Clock.Clock
   readonly #expiries: Timetable<Expiry>
 
-  constructor({ memory, replies, suspended, wire }: Options) {
+  constructor({ leisure, memory, replies, suspended, wire }: Options) {
     this.#wire = wire
     this.#replies = replies
     this.#suspended = suspended
     this.#memory = memory
+    this.#leisure = leisure
+    this.#random = Context.get(wire.context, Random.Random)
     this.#clock = Context.get(wire.context, Clock.Clock)
     this.#expiries = new Timetable<Expiry>({
       clock: this.#clock,
@@ -60,7 +68,8 @@ export class Handling {
     const { handler, served } = request.method
     served.inFlight++
     this.#wire.metrics.requestStarted()
-    this.#step(request, handler.procedure.args.decode(args), handler.context, this.#handle)
+    const decoded = handler.procedure.args.decode(args)
+    this.#step(request, request.isGather ? this.#atLeisure(request, decoded) : decoded, handler.context, this.#handle)
   }
 
   /** Interrupts what runs for a request that nobody waits for. Returns whether anything did that was not interrupted before. */
@@ -70,6 +79,14 @@ export class Handling {
     request.abandoned = why
     running.interruptUnsafe()
     return true
+  }
+
+  /** Later, by chance: the whole group must not answer at once (RFC 7252, 8.2). And while the caller still waits. */
+  #atLeisure<A, E>({ at, expiresAt }: Admitted, effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const leisure = Math.min(this.#leisure, (expiresAt - at) / 2)
+    if (leisure <= 0) return effect
+    const wait = Math.floor(this.#random.nextDoubleUnsafe() * leisure)
+    return Effect.andThen(this.#clock.sleep(durationOf(wait)), effect)
   }
 
   readonly #handle = (request: Admitted, args: Exit.Exit<ReadonlyArray<unknown>, SchemaIssue.Issue>): void => {
@@ -139,12 +156,15 @@ export class Handling {
     this.#finish(request, outcome, Result.isSuccess(encoded) ? encoded.success : undefined)
   }
 
-  /** Every end of a request. Its answer, if it has one, is sent. */
-  #finish(request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): void {
-    const { budget, hash, id, method: { served } } = request
+  /** Every end of a request. Its answer, if it has one, is sent: to a gather, only if that is its result. */
+  #finish(request: Admitted, outcome: RequestOutcome, ownAnswer: Uint8Array | undefined): void {
+    const { budget, hash, id, isGather, method: { served } } = request
+    const answer = isGather && outcome !== "success" ? undefined : ownAnswer
     const at = this.#wire.now()
     try {
-      if (isRemembered(request, outcome, answer)) this.#memory?.add(hash, id, answer, budget.hash, at)
+      // A copy of a gather is not answered again: the whole group would, and all at once.
+      const kept = isGather ? undefined : answer
+      if (isRemembered(request, outcome, answer)) this.#memory?.add(hash, id, kept, budget.hash, at)
       if (answer !== undefined) this.#replies.send(answer, request, at)
     } finally {
       // Even if the transport throws. And last, as the closing of its group may wait for this request.
@@ -207,9 +227,12 @@ export class Handling {
   }
 }
 
-/** Whether a copy of the request must not run. Nobody waits for one that was abandoned, even if it did no harm. */
+/**
+ * Whether a copy of the request must not run. Nobody waits for one that was abandoned, even if it did no harm. Of a gather,
+ * every copy would have its answer.
+ */
 const isRemembered = (request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): boolean =>
-  request.abandoned !== undefined ||
+  request.abandoned !== undefined || request.isGather ||
   (answer !== undefined && outcome !== "invalid_arguments" && !request.method.served.idempotent)
 
 // A handler may throw before there is an Effect.

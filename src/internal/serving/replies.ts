@@ -14,6 +14,8 @@ export interface Asked {
   readonly bytes: number
   readonly from: Peer
   readonly budget: Budget
+  /** Whether it was sent to a group: then nothing but its result is sent, and that only if there is a budget for it. */
+  readonly isGather: boolean
 }
 
 export class Replies {
@@ -29,20 +31,23 @@ export class Replies {
   }
 
   /** Sends an answer if the budget of its receiver has room. If not, sends it once the receiver has proven that it asked. */
-  send(answer: Uint8Array, { from, id, budget }: Pick<Asked, "from" | "id" | "budget">, at: number): void {
+  send(answer: Uint8Array, asked: Omit<Asked, "bytes">, at: number): void {
+    const { from, id, budget } = asked
     // If the socket refuses it, the caller's time-out comes. Nothing here could do more about it.
     if (this.#senders.spend(budget, answer.length, at)) return this.#wire.send(answer, from)
     this.#wire.metrics.withheld()
+    if (asked.isGather) return
     this.#challenges.ask(id, from, budget, at, () => {
       // These may be views of the encoder's buffer and of a datagram.
-      const [answered, asked] = [new Uint8Array(answer), new Uint8Array(id)]
-      const resume = (at: number) => this.send(answered, { from, id: asked, budget }, at)
+      const [answered, copy] = [new Uint8Array(answer), new Uint8Array(id)]
+      const resume = (at: number) => this.send(answered, { ...asked, id: copy }, at)
       return { bytes: answered.length, resume }
     })
   }
 
   /** Answers a request that was not run. */
   refuse(failure: Codec.FailureReason, asked: Asked, at: number): void {
+    if (asked.isGather) return
     const encoded = Codec.encodeFailure(asked.id, failure, asked.bytes)
     if (Result.isSuccess(encoded)) this.send(encoded.success, asked, at)
   }
@@ -53,6 +58,7 @@ export class Replies {
    */
   refuseOverloaded(asked: Asked, at: number): void {
     const { bytes, id, budget } = asked
+    if (asked.isGather) return
     const encoded = Codec.encodeFailure(id, { kind: "Overloaded" }, bytes)
     if (Result.isFailure(encoded)) return
     const answer = encoded.success

@@ -37,6 +37,8 @@ export interface Options {
   readonly memory: { readonly window: number; readonly maxEntries: number; readonly maxBytes: number } | undefined
   /** How long handlers may go on once their group is no longer served. */
   readonly gracePeriod: Duration.Duration
+  /** Within how many nanoseconds a gather is answered. */
+  readonly leisure: number
   readonly remoteSpans: RemoteSpans
   readonly sizes: Sizes
   readonly hash: () => KeyedHash
@@ -51,6 +53,8 @@ export interface Server {
   readonly served: Effect.Effect<ReadonlyArray<CompiledProcedure>>
   /** Takes a datagram whose header says that it is a request. */
   readonly onRequest: (datagram: Uint8Array, from: Peer) => void
+  /** Takes a datagram whose header says that it is a gather, and that came to a group. */
+  readonly onGather: (datagram: Uint8Array, from: Peer) => void
   /** Takes a datagram whose header says that it answers a challenge. */
   readonly onProof: (datagram: Uint8Array, from: Peer) => void
   /** Takes a datagram whose header says that the caller of a request waits no longer. */
@@ -81,6 +85,10 @@ export const make = (wire: Wire, options: Options): Server => {
       if (parts === undefined) return wire.metrics.requestRefused("unserved")
       parts.admission.judge(datagram, from)
     },
+    onGather: (datagram, from) => {
+      if (parts === undefined) return wire.metrics.requestRefused("unserved")
+      parts.admission.judge(datagram, from, undefined, true)
+    },
     onProof: (datagram, from) => {
       if (parts === undefined) return wire.drop("UnknownId", from)
       parts.challenges.onProof(datagram, from)
@@ -105,7 +113,7 @@ const makeParts = (wire: Wire, groups: Groups, options: Options): Parts => {
   const memory = options.memory === undefined
     ? undefined
     : new Memory({ ...options.memory, senders: sizes.buckets, onEarly: wire.metrics.forgotten })
-  const handling = new Handling({ wire, replies, suspended, memory })
+  const handling = new Handling({ wire, replies, suspended, memory, leisure: options.leisure })
   const admission = new Admission({
     wire,
     hash,

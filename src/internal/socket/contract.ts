@@ -1,5 +1,6 @@
 /** What a socket is to those above it. Types alone. */
 import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 
@@ -57,6 +58,52 @@ export interface Options {
   readonly receiveBufferBytes?: number | undefined
   /** The size in bytes that the kernel is asked to give the send buffer (SO_SNDBUF). */
   readonly sendBufferBytes?: number | undefined
+  /**
+   * Lets the socket send to broadcast addresses (SO_BROADCAST). Without, the system refuses: `PermissionDenied`. To hear what is
+   * sent to one, give it in `multicast`.
+   */
+  readonly broadcast?: boolean | undefined
+  /**
+   * The groups whose gathers are answered. Each has a socket of its own, bound to the address and port of the group, which other
+   * sockets of this machine may share (SO_REUSEADDR): what is sent to the group reaches each of them. Answers come from the address
+   * of the layer, where peers may then be called, so its port is another one.
+   *
+   * The build fails with `AddressNotAvailable` where the system binds no socket to a group (Windows), where no interface has the
+   * given address, or where the group is of IPv6 and the socket of IPv4.
+   */
+  readonly multicast?: ReadonlyArray<Group> | undefined
+}
+
+/**
+ * A group of IP multicast, or all of a network.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Group {
+  /**
+   * An address and a port: `"239.1.2.3:9999"`, `"[ff02::1234]:9999"`, or a broadcast address as `"255.255.255.255:9999"`. Sent by
+   * whoever gathers, it leaves no network: systems give it one hop.
+   */
+  readonly group: NetAddress.InetAddressInput
+  /**
+   * An address of this machine, whose interface the group is joined on. The first one of a layer is also the one that it sends to
+   * groups by. By default the system chooses; an IPv6 group of a link must have one.
+   */
+  readonly interface?: string | NetAddress.IpAddress | undefined
+}
+
+/**
+ * A socket that hears what is sent to a group.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GroupSocket<E = never, R = never> {
+  /** The group is joined by the socket, whose port it has. A broadcast address is joined by nobody. */
+  readonly group: string | NetAddress.IpAddress
+  /** All that it receives counts as sent to the group. */
+  readonly socket: Layer.Layer<DatagramSocket.DatagramSocket, E, R>
 }
 
 /**
@@ -88,9 +135,10 @@ export interface Socket {
 
   /**
    * Hands over each datagram that arrives, until the socket closes: then it fails with why. One receiver at a time. What
-   * arrives while nobody receives is lost. The callback must not throw, and may keep the datagram.
+   * arrives while nobody receives is lost. The callback must not throw, and may keep the datagram. `toGroup`: it was sent to a
+   * group that this socket has joined. False if left out.
    */
   readonly run: (
-    onDatagram: (datagram: Uint8Array, from: Peer) => void
+    onDatagram: (datagram: Uint8Array, from: Peer, toGroup?: boolean) => void
   ) => Effect.Effect<never, DatagramSocket.DatagramSocketError>
 }

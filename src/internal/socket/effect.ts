@@ -1,25 +1,27 @@
 /** A transport over any `DatagramSocket` of Effect's. */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import { run } from "../eager.ts"
-import type { Peer, Socket } from "./contract.ts"
-import { closedError, familyError, writeError } from "./errors.ts"
+import type { GroupSocket, Peer, Socket } from "./contract.ts"
+import { closedError, familyError, openError, writeError } from "./errors.ts"
 import { reachable, target } from "./family.ts"
 
 // Writes that may wait for a socket that is stuck: more than any burst, and not without end.
 const maxWrites = 16_384
 
-export const make = Effect.fnUntraced(function*(): Effect.fn.Return<
+export const make = Effect.fnUntraced(function*<E, R>(groups: ReadonlyArray<GroupSocket<E, R>>): Effect.fn.Return<
   Socket,
-  DatagramSocket.DatagramSocketError,
-  DatagramSocket.DatagramSocket | Scope.Scope
+  DatagramSocket.DatagramSocketError | E,
+  DatagramSocket.DatagramSocket | Scope.Scope | R
 > {
   const socket = yield* DatagramSocket.DatagramSocket
   const context = yield* Effect.context<never>()
@@ -27,6 +29,7 @@ export const make = Effect.fnUntraced(function*(): Effect.fn.Return<
   const writer = yield* socket.writer
   const address = NetAddress.toCanonical(reader.address)
   const mapped = NetAddress.isInetAddressV6(reader.address)
+  const joined = yield* Effect.forEach(groups, join)
 
   // A write waits for ever once its reader has closed, so none outlives this scope.
   let open = true
@@ -62,15 +65,45 @@ export const make = Effect.fnUntraced(function*(): Effect.fn.Return<
     address,
     peer: (address) => new SocketPeer(target(reachable(address), mapped)),
     send,
-    run: (onDatagram) =>
-      Effect.forever(
-        Effect.map(reader.pull, (datagrams) => {
-          for (const datagram of datagrams) onDatagram(datagram.payload, new SocketPeer(datagram))
-        }),
-        { disableYield: true }
+    run: (onDatagram) => {
+      const own = pump(reader, (datagram) => onDatagram(datagram.payload, new SocketPeer(datagram)))
+      if (joined.length === 0) return own
+      const others = joined.map((reader) =>
+        pump(reader, (datagram) => onDatagram(datagram.payload, new SocketPeer(target(datagram.address, mapped)), true))
       )
+      return Effect.flatMap(
+        Effect.all([own, ...others], { concurrency: "unbounded", discard: true }),
+        () => Effect.never
+      )
+    }
   }
 })
+
+const join = Effect.fnUntraced(function*<E, R>({ group, socket }: GroupSocket<E, R>): Effect.fn.Return<
+  DatagramSocket.Reader,
+  DatagramSocket.DatagramSocketError | E,
+  Scope.Scope | R
+> {
+  const address = yield* Effect.mapError(
+    Effect.fromResult(NetAddress.ipFromInput(group)),
+    (cause) => openError("AddressNotAvailable", cause)
+  )
+  const context = yield* Layer.build(socket)
+  const reader = yield* Context.get(context, DatagramSocket.DatagramSocket).reader
+  if (NetAddress.isMulticast(address)) yield* reader.joinMulticast({ group: address })
+  return reader
+})
+
+const pump = (
+  reader: DatagramSocket.Reader,
+  onDatagram: (datagram: DatagramSocket.Datagram) => void
+): Effect.Effect<never, DatagramSocket.DatagramSocketError> =>
+  Effect.forever(
+    Effect.map(reader.pull, (datagrams) => {
+      for (const datagram of datagrams) onDatagram(datagram)
+    }),
+    { disableYield: true }
+  )
 
 const isClosed = (error: DatagramSocket.DatagramSocketError): boolean =>
   error.reason._tag === "DatagramSocketClosedError"

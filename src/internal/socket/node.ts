@@ -5,9 +5,10 @@ import * as Result from "effect/Result"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import type * as Dgram from "node:dgram"
 import * as Builtin from "../builtin.ts"
-import type { Options } from "./contract.ts"
+import type { Group, Options } from "./contract.ts"
 import { closedError, codeOf, familyError, openError, openErrorOf, writeErrorOf } from "./errors.ts"
-import { toBind } from "./family.ts"
+import { mappedPrefix, toBind } from "./family.ts"
+import { joining } from "./group.ts"
 
 /**
  * The size in bytes of the receive buffer that a transport asks for unless told otherwise, and goes without if it is refused.
@@ -18,21 +19,69 @@ import { toBind } from "./family.ts"
 export const defaultReceiveBufferBytes = 4 * 1024 * 1024
 
 /** To be acquired uninterruptibly: binding is over at once, and a bound socket must not be left behind. */
-export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.DatagramSocketError> =>
+export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.DatagramSocketError> => {
+  const local = toBind(options)
+  if (Result.isFailure(local)) return Effect.fail(local.failure)
+  const { address, port } = local.success
+  const ipv6 = NetAddress.isIpv6Address(address)
+  const setUp = (socket: Dgram.Socket) => {
+    setBuffers(socket, options)
+    if (options.broadcast === true) socket.setBroadcast(true)
+  }
+  const opened = Effect.map(
+    bind({
+      host: NetAddress.formatIp(address),
+      port,
+      type: ipv6 ? "udp6" : "udp4",
+      ipv6Only: options.ipv6Only ?? false,
+      reuseAddr: options.reuseAddress ?? false,
+      reusePort: options.reusePort ?? false
+    }, setUp),
+    (socket) => new Socket(socket, ipv6, options.reusePort ?? false)
+  )
+  const groups = options.multicast ?? []
+  if (groups.length === 0) return opened
+  return Effect.tap(opened, (socket) =>
+    Effect.onError(
+      Effect.forEach(groups, (group) => join(socket, group, options), { discard: true }),
+      () => socket.close
+    ))
+}
+
+/** Has the socket hear what is sent to a group, by a further socket that is bound to it. */
+const join = (
+  socket: Socket,
+  group: Group,
+  options: Options
+): Effect.Effect<void, DatagramSocket.DatagramSocketError> => {
+  const found = joining(group, socket.ipv6)
+  if (Result.isFailure(found)) return Effect.fail(found.failure)
+  const { host, ipv6, isMulticast, port, networkInterface } = found.success
+  const setUp = (listener: Dgram.Socket) => {
+    setBuffers(listener, options)
+    if (isMulticast) listener.addMembership(host, networkInterface)
+    if (networkInterface !== undefined) socket.sendToGroupsBy(networkInterface, ipv6)
+  }
+  return Effect.map(
+    // By itself an IPv4 address is all of the socket that it is bound to: none is bound to both families.
+    bind({ host, port, type: ipv6 ? "udp6" : "udp4", ipv6Only: true, reuseAddr: true, reusePort: false }, setUp),
+    (listener) => socket.addListener(listener, ipv6)
+  )
+}
+
+interface Binding extends Dgram.SocketOptions {
+  readonly host: string
+  readonly port: number
+}
+
+const bind = (
+  { host, port, ...options }: Binding,
+  setUp: (socket: Dgram.Socket) => void
+): Effect.Effect<Dgram.Socket, DatagramSocket.DatagramSocketError> =>
   Effect.callback((resume) => {
-    const local = toBind(options)
-    if (Result.isFailure(local)) return resume(Effect.fail(local.failure))
-    const { address, port } = local.success
-    const ipv6 = NetAddress.isIpv6Address(address)
     let socket: Dgram.Socket
     try {
-      socket = Builtin.dgram().createSocket({
-        type: ipv6 ? "udp6" : "udp4",
-        ipv6Only: options.ipv6Only ?? false,
-        reuseAddr: options.reuseAddress ?? false,
-        reusePort: options.reusePort ?? false,
-        lookup: noLookup
-      })
+      socket = Builtin.dgram().createSocket({ ...options, lookup: noLookup })
     } catch (cause) {
       return resume(Effect.fail(openError("Unknown", cause)))
     }
@@ -42,14 +91,16 @@ export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.Dat
     }
     socket.once("error", onOpenError)
     try {
-      socket.bind({ address: NetAddress.formatIp(address), port }, () => {
+      socket.bind({ address: host, port }, () => {
         try {
-          setBuffers(socket, options)
+          setUp(socket)
         } catch (cause) {
           return onOpenError(cause)
         }
         socket.removeListener("error", onOpenError)
-        resume(Effect.succeed(new Socket(socket, ipv6, options.reusePort ?? false)))
+        // An unconnected socket reports here only what no send can be told of. Without a listener Node would throw it.
+        socket.on("error", () => {})
+        resume(Effect.succeed(socket))
       })
     } catch (cause) {
       onOpenError(cause)
@@ -71,8 +122,11 @@ const setBuffers = (socket: Dgram.Socket, options: Options): void => {
 export class Socket {
   readonly address: NetAddress.InetAddress
   readonly shared: boolean
+  readonly ipv6: boolean
   readonly #socket: Dgram.Socket
-  readonly #ipv6: boolean
+  /** The sockets that hear groups, and what makes an address of theirs one of this socket. */
+  readonly #listeners: Array<{ readonly socket: Dgram.Socket; readonly prefix: string }> = []
+  #sendsBy: string | undefined
   readonly #scopeIds: ReadonlyMap<string, number>
   #receiving = false
   #open = true
@@ -80,7 +134,7 @@ export class Socket {
   constructor(socket: Dgram.Socket, ipv6: boolean, shared: boolean) {
     this.#socket = socket
     this.shared = shared
-    this.#ipv6 = ipv6
+    this.ipv6 = ipv6
     this.#scopeIds = ipv6
       ? NetAddress.scopeIdsFromInterfaces(Object.entries(Builtin.os().networkInterfaces()))
       : new Map()
@@ -89,25 +143,42 @@ export class Socket {
     socket.on("close", () => {
       this.#open = false
     })
-    // An unconnected socket reports here only what no send can be told of. Without a listener Node would throw it.
-    socket.on("error", () => {})
+  }
+
+  /** `socket` hears what is sent to a group. It closes with this one. */
+  addListener(socket: Dgram.Socket, ipv6: boolean): void {
+    this.#listeners.push({ socket, prefix: this.ipv6 && !ipv6 ? mappedPrefix : "" })
+  }
+
+  sendToGroupsBy(networkInterface: string, ipv6: boolean): void {
+    if (this.#sendsBy !== undefined || ipv6 !== this.ipv6) return
+    this.#sendsBy = networkInterface
+    this.#socket.setMulticastInterface(networkInterface)
   }
 
   readonly run = (
-    onDatagram: (datagram: Uint8Array, host: string, port: number) => void
+    onDatagram: (datagram: Uint8Array, host: string, port: number, toGroup: boolean) => void
   ): Effect.Effect<never, DatagramSocket.DatagramSocketError> =>
     Effect.callback((resume) => {
       if (!this.#open) return resume(Effect.fail(closedError()))
       if (this.#receiving) return resume(Effect.die(new Error("the transport has a receiver already")))
       this.#receiving = true
-      const onMessage = (payload: Uint8Array, from: Dgram.RemoteInfo) => onDatagram(payload, from.address, from.port)
+      const onMessage = (payload: Uint8Array, from: Dgram.RemoteInfo) =>
+        onDatagram(payload, from.address, from.port, false)
       const onClose = () => resume(Effect.fail(closedError()))
       this.#socket.on("message", onMessage)
       this.#socket.on("close", onClose)
+      const stops = this.#listeners.map(({ prefix, socket }) => {
+        const onGathered = (payload: Uint8Array, from: Dgram.RemoteInfo) =>
+          onDatagram(payload, `${prefix}${from.address}`, from.port, true)
+        socket.on("message", onGathered)
+        return () => socket.removeListener("message", onGathered)
+      })
       return Effect.sync(() => {
         this.#receiving = false
         this.#socket.removeListener("message", onMessage)
         this.#socket.removeListener("close", onClose)
+        for (const stop of stops) stop()
       })
     })
 
@@ -131,8 +202,8 @@ export class Socket {
   /** A destination as this socket takes it: one on IPv6 refuses IPv4 addresses, and the reverse. */
   hostOf(address: NetAddress.InetAddress): string {
     const canonical = NetAddress.toCanonical(address)
-    return this.#ipv6 && NetAddress.isInetAddressV4(canonical)
-      ? `::ffff:${NetAddress.formatIp(canonical.address)}`
+    return this.ipv6 && NetAddress.isInetAddressV4(canonical)
+      ? `${mappedPrefix}${NetAddress.formatIp(canonical.address)}`
       : NetAddress.formatNativeHost(canonical, this.#scopeIds)
   }
 
@@ -146,13 +217,14 @@ export class Socket {
   get close(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       if (!this.#open) return resume(Effect.void)
+      for (const { socket } of this.#listeners) socket.close()
       this.#socket.close(() => resume(Effect.void))
     })
   }
 
   #writeError(cause: unknown, host: string, port: number): DatagramSocket.DatagramSocketError {
     if (!this.#open || codeOf(cause) === "ERR_SOCKET_DGRAM_NOT_RUNNING") return closedError()
-    if (!this.#ipv6 && host.includes(":")) return familyError(this.addressOf(host, port))
+    if (!this.ipv6 && host.includes(":")) return familyError(this.addressOf(host, port))
     return writeErrorOf(cause, this.addressOf(host, port))
   }
 }

@@ -15,7 +15,7 @@ export const make = (socket: Node.Socket): Socket => {
       if (!(to instanceof NodePeer)) throw new TypeError("a peer of another transport")
       socket.send(datagram, to.nativeHost, to.port, onFailure)
     },
-    run: (onDatagram) => socket.run((datagram, host, port) => onDatagram(datagram, at(host, port)))
+    run: (onDatagram) => socket.run((datagram, host, port, toGroup) => onDatagram(datagram, at(host, port), toGroup))
   }
 }
 

@@ -52,9 +52,10 @@ export type RequestOutcome =
  * - `UnknownId`: no call in flight has its id, no challenge has its token, or no request that runs is the one to cancel.
  * - `ForeignSender`: it answers a call, and comes from elsewhere than the peer that was called.
  * - `PortZero`: nothing can be sent back to where it came from.
+ * - `Misaddressed`: it is a gather that came to this node alone, or it came to a group and is none.
  * - `Unsealed`: its seal does not hold.
  */
-export type DropReason = Malformed | "UnknownId" | "ForeignSender" | "PortZero" | Unsealed
+export type DropReason = Malformed | "UnknownId" | "ForeignSender" | "PortZero" | "Misaddressed" | Unsealed
 
 /** What happened to a challenge. */
 export type ChallengeEvent =
@@ -78,6 +79,8 @@ export interface Metrics {
     elapsed: Nanos,
     answered: boolean
   ) => void
+  /** An answer to a gather has come, of a sender that had not answered it. */
+  readonly gathered: () => void
   /** It is served from now on. */
   readonly serving: (procedure: CompiledProcedure) => void
   readonly requestStarted: () => void
@@ -105,6 +108,7 @@ export const make = (context: Context.Context<never>): Metrics => {
   const endedCalls = registry.labelled(calls)
   const endedRequests = registry.labelled(requests)
   const dropped = registry.labelled(drops)
+  const gathered = registry.series(gatheredAnswers)
   const resent = registry.series(retransmissions)
   const withheld = registry.series(repliesWithheld)
   const forgotten = registry.labelled(forgottenEarly)
@@ -121,6 +125,7 @@ export const make = (context: Context.Context<never>): Metrics => {
       callDurations(methodOf(procedure), outcome).record(seconds)
       if (answered) answeredIn.record(seconds)
     },
+    gathered: () => gathered.update(1),
     serving: (procedure) => void requestDurations(procedure.fullName, "success"),
     requestStarted: () => inFlight.requests.add(1),
     requestEnded: (procedure, outcome, elapsed) => {
@@ -230,6 +235,8 @@ const roundTrip = seconds(
   [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 )
 
+const gatheredAnswers = counter("rpcudp_gathered_total", "{answer}", "Answers that gathers took")
+
 const requests = counters<RequestOutcome>("rpcudp_requests_total", "{request}", "Requests that have ended", "outcome", {
   success: true,
   error: true,
@@ -308,6 +315,7 @@ const drops = counters<DropReason>(
     UnknownId: true,
     ForeignSender: true,
     PortZero: true,
+    Misaddressed: true,
     NotSealed: true,
     UnknownKey: true,
     Stale: true,

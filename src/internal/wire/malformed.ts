@@ -3,7 +3,7 @@ import type { Reason } from "./unpack.ts"
 /**
  * Why a datagram is not a message.
  *
- * `TooShort`: under 22 bytes. `TooLong`: over 8,213. `UnknownType`: its first byte is none of 0 to 5. `Shape`: the
+ * `TooShort`: under 22 bytes. `TooLong`: over 8,213. `UnknownType`: its first byte is none of 0 to 6. `Shape`: the
  * body is not what the type says. The others are faults of its MessagePack: a length past the end (`Truncated`), bytes
  * after the value (`TrailingBytes`), nesting over 32 (`TooDeep`), an extension other than a timestamp (`Extension`), a
  * string that is not UTF-8 (`InvalidUtf8`), the byte 0xc1 (`Reserved`), a key that comes twice (`DuplicateKey`) or that
