@@ -107,7 +107,7 @@ describe("Codec", () => {
     it("errors say how long it is, and what is wrong", () => {
       expect(fail(requestOfBody(8193)).message).toBe("A body of 8193 bytes is over the limit of 8192")
       expect(fail(Codec.encodeResponse(id, Symbol("s"))).message).toBe("a symbol has no MessagePack form")
-      expect(fail(Codec.decode(Uint8Array.from([6, ...id, 0xc0])))).toBe("UnknownType")
+      expect(fail(Codec.decode(Uint8Array.from([7, ...id, 0xc0])))).toBe("UnknownType")
     })
 
     it("8,191 and 8,192 bytes of body are sent, 8,193 are not", () => {
@@ -214,6 +214,14 @@ describe("Codec", () => {
       const cancel = Codec.encodeCancel(id)
       expect(cancel).toStrictEqual(Uint8Array.from([5, ...id, 0xc0]))
       expect(succeed(Codec.decode(cancel))).toStrictEqual({ _tag: "Cancel", id })
+      const gather = succeed(Codec.encodeGather(id, "who", [1], { millisLeft: 5 }))
+      const request = succeed(Codec.encodeRequest(id, "who", [1], { millisLeft: 5 }))
+      expect(gather).toStrictEqual(Uint8Array.from([6, ...request.subarray(1)]))
+      expect(succeed(Codec.decode(gather))).toStrictEqual({
+        ...succeed(Codec.decodeRequest(request)),
+        _tag: "Gather"
+      })
+      expect(fail(Codec.decodeGather(gather, -1))).toBe("TooDeep")
     })
 
     it("with another body are malformed", () => {

@@ -1,10 +1,11 @@
 /** What holds over every transport. The time is real, and no law here is about time. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Result, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Result, Scope, Stream } from "effect"
 import { NetAddress } from "effect/net"
 import { Codec, Handlers, Protocol } from "../../src/index.ts"
 import { vectors } from "../vectors/index.ts"
 import { Greeter, greeterLive, NotFound } from "./Contract.ts"
+import { multicast, suite } from "./needs.ts"
 import type { TransportLayer } from "./nodes.ts"
 import { caller, metrics, node, raw, respond, withMetrics } from "./nodes.ts"
 import { requestFor } from "./requests.ts"
@@ -12,6 +13,14 @@ import { requestFor } from "./requests.ts"
 export interface Environment {
   /** A transport bound to a port of the system's choice, or to this one, which is free. */
   readonly transport: (port?: number) => TransportLayer
+  /** Undefined: it has no groups. Missing: this machine has none. */
+  readonly groups?: "missing" | {
+    /** Without a port. */
+    readonly group: string
+    /** A transport that has joined the group at this port. */
+    readonly member: (port: number) => TransportLayer
+    readonly caller: () => TransportLayer
+  } | undefined
 }
 
 // Handlers that die are logged, and tests print nothing.
@@ -342,6 +351,51 @@ export const conformance = (name: string, environment: () => Environment): void 
           })
         }).pipe(withMetrics))
     })
+
+    const { groups } = environment()
+    if (groups !== undefined) {
+      suite("gathering", groups !== "missing", multicast)(() => {
+        if (groups === "missing") return
+        const { caller: transport, group, member } = groups
+
+        it.live("each member answers once, from where it may be called, and silence is no answer", () =>
+          Effect.gen(function*() {
+            const context = yield* caller(transport())
+            const { port } = Context.get(context, Protocol.Protocol).address
+            const members = yield* Effect.forEach([1, 2, 3], () => server(member(port)))
+            const addresses = members.map((member) =>
+              NetAddress.formatInet(Context.get(member, Protocol.Protocol).address)
+            )
+            const gather = Protocol.gather(Greeter, { answers: 3 })(`${group}:${port}`)
+            const answers = yield* Effect.provideContext(Stream.runCollect(gather.sayhi("all")), context)
+            expect(answers.map(({ sender }) => NetAddress.formatInet(sender)).sort()).toStrictEqual(addresses.sort())
+            const greeter = yield* Effect.provideContext(Protocol.client(Greeter), context)
+            for (const { sender, value } of answers) expect(yield* greeter(sender).sayhi("all")).toBe(value)
+            // What fails is silent: the deadline ends the stream.
+            const silence = Stream.runCollect(gather.lookup("gone")).pipe(Protocol.withTimeout("400 millis"))
+            expect(yield* Effect.provideContext(silence, context)).toStrictEqual([])
+            expect(yield* metrics).toMatchObject({ rpcudp_gathered: 3, "rpcudp_requests.error": 3 })
+          }).pipe(withMetrics))
+
+        it.live("a gather counts only at the group, and at the group nothing else does", () =>
+          Effect.gen(function*() {
+            const peer = yield* raw(transport())
+            const { port } = peer.address
+            const { address } = Context.get(yield* server(member(port)), Protocol.Protocol)
+            const to = NetAddress.inetAddressFromStringUnsafe(`${group}:${port}`)
+            const gather = Result.getOrThrow(Codec.encodeGather(new Uint8Array(20).fill(1), "poke", []))
+            // What is answered last shows that the others are not.
+            peer.send(address, gather)
+            peer.send(to, requestFor("poke"))
+            peer.send(to, gather)
+            expect(Codec.idOf((yield* peer.receive).datagram)).toStrictEqual(Codec.idOf(gather))
+            yield* Effect.repeat(Effect.andThen(Effect.yieldNow, metrics), {
+              until: (now) => now["rpcudp_datagrams_dropped.Misaddressed"] === 2
+            })
+            expect(yield* metrics).toMatchObject({ "rpcudp_requests.success": 1, rpcudp_datagrams_sent: 1 })
+          }).pipe(withMetrics))
+      })
+    }
 
     describe("closing", () => {
       it.live("a node that closes ends its calls, interrupts its handlers, and gives its port back at once", () =>

@@ -20,5 +20,6 @@ export const addon = "the addon of packages/native (npm run build:native; Debian
 export const compiler = "a C compiler (Debian: gcc)"
 export const namespace = "root, network namespaces and ip (Debian: iproute2)"
 export const postgres = "PostgreSQL (Debian: postgresql)"
+export const multicast = "an interface with IP multicast (ip link set eth0 multicast on)"
 export const prometheus = "prometheus and promtool (Debian: prometheus)"
 export const chacha = "ChaCha20-Poly1305 in node:crypto (Node and Deno have it, Bun does not)"

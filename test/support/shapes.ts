@@ -132,5 +132,6 @@ export const frames: Readonly<Record<string, (...body: ReadonlyArray<Bytes>) => 
   failure: (...body) => join([[2], id, [0x92, 0xa5], Buffer.from("Error"), ...body]),
   challenge: (...body) => join([[3], id, ...body]),
   proof: (...body) => join([[4], id, ...body]),
-  cancel: (...body) => join([[5], id, ...body])
+  cancel: (...body) => join([[5], id, ...body]),
+  gather: (...body) => join([[6], id, [0x92, 0xa1, 0x6d, 0x91], ...body])
 }

@@ -34,6 +34,7 @@ const host = Effect.fnUntraced(function*(address: string) {
   )
   return {
     address: reader.address,
+    reader,
     received,
     texts: () => received.map(({ text }) => text),
     send: (to: string, payload: string | Uint8Array) =>
@@ -48,6 +49,12 @@ const on =
   (settings: SimulatedNetwork.Options) =>
   <A, E>(test: Effect.Effect<A, E, SimulatedNetwork.SimulatedNetwork | Scope.Scope>) =>
     Effect.provide(test, SimulatedNetwork.layer(settings))
+
+const groupOf = (address: string) => {
+  const group = NetAddress.ipFromStringUnsafe(address)
+  assert(NetAddress.isMulticast(group))
+  return group
+}
 
 const numbers = Array.from({ length: 1000 }, (_, i) => String(i))
 
@@ -469,7 +476,7 @@ describe("SimulatedNetwork", () => {
       expect(new Set(changed.map(({ to }) => to)).size).toBe(255)
     }).pipe(on({ corrupt: 1 })))
 
-  it.effect("without settings all arrives at once, nothing is traced, and groups are not to be joined", () =>
+  it.effect("without settings all arrives at once, and nothing is traced", () =>
     Effect.gen(function*() {
       const [a, b] = yield* pair
       yield* a.send("10.0.0.2:2", "x")
@@ -478,11 +485,7 @@ describe("SimulatedNetwork", () => {
       const { open, trace } = yield* network
       expect(yield* trace).toStrictEqual([])
       const address = NetAddress.inetAddressFromStringUnsafe("10.0.0.3:3")
-      const backing = yield* open(address, silent)
-      const group = NetAddress.ipFromStringUnsafe("239.0.0.1")
-      assert(NetAddress.isMulticast(group))
-      const refused = yield* Effect.flip(backing.joinMulticast({ group }))
-      expect(refused.reason).toMatchObject({ capability: "multicast", runtime: "SimulatedNetwork" })
+      yield* open(address, silent)
       expect((yield* Effect.flip(open(address, silent))).message)
         .toContain("10.0.0.3:3 of the simulated network has a socket")
     }).pipe(Effect.provide(SimulatedNetwork.layer())))
@@ -565,24 +568,96 @@ describe("SimulatedNetwork", () => {
       expect((yield* Effect.flip(open("10.0.0.1:1"))).reason).toMatchObject({ kind: "AddressInUse" })
     }).pipe(on({})))
 
-  it.effect("multicast is what it cannot do, and says so", () =>
+  it.effect("what is sent to a group reaches all of its port that have joined it and not left, as copies with fates of their own", () =>
     Effect.gen(function*() {
       const net = yield* network
-      const events = { onPacket: () => {}, onReadError: () => {}, onError: () => {}, onClose: () => {} }
-      const backing = yield* net.open(NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"), events)
-      const group = NetAddress.ipv4FromOctets([224, 0, 0, 1])
-      if (group._tag === "Failure" || !NetAddress.isMulticast(group.success)) throw new Error("no group")
-      expect(yield* Effect.flip(backing.joinMulticast({ group: group.success }))).toMatchObject({
-        reason: { _tag: "DatagramSocketUnsupportedError" }
+      const sender = yield* host("10.0.0.9:9")
+      const [a, b, elsewhere] = yield* Effect.all([host("10.0.0.1:1"), host("10.0.0.2:1"), host("10.0.0.3:3")])
+      const six = yield* host("[2001:db8::1]:1")
+      const left = yield* Scopes.make()
+      for (const { reader } of [a, elsewhere]) yield* reader.joinMulticast({ group: groupOf("239.0.0.1") })
+      yield* Scopes.provide(b.reader.joinMulticast({ group: groupOf("239.0.0.1") }), left)
+      yield* six.reader.joinMulticast({ group: groupOf("ff02::1") })
+      const send = Effect.fnUntraced(function*(to: string, text: string) {
+        yield* sender.send(to, text)
+        yield* settle
       })
+      yield* send("239.0.0.1:1", "both")
+      yield* net.set({ loss: 1 }, { to: "10.0.0.2" })
+      yield* send("239.0.0.1:1", "one")
+      yield* net.set({ loss: 0 }, { to: "10.0.0.2" })
+      yield* Scopes.close(left, Exit.void)
+      yield* send("239.0.0.1:1", "one is left")
+      yield* send("239.0.0.1:3", "port 3")
+      yield* send("[ff02::1]:1", "six")
+      // What no socket has joined is nobody's.
+      yield* send("239.0.0.2:1", "nobody")
+      expect([a, b, elsewhere, six].map(({ texts }) => texts())).toStrictEqual([
+        ["both", "one", "one is left"],
+        ["both"],
+        ["port 3"],
+        ["six"]
+      ])
+      expect(a.received[0]).toStrictEqual({ at: 0, from: "10.0.0.9:9", text: "both" })
+      expect(yield* net.stats).toMatchObject({ sent: 8, delivered: 6, lost: 1, nobody: 1 })
+      // One source alone is what it cannot do.
+      const source = NetAddress.ipv4Loopback
+      const refused = yield* Effect.flip(Effect.scoped(a.reader.joinMulticast({ group: groupOf("239.0.0.1"), source })))
+      expect(refused.reason).toMatchObject({ _tag: "DatagramSocketUnsupportedError", runtime: "SimulatedNetwork" })
+    }).pipe(on({})))
+
+  it.effect("a broadcast reaches all of IPv4 with its port, the sender too, and none behind a NAT", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const [a, b, other] = yield* Effect.all([host("10.0.0.1:1"), host("10.0.0.2:1"), host("10.0.0.3:3")])
+      const six = yield* host("[2001:db8::1]:1")
+      const inside = yield* host("192.168.0.2:1")
+      yield* Effect.asVoid(net.nat({
+        outside: "10.0.0.8",
+        inside: ["192.168.0.2"],
+        mapping: "endpoint-independent",
+        filtering: "endpoint-independent"
+      }))
+      yield* a.send("255.255.255.255:1", "all")
+      yield* inside.send("255.255.255.255:1", "inside")
+      yield* net.forge({ from: "10.6.6.6:6", to: "255.255.255.255:1", payload: Buffer.from("forged") })
+      yield* settle
+      expect([a, b, other, six, inside].map(({ texts }) => texts())).toStrictEqual([
+        ["all", "forged"],
+        ["all", "forged"],
+        [],
+        [],
+        ["inside"]
+      ])
+      expect(yield* net.stats).toMatchObject({ delivered: 5, filtered: 4 })
+    }).pipe(on({})))
+
+  it.effect("a socket that closes is of no group any more, and several datagrams at once end at the first that is refused", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const heard: Array<string> = []
+      const events = { ...silent, onPacket: (payload: Uint8Array) => heard.push(Buffer.from(payload).toString()) }
+      const backing = yield* net.open(NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"), events)
+      const leave = yield* backing.joinMulticast({ group: groupOf("239.0.0.1") })
+      const other = yield* host("10.0.0.9:9")
+      yield* other.send("239.0.0.1:1", "open")
+      yield* settle
+      backing.close()
+      yield* other.send("239.0.0.1:1", "closed")
+      yield* settle
+      expect(heard).toStrictEqual(["open"])
+      yield* leave()
       // Several at once, and the first that is refused ends it.
       yield* net.set({ refuse: "PermissionDenied" }, { to: "10.0.0.3" })
       const result: Array<unknown> = []
       const to = (host: string) => ({ host, port: 1 })
       const payload = new Uint8Array(1)
       backing.sendMany([payload, payload], [to("10.0.0.2"), to("10.0.0.2")], (error) => result.push(error))
-      backing.sendMany([payload, payload], [to("10.0.0.2"), to("10.0.0.3")], (error, i) =>
-        result.push([error?.reason._tag, i]))
+      backing.sendMany(
+        [payload, payload],
+        [to("10.0.0.2"), to("10.0.0.3")],
+        (error, i) => result.push([error?.reason._tag, i])
+      )
       expect(result).toStrictEqual([undefined, ["DatagramSocketWriteError", 1]])
     }).pipe(on({})))
 

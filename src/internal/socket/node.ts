@@ -63,8 +63,7 @@ const join = (
     if (networkInterface !== undefined) socket.sendToGroupsBy(networkInterface, ipv6)
   }
   return Effect.map(
-    // By itself an IPv4 address is all of the socket that it is bound to: none is bound to both families.
-    bind({ host, port, type: ipv6 ? "udp6" : "udp4", ipv6Only: true, reuseAddr: true, reusePort: false }, setUp),
+    bind({ host, port, type: ipv6 ? "udp6" : "udp4", ipv6Only: ipv6, reuseAddr: true, reusePort: false }, setUp),
     (listener) => socket.addListener(listener, ipv6)
   )
 }

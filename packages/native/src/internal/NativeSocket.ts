@@ -3,7 +3,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as NetAddress from "effect/net/NetAddress"
-import type * as DatagramSocket from "effect/socket/DatagramSocket"
+import * as DatagramSocket from "effect/socket/DatagramSocket"
 import { getSystemErrorName } from "node:util"
 import { Transport } from "effect-rpcudp"
 import type { Addon, Handle } from "./addon.ts"
@@ -26,6 +26,11 @@ export const open = (
   options: Transport.Options
 ): Effect.Effect<Socket, DatagramSocket.DatagramSocketError> =>
   Effect.gen(function*() {
+    const capability = options.broadcast === true ? "broadcast" : "multicast"
+    if (options.broadcast === true || (options.multicast ?? []).length > 0) {
+      const reason = new DatagramSocket.DatagramSocketUnsupportedError({ capability, runtime: "effect-rpcudp-native" })
+      return yield* new DatagramSocket.DatagramSocketError({ reason })
+    }
     const address = yield* Effect.fromResult(Transport.toBind(options))
     const context = yield* Effect.context<never>()
     return yield* Effect.try({
