@@ -137,8 +137,8 @@ const ofCalling: ReadonlyArray<Mutation> = [
   ...breaks("calling/Interruption", {
     "interrupts its handler: 22 bytes, and nothing is answered or logged": {
       "internal/calling/caller": [[
-        "if (calls.interrupt(call) && options.cancel)",
-        "if (calls.interrupt(call) && false)"
+        "if (calls.interrupt(call) && options.cancel",
+        "if (calls.interrupt(call) && false"
       ]],
       "internal/serving/admission": [[
         "this.#hashOf(datagram, from, hash.ofText(from.host))",
@@ -154,7 +154,7 @@ const ofCalling: ReadonlyArray<Mutation> = [
     },
     "only it: nothing is sent at a deadline, after an answer, or with `cancel: false`": {
       "internal/calling/caller": [
-        [" && options.cancel)", ")"]
+        [" && options.cancel && hear", " && hear"]
       ]
     },
     "is not run again, nor answered, when a copy of it comes": {
@@ -179,6 +179,105 @@ const ofCalling: ReadonlyArray<Mutation> = [
       "internal/serving/handling": [["    running.interruptUnsafe()\n", ""], [
         "  request.abandoned !== undefined ||\n",
         ""
+      ]]
+    }
+  }),
+  ...breaks("calling/Gather", {
+    "is answered by each who has joined, from where it may be called, and ends at the deadline": {
+      "internal/calling/pendingCall": [
+        ["    this.#metrics.gathered()\n", ""],
+        ["call.isHeard ? Exit.void : Exit.fail(noResponse(call))", "Exit.fail(noResponse(call))"]
+      ],
+      "internal/calling/gather": [
+        ["      Effect.andThen(Queue.end(queue))\n", "      Effect.andThen(Effect.never)\n"],
+        ["return heard.size === answers", "return heard.size > 0"]
+      ],
+      "internal/socket/effect": [["target(datagram.address, mapped)), true)", "target(datagram.address, mapped)))"]]
+    },
+    "has one answer of each, however often its datagrams arrive": {
+      "internal/calling/gather": [["    heard.add(sender)\n", ""]],
+      "internal/serving/handling": [
+        ["const kept = isGather ? undefined : answer", "const kept = answer"],
+        ["  request.isGather ||\n", ""]
+      ]
+    },
+    "of an idempotent group is not answered again either": {
+      "internal/serving/handling": [["  request.isGather ||\n", ""]]
+    },
+    "takes nothing after its deadline, and is empty where nobody answers": {
+      "internal/calling/gather": [["      Effect.catchTag(\"NoResponse\", () => Effect.void),\n", ""]],
+      "internal/calling/caller": [
+        ["wholeNanosOf(options.timeout(fiber))", "wholeNanosOf(options.timeout(fiber)) + 2_000_000"]
+      ]
+    },
+    "ends with its consumer, whose interruption frees its place and is told to nobody": {
+      "internal/calling/caller": [[" && hear === undefined) wire.send(", ") wire.send("]]
+    },
+    "takes no more answers than it may, whoever forges their senders": {
+      "internal/calling/pendingCall": [["    if (isLast) this.end(call, Exit.void)\n", ""]],
+      "Protocol": [["if (!(answers >= 1))", "if (!(answers >= 0))"]]
+    },
+    "drops what does not fit its contract, and takes the true answer of the same sender": {
+      "internal/calling/caller": [
+        [" || call.hear !== undefined) return wire.drop", ") return wire.drop"],
+        ["type === \"Response\" ? call.hear(datagram, from) : \"UnknownId\"", "call.hear(datagram, from)"]
+      ],
+      "internal/calling/gather": [
+        [
+          "    if (Result.isFailure(response)) return response.failure\n",
+          "    if (Result.isFailure(response)) return true\n"
+        ],
+        ["    if (isDone(decoded) && Exit.isFailure(decoded)) return \"Shape\"\n", ""]
+      ]
+    },
+    "proves nothing: who answers one may be anybody": {
+      "internal/calling/caller": [[
+        "    return typeof heard === \"string\" ? wire.drop(heard, from) : calls.heard(call, heard)\n",
+        "    options.onAddressProven(from, wire.now())\n    return typeof heard === \"string\" ? wire.drop(heard, from) : calls.heard(call, heard)\n"
+      ]]
+    },
+    "answers no gather that came to it alone, and at a group nothing but gathers": {
+      "Protocol": [
+        ["if (toGroup !== (type === \"Gather\")) return", "if (toGroup && type !== \"Gather\") return"],
+        ["if (toGroup !== (type === \"Gather\")) return", "if (!toGroup && type === \"Gather\") return"]
+      ]
+    },
+    "is silent where it would refuse or fail": {
+      "internal/serving/handling": [["isGather && outcome !== \"success\" ? undefined : ownAnswer", "ownAnswer"]],
+      "internal/serving/replies": [[
+        "    if (asked.isGather) return\n    const encoded = Codec.encodeFailure(asked.id",
+        "    const encoded = Codec.encodeFailure(asked.id"
+      ]]
+    },
+    "answers within its leisure, each when chance has it, and at once without": {
+      "internal/serving/handling": [
+        ["this.#random.nextDoubleUnsafe() * leisure", "leisure"],
+        ["this.#random.nextDoubleUnsafe() * leisure", "this.#random.nextDoubleUnsafe() * 2 * leisure"]
+      ]
+    },
+    "answers in half of the time that its caller has, if that says so": {
+      "internal/serving/handling": [["(expiresAt - at) / 2", "expiresAt - at"]]
+    },
+    "sends no more to a forged sender, its network and all of them than their budgets, and challenges none": {
+      "internal/serving/replies": [
+        ["    if (asked.isGather) return\n    this.#challenges", "    this.#challenges"],
+        [
+          "if (this.#senders.spend(budget, answer.length, at)) return",
+          "if (asked.isGather || this.#senders.spend(budget, answer.length, at)) return"
+        ]
+      ],
+      "internal/serving/admission": [
+        ["if (!isGather && senders.isDoubted", "if (senders.isDoubted"],
+        [
+          "metrics.requestRefused(\"throttled\")\n      return isGather ? undefined : ",
+          "metrics.requestRefused(\"throttled\")\n      return "
+        ]
+      ]
+    },
+    "runs no gather that it has no room for": {
+      "internal/serving/admission": [[
+        "if (room === \"none\" || (room === \"proven\" && !proven))",
+        "if (!isGather && (room === \"none\" || (room === \"proven\" && !proven)))"
       ]]
     }
   }),
@@ -300,7 +399,7 @@ const ofCalling: ReadonlyArray<Mutation> = [
     },
     "on IPv6 is told from one that cannot be reached, where the socket is on IPv4": {
       "internal/socket/node": [[
-        "    if (!this.#ipv6 && host.includes(\":\")) return familyError(this.addressOf(host, port))\n",
+        "    if (!this.ipv6 && host.includes(\":\")) return familyError(this.addressOf(host, port))\n",
         ""
       ]]
     }
@@ -879,6 +978,27 @@ const ofTheWire: ReadonlyArray<Mutation> = [
       "internal/wire/unpack": [["depth < maxDepth ? depth : maxDepth", "depth"]]
     }
   }),
+  ...breaks("socket/Multicast", {
+    "says why a group is not joined, and leaves no socket behind": {
+      "internal/socket/node": [["      () => socket.close\n", "      () => Effect.void\n"]],
+      "internal/socket/group": [["if (ipv6 && !reachesIpv6)", "if (ipv6 && reachesIpv6)"]]
+    },
+    "is heard by a socket on ::": {
+      "internal/socket/node": [["this.ipv6 && !ipv6 ? mappedPrefix : \"\"", "\"\""]]
+    },
+    "is sent to by the interface that the layer has joined it on": {
+      "internal/socket/node": [["    this.#socket.setMulticastInterface(networkInterface)\n", ""]]
+    },
+    "is left as the layer closes": {
+      "internal/socket/node": [["      for (const { socket } of this.#listeners) socket.close()\n", ""]]
+    },
+    "may be a broadcast address": {
+      "internal/socket/node": [
+        ["    if (options.broadcast === true) socket.setBroadcast(true)\n", ""],
+        ["if (isMulticast) listener.addMembership", "listener.addMembership"]
+      ]
+    }
+  }),
   ...breaks("laws/Cost", {
     "however deep the key of a map nests": {
       "internal/wire/mapKeys": [["items += keyIdentity(item)", "items = JSON.stringify(items + keyIdentity(item))"]]
@@ -988,7 +1108,7 @@ const ofSockets: ReadonlyArray<Mutation> = [
       ]
     },
     "a send is handed to the system at once, and not a tick later": {
-      "internal/socket/node": [["options.reusePort ?? false,\n        lookup: noLookup", "options.reusePort ?? false"]]
+      "internal/socket/node": [["{ ...options, lookup: noLookup }", "options"]]
     },
     "leaves nothing of a receiver behind, and each datagram reaches the one that is there": {
       "internal/socket/node": [
@@ -1229,8 +1349,23 @@ const ofSimulation: ReadonlyArray<Mutation> = breaks("testing/SimulatedNetwork",
       ["if (!sockets.has(nameOf({ host, port }))) return port", "return port"]
     ]
   },
+  "what is sent to a group reaches all of its port that have joined it and not left": {
+    "testing/groups": [
+      [".filter(({ address }) => address.port === port)", ""],
+      ["return () => members.delete(member)", "return () => members.size"]
+    ]
+  },
+  "a broadcast reaches all of IPv4 with its port, the sender too, and none behind a NAT": {
+    "testing/groups": [[".filter(isIpv4)", ""]],
+    "testing/SimulatedNetwork": [
+      ["if (nats.between(packet.from, name) === undefined) refusal", "if (name !== \"\") refusal"]
+    ]
+  },
+  "a socket that closes is of no group any more": {
+    "testing/SimulatedNetwork": [["          groups.leave(bound)\n", ""]]
+  },
   "a rebound socket that closes leaves its new address, and not its old one": {
-    "testing/SimulatedNetwork": [["sockets.delete(bound.name)\n      })", "sockets.delete(name)\n      })"]]
+    "testing/SimulatedNetwork": [["sockets.delete(bound.name)\n        }\n", "sockets.delete(name)\n        }\n"]]
   }
 })
 
@@ -1270,7 +1405,7 @@ const ofAllSeeds: ReadonlyArray<Mutation> = [
         "if (false) return"
       ]],
       "internal/serving/handling": [[
-        "if (isRemembered(request, outcome, answer)) this.#memory?.add(hash, id, answer, budget.hash, at)",
+        "if (isRemembered(request, outcome, answer)) this.#memory?.add(hash, id, kept, budget.hash, at)",
         ""
       ]]
     },

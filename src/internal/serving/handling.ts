@@ -232,7 +232,8 @@ export class Handling {
  * every copy would have its answer.
  */
 const isRemembered = (request: Admitted, outcome: RequestOutcome, answer: Uint8Array | undefined): boolean =>
-  request.abandoned !== undefined || request.isGather ||
+  request.abandoned !== undefined ||
+  request.isGather ||
   (answer !== undefined && outcome !== "invalid_arguments" && !request.method.served.idempotent)
 
 // A handler may throw before there is an Effect.
