@@ -53,6 +53,15 @@ const examples: ReadonlyArray<Example> = [
     ]
   },
   {
+    file: "examples/discovery.ts",
+    prints: [
+      /^the printer downstairs is at 127\.0\.0\.1:\d+$/,
+      "the printer downstairs prints a page",
+      /^the printer upstairs is at 127\.0\.0\.1:\d+$/,
+      "the printer upstairs prints a page"
+    ]
+  },
+  {
     file: "examples/two-nodes.ts",
     prints: [
       // The node that is greeted sees the very port that the greeting node serves on.

@@ -68,7 +68,7 @@ export const layer = (options?: Options): Layer.Layer<Transport, DatagramSocket.
  * import { SimulatedNetwork } from "effect-rpcudp/testing"
  *
  * const transport = Transport.layerSocket({
- *   multicast: [{ group: "239.1.2.3", socket: SimulatedNetwork.socket("10.0.0.1:9999") }]
+ *   multicast: [{ group: "239.1.2.3:9999", socket: SimulatedNetwork.socket("10.0.0.1:9999") }]
  * }).pipe(Layer.provide(SimulatedNetwork.socket("10.0.0.1:1234")))
  * ```
  *

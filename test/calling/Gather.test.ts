@@ -35,7 +35,7 @@ interface Settings {
 }
 
 /** A transport of this host, which has joined these groups. */
-const transport = (host: string, multicast: ReadonlyArray<string> = ["239.1.2.3"], port = 1000) =>
+const transport = (host: string, multicast: ReadonlyArray<string> = [group], port = 1000) =>
   Transport.layerSocket({
     multicast: multicast.map((group) => ({ group, socket: Layer.fresh(SimulatedNetwork.socket(`${host}:9999`)) }))
   }).pipe(Layer.provide(SimulatedNetwork.socket(`${host}:${port}`)))
@@ -133,13 +133,13 @@ describe("a gather", () => {
 
   it.effect("reaches all of a network by its broadcast address, and IPv6 groups", () =>
     Effect.gen(function*() {
-      const { context } = yield* scene(hosts, { multicast: ["255.255.255.255"] })
+      const { context } = yield* scene(hosts, { multicast: ["255.255.255.255:9999"] })
       const answers = yield* over(
         collect(Protocol.gather(Who)("255.255.255.255:9999").who()).pipe(Effect.provideContext(context))
       )
       expect(sendersOf(answers)).toStrictEqual(all)
       const six = yield* network
-      yield* node(serving("::6", {}, Who), transport("[2001:db8::6]", ["ff02::1234"]).pipe(Layer.provide(six)))
+      yield* node(serving("::6", {}, Who), transport("[2001:db8::6]", ["[ff02::1234]:9999"]).pipe(Layer.provide(six)))
       const caller = yield* node(Layer.empty, transport("[2001:db8::7]", []).pipe(Layer.provide(six)))
       const [answer] = yield* over(
         collect(Protocol.gather(Who)("[ff02::1234]:9999").who()).pipe(Effect.provideContext(caller))
@@ -358,7 +358,7 @@ describe("whoever serves", () => {
       // And nobody answers who has not joined.
       yield* node(
         serving("10.0.0.2", ran, Who),
-        transport("10.0.0.2", ["239.9.9.9"]).pipe(Layer.provide(yield* network))
+        transport("10.0.0.2", ["239.9.9.9:9999"]).pipe(Layer.provide(yield* network))
       )
       expect(sendersOf(yield* over(collect(Protocol.gather(Who)(group).who()).pipe(Effect.provideContext(context)))))
         .toStrictEqual(["10.0.0.1:1000"])

@@ -64,7 +64,7 @@ conformance("Transport.layerSocket over a simulated network", () => {
       member: (port) => {
         const host = `10.0.0.${++hosts}`
         const socket = Layer.fresh(SimulatedNetwork.socket(`${host}:${port}`))
-        return Transport.layerSocket({ multicast: [{ group: "239.1.2.3", socket }] }).pipe(
+        return Transport.layerSocket({ multicast: [{ group: `239.1.2.3:${port}`, socket }] }).pipe(
           Layer.provide(SimulatedNetwork.socket(`${host}:1`)),
           Layer.provide(network)
         )

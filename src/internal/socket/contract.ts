@@ -100,8 +100,8 @@ export interface Group {
  * @since 0.1.0
  */
 export interface GroupSocket<E = never, R = never> {
-  /** The group is joined by the socket, whose port it has. A broadcast address is joined by nobody. */
-  readonly group: string | NetAddress.IpAddress
+  /** As in `Group`. Its port is that of the socket. */
+  readonly group: NetAddress.InetAddressInput
   /** All that it receives counts as sent to the group. */
   readonly socket: Layer.Layer<DatagramSocket.DatagramSocket, E, R>
 }

@@ -84,8 +84,8 @@ const join = Effect.fnUntraced(function*<E, R>({ group, socket }: GroupSocket<E,
   DatagramSocket.DatagramSocketError | E,
   Scope.Scope | R
 > {
-  const address = yield* Effect.mapError(
-    Effect.fromResult(NetAddress.ipFromInput(group)),
+  const { address } = yield* Effect.mapError(
+    Effect.fromResult(NetAddress.inetAddressFromInput(group)),
     (cause) => openError("AddressNotAvailable", cause)
   )
   const context = yield* Layer.build(socket)
