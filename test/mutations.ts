@@ -185,7 +185,6 @@ const ofCalling: ReadonlyArray<Mutation> = [
   ...breaks("calling/Gather", {
     "is answered by each who has joined, from where it may be called, and ends at the deadline": {
       "internal/calling/pendingCall": [
-        ["    this.#metrics.gathered()\n", ""],
         ["call.isHeard ? Exit.void : Exit.fail(noResponse(call))", "Exit.fail(noResponse(call))"]
       ],
       "internal/calling/gather": [
@@ -1582,7 +1581,7 @@ const ofTheTool: ReadonlyArray<Mutation> = [
         ["    if seen[key.identity] then return refuse(walk, \"DuplicateKey\") end\n", ""],
         ["first == 0xe0 and 0xa0 or 0x80", "0x80"],
         ["found == 0 or byte(start) ~= 0x80 + found or position ~= stop", "position ~= stop"],
-        ["is_followed and type == REQUEST and read_trailer", "is_followed and read_trailer"]
+        ["is_followed and shapes[type] == is_request and read_trailer", "is_followed and read_trailer"]
       ]
     },
     "of another protocol is left to that": {

@@ -301,6 +301,22 @@ Needs.suite("Python", Option.isSome(executable), Needs.uMsgpack)(() => {
           yield* bothAnswer
         }))
 
+      it.effect("hears nothing from Python of what asks all members of a group", () =>
+        Effect.gen(function*() {
+          const { address } = yield* peer
+          const socket = yield* raw(Transport.layer({ address: "127.0.0.1" }))
+          const id = new Uint8Array(Codec.idBytes).fill(9)
+          socket.send(address, Result.getOrThrow(Codec.encodeGather(id, "echo", ["anybody"])))
+          // What comes next is the answer to this.
+          const request = Result.getOrThrow(Codec.encodeRequest(new Uint8Array(Codec.idBytes), "echo", ["you"]))
+          socket.send(address, request)
+          deepStrictEqual(
+            Result.getOrThrow(Codec.decode((yield* socket.receive).datagram)),
+            { _tag: "Response", id: Codec.idOf(request), value: "you" }
+          )
+          yield* bothAnswer
+        }))
+
       it.effect("takes an answer of 8,192 bytes, and ends with Oversize where it is longer", () =>
         Effect.gen(function*() {
           const { call, theirs } = yield* peer

@@ -129,7 +129,7 @@ describe("metrics", () => {
         challenges: labels("rpcudp_challenges_total"),
         forgotten: labels("rpcudp_forgotten_total"),
         roundTrips: labels("rpcudp_round_trip_seconds")
-      }).toStrictEqual({ calls: 10, requests: 13, drops: 23, challenges: 4, forgotten: 2, roundTrips: 1 })
+      }).toStrictEqual({ calls: 10, requests: 13, drops: 24, challenges: 4, forgotten: 2, roundTrips: 1 })
       // One for each method that is served: 11 of the greeter, and one of the node that calls it.
       expect(labels("rpc.server.call.duration")).toBe(12)
       for (const { attributes, id, state, type } of snapshots) {

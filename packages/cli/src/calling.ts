@@ -38,15 +38,13 @@ export interface Typed {
 export const prepare = Effect.fnUntraced(function*(peer: NetAddress.InetAddress, typed: Typed) {
   const { call, callProcedure } = yield* Protocol.Protocol
   const { method } = typed
-  const args = yield* Effect.forEach(typed.args, (arg) => Effect.mapError(Effect.fromResult(Value.parse(arg)), usage))
+  const args = yield* parse(typed.args)
   if (Option.isNone(typed.contract)) {
     yield* encodable(method, args)
     return { run: Effect.mapError(call(peer, method, args), asFailure) }
   }
   const procedure = yield* Contract.procedure(typed.contract.value, method)
-  const decoded = yield* procedure.args.decode(args).pipe(
-    Effect.mapError((issue) => usage(`the arguments of "${method}" do not fit: ${formatIssue(issue)}`))
-  )
+  const decoded = yield* decode(procedure, args)
   const run = callProcedure(peer, procedure, decoded).pipe(
     Effect.catch((error) => isCallError(error) ? Effect.fail(asFailure(error)) : declared(procedure, error)),
     // What was decoded by a schema has a form.
@@ -54,6 +52,20 @@ export const prepare = Effect.fnUntraced(function*(peer: NetAddress.InetAddress,
   )
   return { run }
 })
+
+/** What was typed, as values of the wire. */
+export const parse = (args: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<unknown>, Failure> =>
+  Effect.forEach(args, (arg) => Effect.mapError(Effect.fromResult(Value.parse(arg)), usage))
+
+/** The arguments as a contract has them. */
+export const decode = (
+  { args: schema, method }: Handlers.CompiledProcedure,
+  args: ReadonlyArray<unknown>
+): Effect.Effect<ReadonlyArray<unknown>, Failure> =>
+  Effect.mapError(
+    schema.decode(args),
+    (issue) => usage(`the arguments of "${method}" do not fit: ${formatIssue(issue)}`)
+  )
 
 const encodable = (method: string, args: ReadonlyArray<unknown>): Effect.Effect<void, Failure> => {
   const request = Codec.encodeRequest(new Uint8Array(Codec.idBytes), method, args)

@@ -18,19 +18,25 @@ export const load = Effect.fnUntraced(function*(named: string): Effect.fn.Return
   return found[1]
 })
 
-/** The procedure of the contract that `PATH#NAME` names. */
-export const procedure = Effect.fnUntraced(function*(
-  named: string,
-  method: string
-): Effect.fn.Return<Handlers.CompiledProcedure, Failure> {
+/** The contract that `PATH#NAME` names. */
+export const group = Effect.fnUntraced(function*(named: string): Effect.fn.Return<Handlers.AnyGroup, Failure> {
   const group = yield* load(named)
-  if (!isGroup(group)) return yield* usage(`${named} is no contract made by Handlers.Service`)
-  const procedure = group.contract.get(method)
-  if (procedure === undefined) {
-    return yield* usage(`${named} has no method "${method}", but ${[...group.contract.keys()].join(", ")}`)
-  }
-  return procedure
+  return isGroup(group) ? group : yield* usage(`${named} is no contract made by Handlers.Service`)
 })
+
+export const procedureOf = (
+  group: Handlers.AnyGroup,
+  method: string
+): Effect.Effect<Handlers.CompiledProcedure, Failure> => {
+  const procedure = group.contract.get(method)
+  return procedure === undefined
+    ? Effect.fail(usage(`${group.key} has no method "${method}", but ${[...group.contract.keys()].join(", ")}`))
+    : Effect.succeed(procedure)
+}
+
+/** The procedure of the contract that `PATH#NAME` names. */
+export const procedure = (named: string, method: string): Effect.Effect<Handlers.CompiledProcedure, Failure> =>
+  Effect.flatMap(group(named), (group) => procedureOf(group, method))
 
 // It may come from another copy of the library than this one.
 const isGroup = (value: unknown): value is Handlers.AnyGroup =>

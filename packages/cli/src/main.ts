@@ -10,6 +10,7 @@ import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { call } from "./call.ts"
 import { decode } from "./decode.ts"
 import { describe } from "./describe.ts"
+import { gather } from "./gather.ts"
 import { load } from "./load.ts"
 import * as Output from "./output.ts"
 import { ping } from "./ping.ts"
@@ -39,7 +40,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 Command.make("rpcudp").pipe(
   Command.withDescription("Calls, serves and looks at RPC over UDP as Python's rpcudp and effect-rpcudp speak it"),
-  Command.withSubcommands([call, ping, describe, serve, load, decode, watch]),
+  Command.withSubcommands([call, ping, describe, gather, serve, load, decode, watch]),
   Command.run({ version: VERSION }),
   Effect.tapCause(Output.cause),
   Effect.provide([

@@ -44,6 +44,13 @@ export const keys = Flag.String("key").pipe(
   Flag.atLeast(0)
 )
 
+export const groupInterface = Flag.String("interface").pipe(
+  Flag.withMetavar("ADDRESS"),
+  Flag.withDescription("The address of the interface by which groups are reached; the system's choice by default"),
+  Flag.optional,
+  Flag.map(Option.getOrUndefined)
+)
+
 // ---------------------------------------------------------------------------------------------------------------------
 // addresses
 // ---------------------------------------------------------------------------------------------------------------------
@@ -101,6 +108,21 @@ export const caller = (
     asFailure
   )
 
+/** A node that asks a group, by the interface of this address. */
+export const gatherer = (
+  group: NetAddress.InetAddress,
+  settings: Settings,
+  at: string | undefined
+): Layer.Layer<Protocol.Protocol, Failure, FileSystem.FileSystem> =>
+  protocol(settings).pipe(
+    Layer.provide(Transport.layer({
+      // What is bound to the address of an interface sends to groups by it.
+      address: at ?? (NetAddress.isIpv4Address(group.address) ? "0.0.0.0" : "::"),
+      broadcast: true
+    })),
+    asFailure
+  )
+
 /** A socket that does not open is a failure like others. */
 export const asFailure = <A, R>(
   node: Layer.Layer<A, Failure | DatagramSocket.DatagramSocketError, R>
@@ -119,10 +141,10 @@ const counting = (socket: Transport.Socket, traffic: Traffic): Transport.Socket 
     socket.send(datagram, to, onFailure)
   },
   run: (onDatagram) =>
-    socket.run((datagram, from) => {
+    socket.run((datagram, from, toGroup) => {
       traffic.received++
       traffic.receivedBytes += datagram.length
-      onDatagram(datagram, from)
+      onDatagram(datagram, from, toGroup)
     })
 })
 

@@ -44,6 +44,12 @@ export const serve = Command.make(
       Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
       Flag.withDefault(0)
     ),
+    groups: Flag.String("group").pipe(
+      Flag.withMetavar("GROUP:PORT"),
+      Flag.withDescription("A multicast group, or a broadcast address, to be a member of; repeat it for several"),
+      Flag.atLeast(0)
+    ),
+    interface: Node.groupInterface,
     keys: Node.keys,
     reflection: Flag.Boolean("reflection").pipe(
       Flag.withDescription("Says what is served to whoever asks, as describe does"),
@@ -60,11 +66,11 @@ export const serve = Command.make(
       Flag.filterMap(rangeOf, () => "a duration such as 20ms, or a range such as 20ms..50ms")
     )
   },
-  Effect.fnUntraced(function*({ address, delay, keys, loss, modules, port, reflection }) {
+  Effect.fnUntraced(function*({ address, delay, groups, interface: at, keys, loss, modules, port, reflection }) {
     const random = yield* Random.Random
     const [first = { server: Echo }, ...others] = yield* Effect.forEach(modules, layerOf)
     const socket = Node.over(
-      Transport.layer({ address, port }),
+      Transport.layer({ address, port, multicast: groups.map((group) => ({ group, interface: at })) }),
       (socket) => impaired(socket, loss, delay, () => random.nextDoubleUnsafe())
     )
     const node = Node.asFailure(Node.protocol({ keys }).pipe(Layer.provide(socket)))
@@ -80,6 +86,7 @@ export const serve = Command.make(
   Command.withDescription("Serves an echo, or what modules serve, until it is told to stop"),
   Command.withExamples([
     { command: "rpcudp serve --port 1234", description: "An echo" },
+    { command: "rpcudp serve --group 239.1.2.3:9999", description: "Answers gather, too" },
     { command: "rpcudp serve ./server.ts --loss 0.2 --delay 20ms..50ms", description: "A module's default export" }
   ])
 )
@@ -134,6 +141,6 @@ const impaired = (socket: Transport.Socket, loss: number, delay: Range, random: 
   return {
     ...socket,
     send: (datagram, to, onFailure) => pass(() => socket.send(datagram, to, onFailure)),
-    run: (onDatagram) => socket.run((datagram, from) => pass(() => onDatagram(datagram, from)))
+    run: (onDatagram) => socket.run((datagram, from, toGroup) => pass(() => onDatagram(datagram, from, toGroup)))
   }
 }

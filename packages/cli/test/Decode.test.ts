@@ -44,6 +44,7 @@ const frames: ReadonlyArray<readonly [hex: string, says: object]> = [
   [toHex(Codec.encodeChallenge(id, id)), { type: "Challenge", id: ids, token: { $bytes: ids } }],
   [toHex(Codec.encodeProof(id)), { type: "Proof", id: ids }],
   [toHex(Codec.encodeCancel(id)), { type: "Cancel", id: ids }],
+  [hex(Codec.encodeGather(id, "find", [1])), { type: "Gather", id: ids, method: "find", args: [1] }],
   [`1007${"aa".repeat(12)}00000000002a0190f8b5c000${"00".repeat(38)}`, {
     type: "Sealed",
     key: 7,

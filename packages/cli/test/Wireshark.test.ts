@@ -237,6 +237,27 @@ Needs.suite("Wireshark", Tshark.isThere, Needs.tshark)(() => {
       ])
     })
 
+    it("that asks all members of a group is linked with the answers of each, and nobody must answer", () => {
+      const other = NetAddress.inetAddressFromStringUnsafe("192.0.2.3:42222")
+      const gather = Result.getOrThrow(Codec.encodeGather(idOf(1), "find", ["Ada"], { millisLeft: 1000 }))
+      const packets = [
+        out(0, gather),
+        back(1, response(1, "one")),
+        { ...back(2, response(1, "other")), from: other },
+        back(3, Codec.encodeChallenge(idOf(1), idOf(7))),
+        out(4, gather),
+        back(5, response(2, "lost"))
+      ]
+      expect(inShort(packets, ...taken)).toEqual([
+        "Gather find [\"Ada\"]",
+        "Response \"one\"; request_in 1",
+        "Response \"other\"; request_in 1",
+        "Challenge; request_in 1",
+        "Gather find [\"Ada\"]; first_in 1",
+        "Response \"lost\"; No request in this capture"
+      ])
+    })
+
     it("with a trailer shows how long its caller waits, and the trace that it belongs to", () => {
       const traceparent = Uint8Array.from({ length: 25 }, (_, i) => i)
       const trailers: ReadonlyArray<Codec.Trailer> = [{ millisLeft: 4_999, traceparent }, { millisLeft: 1 }, {
@@ -491,6 +512,7 @@ const malformedOnes = (seed: number): ReadonlyArray<Uint8Array> => {
     Codec.encodeChallenge(idOf(1), idOf(2)),
     Codec.encodeProof(idOf(1)),
     Codec.encodeCancel(idOf(1)),
+    Result.getOrThrow(Codec.encodeGather(idOf(1), "echo", [1])),
     // Often enough that each byte of a trailer is changed.
     ...Array.from({ length: 40 }, (_, i) =>
       frame(

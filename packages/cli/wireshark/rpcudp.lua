@@ -6,6 +6,7 @@
 --     challenge 0x03  id[20]     msgpack(token: 20 bytes)
 --     proof     0x04  token[20]  msgpack(nil)
 --     cancel    0x05  id[20]     msgpack(nil)
+--     gather    0x06  id[20]     msgpack([method, args])  [trailer]
 --     sealed    0x10  key[1]  session[12]  counter[6]  time[6]  ciphertext  tag[16]
 --
 -- There is no port of its own, so it looks at all UDP datagrams, and takes those that are whole frames; from then on, all
@@ -13,7 +14,7 @@
 
 local rpcudp = Proto("rpcudp", "RPC over UDP")
 
-local REQUEST, RESPONSE, FAILURE, CHALLENGE, PROOF, CANCEL, SEALED = 0, 1, 2, 3, 4, 5, 0x10
+local REQUEST, RESPONSE, FAILURE, CHALLENGE, PROOF, CANCEL, GATHER, SEALED = 0, 1, 2, 3, 4, 5, 6, 0x10
 
 local TYPES = {
   [REQUEST] = "Request",
@@ -22,6 +23,7 @@ local TYPES = {
   [CHALLENGE] = "Challenge",
   [PROOF] = "Proof",
   [CANCEL] = "Cancel",
+  [GATHER] = "Gather",
   [SEALED] = "Sealed"
 }
 
@@ -378,11 +380,14 @@ local FAILURES = {
   Error = ""
 }
 
+local function is_request(body)
+  return body.kind == "array" and #body.items == 2 and body.items[1].kind == "text" and body.items[2].kind == "array"
+end
+
 -- Whether a body is what its type says.
 local shapes = {
-  [REQUEST] = function(body)
-    return body.kind == "array" and #body.items == 2 and body.items[1].kind == "text" and body.items[2].kind == "array"
-  end,
+  [REQUEST] = is_request,
+  [GATHER] = is_request,
   [RESPONSE] = function() return true end,
   [FAILURE] = function(body)
     if body.kind ~= "array" or #body.items ~= 2 or body.items[1].kind ~= "text" then return false end
@@ -447,7 +452,7 @@ local function read_body(buffer, type, tree, label)
   }
   local body = read(walk, tree, label, 0)
   local is_followed = walk.refusal == nil and walk.position ~= walk.stop
-  local trailer = is_followed and type == REQUEST and read_trailer(buffer, walk.position) or nil
+  local trailer = is_followed and shapes[type] == is_request and read_trailer(buffer, walk.position) or nil
   if is_followed and trailer == nil then
     refuse(walk, walk.cut and "Truncated" or "TrailingBytes")
   elseif walk.refusal == nil and not shapes[type](body) then
@@ -470,9 +475,11 @@ local calls = {}
 
 -- The frames of challenges, by token.
 local challenges = {}
+-- By id and caller: what was asked of all members of a group.
+local gathers = {}
 
 function rpcudp.init()
-  calls, challenges = {}, {}
+  calls, challenges, gathers = {}, {}, {}
 end
 
 local function id_of(buffer)
@@ -513,9 +520,29 @@ local function add_time(tree, seconds)
   tree:add(fields.time, NSTime(whole, math.floor((seconds - whole) * 1e9 + 0.5))):set_generated()
 end
 
+local function link_gather(buffer, pinfo, tree)
+  local key = key_of(id_of(buffer), pinfo.src, pinfo.src_port, "", "")
+  local gather = gathers[key]
+  if gather == nil then
+    gather = { request = pinfo.number, time = pinfo.rel_ts }
+    gathers[key] = gather
+  end
+  if gather.request ~= pinfo.number then tree:add(fields.first, gather.request):set_generated() end
+end
+
+-- What was asked of all members of a group, and this answers.
+local function gather_of(buffer, pinfo)
+  return gathers[key_of(id_of(buffer), pinfo.dst, pinfo.dst_port, "", "")]
+end
+
 local function link_answer(type, buffer, pinfo, tree)
   local call = calls[call_key(type, buffer, pinfo)]
-  if call == nil then return tree:add_proto_expert_info(experts.unasked) end
+  if call == nil then
+    local gather = gather_of(buffer, pinfo)
+    if gather == nil then return tree:add_proto_expert_info(experts.unasked) end
+    tree:add(fields.request, gather.request):set_generated()
+    return add_time(tree, pinfo.rel_ts - gather.time)
+  end
   if call.response == nil then call.response = pinfo.number end
   tree:add(fields.request, call.request):set_generated()
   add_time(tree, pinfo.rel_ts - call.time)
@@ -527,7 +554,7 @@ end
 
 local function link_challenge(buffer, pinfo, tree, token)
   challenges[token] = challenges[token] or pinfo.number
-  local call = calls[call_key(CHALLENGE, buffer, pinfo)]
+  local call = calls[call_key(CHALLENGE, buffer, pinfo)] or gather_of(buffer, pinfo)
   if call == nil then return tree:add_proto_expert_info(experts.unasked) end
   tree:add(fields.request, call.request):set_generated()
   add_time(tree, pinfo.rel_ts - call.time)
@@ -573,11 +600,11 @@ local function dissect_sealed(buffer, pinfo, tree)
 end
 
 local function show(type, buffer, pinfo, tree, body)
-  if type == REQUEST then
+  if type == REQUEST or type == GATHER then
     local method, args = body.items[1], body.items[2]
     tree:add(fields.method, method.range or buffer(HEADER, 1), method.raw):set_generated()
     pinfo.cols.info:append(" " .. short(method.raw) .. " " .. args.text)
-    link_request(buffer, pinfo, tree)
+    if type == REQUEST then link_request(buffer, pinfo, tree) else link_gather(buffer, pinfo, tree) end
   elseif type == CHALLENGE then
     tree:add(fields.token, body.range):set_generated()
     link_challenge(buffer, pinfo, tree, body.range:bytes():tohex())
@@ -636,7 +663,7 @@ local function is_ours(buffer, pinfo)
       and math.abs(buffer(20, 6):uint64():tonumber() / 1000 - pinfo.abs_ts) < 86400
   end
   if shapes[type] == nil or buffer:reported_len() > LONGEST then return false end
-  if type == RESPONSE and calls[call_key(type, buffer, pinfo)] == nil then return false end
+  if type == RESPONSE and (calls[call_key(type, buffer, pinfo)] or gather_of(buffer, pinfo)) == nil then return false end
   return read_body(buffer, type, nil, "") ~= nil
 end
 

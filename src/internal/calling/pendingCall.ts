@@ -125,10 +125,9 @@ export class PendingCalls {
     this.#end(call, answer, at, true)
   }
 
-  /** Counts an answer to a gather, which ends with the last one. */
+  /** Takes note of an answer to a gather, which ends with the last one. */
   heard(call: PendingCall, isLast: boolean): void {
     call.isHeard = true
-    this.#metrics.gathered()
     if (isLast) this.end(call, Exit.void)
   }
 

@@ -79,8 +79,6 @@ export interface Metrics {
     elapsed: Nanos,
     answered: boolean
   ) => void
-  /** An answer to a gather has come, of a sender that had not answered it. */
-  readonly gathered: () => void
   /** It is served from now on. */
   readonly serving: (procedure: CompiledProcedure) => void
   readonly requestStarted: () => void
@@ -108,7 +106,6 @@ export const make = (context: Context.Context<never>): Metrics => {
   const endedCalls = registry.labelled(calls)
   const endedRequests = registry.labelled(requests)
   const dropped = registry.labelled(drops)
-  const gathered = registry.series(gatheredAnswers)
   const resent = registry.series(retransmissions)
   const withheld = registry.series(repliesWithheld)
   const forgotten = registry.labelled(forgottenEarly)
@@ -125,7 +122,6 @@ export const make = (context: Context.Context<never>): Metrics => {
       callDurations(methodOf(procedure), outcome).record(seconds)
       if (answered) answeredIn.record(seconds)
     },
-    gathered: () => gathered.update(1),
     serving: (procedure) => void requestDurations(procedure.fullName, "success"),
     requestStarted: () => inFlight.requests.add(1),
     requestEnded: (procedure, outcome, elapsed) => {
@@ -234,8 +230,6 @@ const roundTrip = seconds(
   "From a request to its answer",
   [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 )
-
-const gatheredAnswers = counter("rpcudp_gathered_total", "{answer}", "Answers that gathers took")
 
 const requests = counters<RequestOutcome>("rpcudp_requests_total", "{request}", "Requests that have ended", "outcome", {
   success: true,
