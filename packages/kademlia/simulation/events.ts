@@ -54,6 +54,7 @@ class World {
   readonly #published: Array<string> = []
   readonly #times: Array<number> = []
   readonly #hops: Array<number> = []
+  readonly #began = cpuMicros()
   #now = 0
   #addresses = 0
   #left = 0
@@ -119,7 +120,7 @@ class World {
         buckets: mean(tables.map(({ length }) => length)),
         dead: mean(contacts.map(({ contact }) => this.#live.has(contact.address) ? 0 : 1))
       },
-      microsPerMessage: micros / messages,
+      microsPerMessage: micros / Math.max(1, messages),
       realSeconds: (performance.now() - started) / 1000,
       heapMiB: collectedHeap() / 1_048_576
     }
@@ -127,18 +128,27 @@ class World {
 
   /** Lets everything happen until then. */
   #advance(hours: number): void {
-    const { hours: measured, progress } = this.#options
     let told = this.#now
     while (this.#agenda.nextAt <= hours * hour) {
       this.#now = this.#agenda.nextAt
       this.#agenda.pop()?.()
       if (this.#now < told + 60_000) continue
       told = this.#now
-      const at = this.#now / hour
-      progress(at / (rampHours + measured), `${(at - rampHours).toFixed(1)} h, ${this.#members.length} nodes`)
+      this.#tellProgress()
     }
     this.#now = hours * hour
-    progress(hours / (rampHours + measured), `${(hours - rampHours).toFixed(1)} h, ${this.#members.length} nodes`)
+    this.#tellProgress()
+  }
+
+  #tellProgress(): void {
+    const { hours, progress } = this.#options
+    const at = this.#now / hour
+    const millions = (this.#sent / 1_000_000).toFixed(1)
+    const micros = ((cpuMicros() - this.#began) / Math.max(1, this.#sent)).toFixed(1)
+    const note = `${
+      (at - rampHours).toFixed(1)
+    } h, ${this.#members.length} nodes, ${millions} M datagrams at ${micros} us`
+    progress(at / (rampHours + hours), note)
   }
 
   #after(millis: number, event: () => void): void {

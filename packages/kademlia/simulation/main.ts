@@ -45,17 +45,18 @@ if ((values.events || values.compare) && Number(values.hostile) > 0) {
 }
 
 const started = performance.now()
-let shown = -1
+let shown = -Infinity
 
+/** A bar on a terminal; elsewhere a line each ten seconds. */
 const progress = (done: number, note: string) => {
-  const percent = Math.floor(100 * done)
-  if (percent === shown || (percent % 10 !== 0 && !process.stderr.isTTY)) return
-  shown = percent
-  const seconds = (performance.now() - started) / 1000
+  const now = performance.now()
+  if (done < 1 && now < shown + (process.stderr.isTTY ? 100 : 10_000)) return
+  shown = now
+  const seconds = (now - started) / 1000
   const left = done === 0 ? "" : `, ${Math.round(seconds / done - seconds)} s left`
-  const bar = "#".repeat(percent / 2.5).padEnd(40, ".")
-  process.stderr.write(`${process.stderr.isTTY ? "\r" : ""}${bar} ${percent}%  ${note}${left}   `)
-  if (!process.stderr.isTTY || percent === 100) process.stderr.write("\n")
+  const bar = "#".repeat(40 * done).padEnd(40, ".")
+  process.stderr.write(`${process.stderr.isTTY ? "\r" : ""}${bar} ${Math.floor(100 * done)}%  ${note}${left}   `)
+  if (!process.stderr.isTTY || done === 1) process.stderr.write("\n")
 }
 
 const options = {

@@ -216,7 +216,7 @@ const run = Effect.fnUntraced(function*(options: Options) {
       buckets: mean(tables.map((buckets) => buckets.length)),
       dead: mean(contacts.map(({ contact }) => live.has(contact.id) ? 0 : 1))
     },
-    microsPerMessage: micros / (after.sent - before.sent),
+    microsPerMessage: micros / Math.max(1, after.sent - before.sent),
     realSeconds: (performance.now() - started) / 1000,
     heapMiB: collectedHeap() / 1_048_576
   } satisfies Figures
