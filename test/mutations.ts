@@ -1591,6 +1591,32 @@ const ofTheTool: ReadonlyArray<Mutation> = [
 ]
 
 /** Of the package's core. */
+const breaksKademlia = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
+  breaksAt((file) => `packages/kademlia/${file}.ts`, `packages/kademlia/test/${test}.test.ts`, laws)
+
+/** Where a node meets the network, its storage and its program. */
+const ofKademliasEdge: ReadonlyArray<Mutation> = [
+  ...breaksKademlia("Strangers", {
+    "may hold what is none": {
+      "src/Contact": [[" || typeof ip !== \"string\" || typeof port !== \"number\"", ""]]
+    }
+  }),
+  ...breaksKademlia("Driver", {
+    "goes on though what it asks": {
+      "src/internal/driver": [
+        ["Effect.catchCause(lost)", "Effect.catch((error) => lost(Cause.fail(error)))"],
+        [
+          "Effect.catchCause((cause) => Effect.as(failed(cause), undefined))",
+          "Effect.catchDefect((defect) => Effect.as(failed(Cause.die(defect)), undefined))"
+        ]
+      ]
+    },
+    "that ends is interrupted, and so is who asks afterwards": {
+      "src/internal/driver": [["Fiber.join(this.#options.run(answer))", "answer"]]
+    }
+  })
+]
+
 const ofKademlia: ReadonlyArray<Mutation> = ([
   [
     "Admission",
@@ -1791,6 +1817,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofTheTool,
   ...ofKademlia,
   ...ofTheTable,
+  ...ofKademliasEdge,
   ...ofTheCore,
   ...ofTheExamples,
   ...ofTheEvents,

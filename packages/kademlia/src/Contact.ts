@@ -85,10 +85,11 @@ const named = new Map<string, Contact>()
 const maxNamed = 65_536
 
 const contactOf = (item: unknown): Contact | undefined => {
-  if (!Array.isArray(item) || !(item[0] instanceof Uint8Array)) return undefined
-  const key = `${Buffer.from(item[0].buffer, item[0].byteOffset, item[0].byteLength).toString("hex")} ${item[1]}:${
-    item[2]
-  }`
+  if (!Array.isArray(item)) return undefined
+  const [id, ip, port]: ReadonlyArray<unknown> = item
+  // A map, which has no prototype, cannot become text.
+  if (!(id instanceof Uint8Array) || typeof ip !== "string" || typeof port !== "number") return undefined
+  const key = `${Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString("hex")} ${ip}:${port}`
   const known = named.get(key)
   if (known !== undefined) return known
   const contact = Option.getOrUndefined(Option.flatMap(decodeWire(item), fromWire))

@@ -210,6 +210,8 @@ describe("a list of contacts", () => {
             [bytes(node!.node.id), "10.7.0.1", 1],
             contact("own", "10.0.0.1", 8468),
             [new Uint8Array(3), "10.7.0.1", 1],
+            [bytes(strangerId), { a: 1 }, 1],
+            [bytes(strangerId), "10.7.0.1", [{ a: 1 }]],
             "no contact",
             null,
             honest
@@ -218,8 +220,10 @@ describe("a list of contacts", () => {
       yield* inTime(node!.node.bootstrap([inet(at)]))
       yield* node!.events
       yield* inTime(node!.node.lookup(Id.ofKey("target")))
-      const asked = (yield* node!.events).filter((event) => event._tag === "Asked").map(({ address }) => address)
+      const events = yield* node!.events
+      const asked = events.filter((event) => event._tag === "Asked").map(({ address }) => address)
       expect(asked.sort()).toStrictEqual([addressOf(2), at])
+      expect(events.find((event) => event._tag === "Answered" && event.address === at)).toMatchObject({ contacts: 1 })
     }).pipe(on))
 
   it.effect("is not even asked who it is where its public network has as many places as it may", () =>
@@ -346,7 +350,9 @@ describe("a node that answers", () => {
       ["nil", () => Effect.succeed(null)],
       ["a map that is none of ours", () => Effect.succeed({ values: 1 })],
       ["a value that is none", () => Effect.succeed({ value: null })],
-      ["lists in lists", () => Effect.succeed([[[[]]], [[]], []])]
+      ["lists in lists", () => Effect.succeed([[[[]]], [[]], []])],
+      ["a map for an address", () => Effect.succeed([[bytes(strangerId), { a: 1 }, 8468]])],
+      ["a map for a port", () => Effect.succeed([[bytes(strangerId), "10.0.0.1", [{ a: 1 }]]])]
     ] as const
   ) {
     it.effect(`${what} does not keep others from being found`, () =>

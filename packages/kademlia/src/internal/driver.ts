@@ -1,5 +1,5 @@
 /** Drives the core of a node with Effect: makes its calls, keeps its pairs, lets time pass, and tells it what came of that. */
-import { Cause, Deferred, Effect, Option, Stream } from "effect"
+import { Cause, Effect, Fiber, Option, Stream } from "effect"
 import type { Protocol } from "effect-rpcudp"
 import type { NetAddress } from "effect/net"
 import type { Core } from "../core/Core.ts"
@@ -16,8 +16,8 @@ export interface Options {
   readonly events: Events
   /** In milliseconds. */
   readonly now: () => number
-  /** Runs an effect until it ends, or the node does. */
-  readonly run: (effect: Effect.Effect<void>) => unknown
+  /** Runs an effect until it ends, or the node does, which interrupts it. */
+  readonly run: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
 }
 
 export class Driver {
@@ -42,13 +42,12 @@ export class Driver {
     return Effect.sync(() => this.#tell(input))
   }
 
-  /** Asks the core for something that takes its time. */
+  /** Asks the core for something that takes its time. Whoever waits for that is interrupted when the node ends. */
   ask<A>(question: (core: Core, then: (answer: A) => void, now: number) => void): Effect.Effect<A> {
-    return Effect.suspend(() => {
-      const answer = Deferred.makeUnsafe<A>()
-      this.#tell((core, now) => question(core, (value) => Deferred.doneUnsafe(answer, Effect.succeed(value)), now))
-      return Deferred.await(answer)
-    })
+    const answer = Effect.callback<A>((resume) =>
+      this.#tell((core, now) => question(core, (value) => resume(Effect.succeed(value)), now))
+    )
+    return Effect.suspend(() => Fiber.join(this.#options.run(answer)))
   }
 
   #tell<A>(input: (core: Core, now: number) => A): A {
@@ -115,10 +114,11 @@ export class Driver {
     answer: (success: A) => B,
     told: Told<B | Lost>
   ): Effect.Effect<void> {
-    return Effect.matchEffect(call, {
-      onSuccess: (success) => this.#told(told, answer(success)),
-      onFailure: ({ _tag }) => this.#told(told, { _tag: "Lost", isSilent: _tag === "NoResponse" })
-    })
+    return call.pipe(
+      Effect.map(answer),
+      Effect.catchCause(lost),
+      Effect.flatMap((outcome) => this.#told(told, outcome))
+    )
   }
 
   #told<A>(told: Told<A>, outcome: A): Effect.Effect<void> {
@@ -129,5 +129,14 @@ export class Driver {
 const foundOf = (found: { readonly value: Value } | ReadonlyArray<Contact>): Found =>
   "value" in found ? { _tag: "Value", value: found.value } : { _tag: "Contacts", contacts: found }
 
+/** Whatever a call fails with, a defect too: else the core would wait for ever. */
+const lost = (cause: Cause.Cause<{ readonly _tag: string }>): Effect.Effect<Lost> => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  const outcome: Lost = { _tag: "Lost", isSilent: error?._tag === "NoResponse" }
+  return error === undefined
+    ? Effect.as(Effect.logError("kademlia: a call has failed as none should", cause), outcome)
+    : Effect.succeed(outcome)
+}
+
 const failed = (cause: Cause.Cause<never>): Effect.Effect<void> =>
-  Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : Effect.logError("kademlia: the storage has failed", cause)
+  Effect.logError("kademlia: the storage has failed", cause)

@@ -1,0 +1,86 @@
+/** The core and what it wants done: it is told of each, once, whatever comes of it. */
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, FiberSet, Logger } from "effect"
+import { SimulatedNetwork } from "effect-rpcudp/testing"
+import { Core } from "../src/core/Core.ts"
+import { Id, Storage } from "../src/index.ts"
+import { Driver } from "../src/internal/driver.ts"
+import { Events } from "../src/internal/events.ts"
+import { addressOf, inet, inTime, start } from "./nodes.ts"
+
+const hour = 3_600_000
+
+const nobody = Effect.die("nobody foresaw this")
+
+/** A node on which all calls and all that is asked of its storage end so. */
+const driving = (end: Effect.Effect<never>) =>
+  Effect.gen(function*() {
+    const core = new Core({
+      self: Id.ofKey("self"),
+      address: inet("10.0.0.1:1"),
+      settings: {
+        k: 4,
+        alpha: 2,
+        questionAfter: hour,
+        refreshAfter: hour,
+        republishAfter: hour,
+        publishAfter: 24 * hour,
+        expireAfter: 25 * hour,
+        every: 60_000
+      },
+      bits: 1,
+      staleAfter: 5,
+      random: () => 0,
+      randomId: () => Id.ofKey("random"),
+      now: 0
+    })
+    const storage = yield* Storage.Storage
+    return new Driver({
+      core,
+      client: () => ({
+        ping: () => end,
+        stun: () => end,
+        store: () => end,
+        find_node: () => end,
+        find_value: () => end
+      }),
+      storage: { ...storage, get: () => end, put: () => end, remove: () => end },
+      events: yield* Events.make,
+      now: () => 0,
+      run: yield* FiberSet.makeRuntime()
+    })
+  }).pipe(Effect.provide(Storage.layerMemory()))
+
+const quiet = Effect.provide(Logger.layer([]))
+
+describe("a node that asks", () => {
+  for (const [how, end] of [["dies", nobody], ["interrupts itself", Effect.interrupt]] as const) {
+    it.effect(`goes on though what it asks ${how}`, () =>
+      Effect.gen(function*() {
+        const driver = yield* driving(end)
+        expect(yield* driver.ask((core, then, now) => core.bootstrap([inet("10.0.0.2:1")], then, now))).toBe(0)
+        for (const value of ["a", "b"]) {
+          expect(yield* driver.ask((core, then, now) => core.set(Id.ofKey("key"), value, then, now))).toBe(undefined)
+        }
+        const search = yield* driver.ask((core, then, now) => core.find(Id.ofKey("key"), then, now))
+        expect(search).toMatchObject({ value: undefined, asked: 0 })
+      }).pipe(quiet))
+  }
+})
+
+describe("whoever asks a node", () => {
+  it.effect("that ends is interrupted, and so is who asks afterwards", () =>
+    Effect.gen(function*() {
+      const { close, node } = yield* start(addressOf(1))
+      const asking = yield* Effect.forkChild(node.bootstrap([inet(addressOf(2))]), { startImmediately: true })
+      yield* close
+      const exits: ReadonlyArray<Exit.Exit<unknown>> = [
+        yield* inTime(Fiber.await(asking)),
+        yield* inTime(Effect.exit(node.get("key")))
+      ]
+      expect(exits.map((exit) => Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))).toStrictEqual([
+        true,
+        true
+      ])
+    }).pipe(Effect.provide(SimulatedNetwork.layer({ delay: "20 millis", tick: 5 }))))
+})
