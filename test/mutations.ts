@@ -1596,6 +1596,43 @@ const breaksKademlia = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
 
 /** Where a node meets the network, its storage and its program. */
 const ofKademliasEdge: ReadonlyArray<Mutation> = [
+  ...breaksKademlia("Table", {
+    "does not charge a contact with the silence of another address": {
+      "src/core/RoutingTable": [
+        ["    if (entry.contact.name !== name) return undefined\n", ""],
+        ["contact.id === id && contact.name === name)", "contact.id === id)"]
+      ]
+    }
+  }),
+  ...breaksKademlia("Holdings", {
+    "an IPv6 /64 of which a part is private is one sender of each network": {
+      "src/core/Holdings": [["`${network} ${sender}`", "`${network && \"\"}${sender}`"]]
+    }
+  }),
+  ...breaksKademlia("Core", {
+    "as if it were new where the clock was set back": {
+      "src/core/Values": [
+        ["Math.min(holding.expiresAt, now + expireAfter)", "holding.expiresAt"],
+        ["Math.min(holding.republishAt, now + ", "Math.max(holding.republishAt, now + "],
+        ["if (holding.republishAt > now)", "if (entry.republishAt > now)"],
+        ["{ ...entry, expiresAt, republishAt }", "{ ...entry, republishAt }"]
+      ]
+    },
+    "is the same value though it is no number": {
+      "src/core/Values": [["Object.is(a, b) || ", ""]]
+    }
+  }),
+  ...breaksKademlia("Storage", {
+    "takes no place": {
+      "src/StorageLevel": [
+        ["              Effect.onError(() => Effect.sync(() => isNew && keys.delete(key))),\n", ""],
+        ["isNew && keys.delete(key)", "keys.delete(key)"]
+      ]
+    },
+    "has what can be read of it, and takes the rest anew": {
+      "src/StorageLevel": [["    onDamaged(key)\n", ""]]
+    }
+  }),
   ...breaksKademlia("Strangers", {
     "may hold what is none": {
       "src/Contact": [[" || typeof ip !== \"string\" || typeof port !== \"number\"", ""]]
@@ -1610,6 +1647,9 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
           "Effect.catchDefect((defect) => Effect.as(failed(Cause.die(defect)), undefined))"
         ]
       ]
+    },
+    "misses the oldest, and they do not fill the memory": {
+      "src/internal/events": [["PubSub.sliding<Event>(maxBehind)", "PubSub.unbounded<Event>()"]]
     },
     "that ends is interrupted, and so is who asks afterwards": {
       "src/internal/driver": [["Fiber.join(this.#options.run(answer))", "answer"]]

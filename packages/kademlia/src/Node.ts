@@ -51,7 +51,7 @@ export class Node extends Context.Service<Node, {
   /** The contacts that it has, by bucket, as they are now. */
   readonly buckets: Effect.Effect<ReadonlyArray<Bucket>>
 
-  /** What happens from now on, to whoever reads it. */
+  /** What happens from now on, to whoever reads it. Whoever is 16,384 events behind misses the oldest. */
   readonly events: Stream.Stream<Event>
 }>()("effect-kademlia/Node") {}
 

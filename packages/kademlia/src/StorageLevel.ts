@@ -31,14 +31,18 @@ export const layer = (directory: string, options?: Options): Layer.Layer<Storage
           Effect.map(Effect.promise(() => level.get(key)), (bytes) => Option.fromUndefinedOr(entryOf(bytes))),
         put: (key, entry) =>
           Effect.suspend(() => {
-            if (keys.size >= maxKeys && !keys.has(key)) return Effect.succeed(false)
+            const isNew = !keys.has(key)
+            if (keys.size >= maxKeys && isNew) return Effect.succeed(false)
+            // It has its place while it is written, and none if that fails.
             keys.add(key)
-            return Effect.as(Effect.promise(() => level.put(key, serialize(entry))), true)
+            return Effect.promise(() => level.put(key, serialize(entry))).pipe(
+              Effect.onError(() => Effect.sync(() => isNew && keys.delete(key))),
+              Effect.as(true)
+            )
           }),
         remove: (key) =>
           Effect.suspend(() => {
-            keys.delete(key)
-            return Effect.promise(() => level.del(key))
+            return Effect.map(Effect.promise(() => level.del(key)), () => void keys.delete(key))
           }),
         all: Stream.unwrap(
           Effect.map(
@@ -50,7 +54,8 @@ export const layer = (directory: string, options?: Options): Layer.Layer<Storage
               Stream.fromEffectRepeat(
                 Effect.flatMap(
                   Effect.promise(() => iterator.nextv(chunk)),
-                  (pairs) => pairs.length === 0 ? Cause.done() : Effect.succeed(entriesOf(pairs))
+                  (pairs) =>
+                    pairs.length === 0 ? Cause.done() : Effect.succeed(entriesOf(pairs, (key) => keys.delete(key)))
                 )
               ).pipe(Stream.flattenIterable)
           )
@@ -64,10 +69,16 @@ const chunk = 64
 
 const highWaterMarkBytes = 1_048_576
 
-const entriesOf = (pairs: ReadonlyArray<readonly [key: string, bytes: Uint8Array]>) =>
+const entriesOf = (
+  pairs: ReadonlyArray<readonly [key: string, bytes: Uint8Array]>,
+  onDamaged: (key: string) => void
+) =>
   pairs.flatMap(([key, bytes]) => {
     const entry = entryOf(bytes)
-    return entry === undefined || !isId(key) ? [] : [[key, entry] as const]
+    if (entry !== undefined && isId(key)) return [[key, entry] as const]
+    // It shall not take a place from others.
+    onDamaged(key)
+    return []
   })
 
 const open = (directory: string) =>

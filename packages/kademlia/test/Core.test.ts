@@ -292,6 +292,30 @@ describe("what is kept", () => {
     stores[2]!.told({ _tag: "Taken", taken: true }, hour)
     expect(wanted("Find").length).toBeGreaterThan(0)
   })
+
+  it("is stored again, and goes, as if it were new where the clock was set back since it was written", () => {
+    const year = 365 * 24 * hour
+    for (const own of [true, false]) {
+      const pair = entryOf("value", { own, expiresAt: own ? Infinity : 2 * year, republishAt: year })
+      const { core, nap, wanted } = make(peers.slice(0, 3))
+      core.learn(key, pair)
+      for (const bucket of core.table.buckets) bucket.lookedUp = year
+      const due = own ? 24 * hour : 1.25 * hour
+      nap.told(undefined, due - 1)
+      wanted("Sleep")[0]!.told(undefined, due)
+      wanted("Read")[0]!.told(pair, due)
+      const [write] = wanted("Write")
+      expect(write!.entry.expiresAt).toBe(own ? Infinity : 25 * hour)
+      expect(write!.entry.republishAt).toBe(due + (own ? 24 * hour : hour))
+    }
+  })
+
+  it("is the same value though it is no number, and lives no longer for it", () => {
+    const { core, wanted } = make(peers.slice(0, 3))
+    core.store(peers[1]!, key, NaN, () => {}, 1)
+    wanted("Read")[0]!.told(entryOf(NaN, { from: peers[0]!.id, expiresAt: 5 * hour }), 1)
+    expect(wanted("Write")[0]!.entry.expiresAt).toBe(5 * hour)
+  })
 })
 
 it("events come only while somebody watches", () => {

@@ -1,6 +1,6 @@
 /** The core and what it wants done: it is told of each, once, whatever comes of it. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, FiberSet, Logger } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberSet, Logger, Stream } from "effect"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { Core } from "../src/core/Core.ts"
 import { Id, Storage } from "../src/index.ts"
@@ -67,6 +67,23 @@ describe("a node that asks", () => {
       }).pipe(quiet))
   }
 })
+
+it.effect("whoever does not read events misses the oldest, and they do not fill the memory", () =>
+  Effect.gen(function*() {
+    const events = yield* Events.make
+    const mayRead = yield* Deferred.make<void>()
+    const keys = Array.from({ length: 20_000 }, (_, i) => Id.ofKey(`${i}`))
+    const reading = yield* events.stream.pipe(
+      Stream.tap(() => Deferred.await(mayRead)),
+      Stream.takeUntil((event) => event._tag === "Expired" && event.key === keys.at(-1)),
+      Stream.runCount,
+      Effect.forkChild({ startImmediately: true })
+    )
+    for (const key of keys) events.emit({ _tag: "Expired", key })
+    yield* Deferred.succeed(mayRead, undefined)
+    // One is in hand.
+    expect(yield* Fiber.join(reading)).toBe(1 + 16_384)
+  }))
 
 describe("whoever asks a node", () => {
   it.effect("that ends is interrupted, and so is who asks afterwards", () =>

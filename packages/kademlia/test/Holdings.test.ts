@@ -52,6 +52,21 @@ const counter = (holdings: ReadonlyArray<Holding>) => (name: keyof Holding, valu
 
 const bits = ({ key }: Holding) => Id.sharedBits(key, self)
 
+it("an IPv6 /64 of which a part is private is one sender of each network, and none is lost when the other goes", () => {
+  const holdings = new Holdings(self)
+  const of = (key: string, network: string): Holding => ({
+    ...holdingOf({ key: "a", own: false, network: "1", sender: "1" }),
+    key: Id.ofKey(key),
+    network,
+    sender: "64:ff9b:0:0"
+  })
+  for (const pair of [of("public", "64:ff9b:0"), of("private", "64:ff9b:0:0")]) holdings.add(pair)
+  holdings.delete(Id.ofKey("private"))
+  expect(holdings.victimFor({ ...of("own", ""), own: true })).toBe(Id.ofKey("public"))
+  holdings.delete(Id.ofKey("public"))
+  expect(holdings.size).toBe(0)
+})
+
 describe("where all places are taken", () => {
   it.prop(
     "shares are equal, near keys come first, and what the node published stays",

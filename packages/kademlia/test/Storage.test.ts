@@ -2,7 +2,7 @@
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { ClassicLevel } from "classic-level"
-import { Effect, FileSystem, Layer, Option, Stream } from "effect"
+import { Effect, Exit, FileSystem, Layer, Option, Stream } from "effect"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { serialize } from "node:v8"
 import type { Messages } from "../src/index.ts"
@@ -88,6 +88,24 @@ describe("a storage in a directory", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
 })
 
+describe("a pair that cannot be written", () => {
+  it.effect("takes no place", () =>
+    Effect.gen(function*() {
+      const { get, put } = yield* Storage.Storage
+      const [a, b] = ["a", "b"].map(Id.ofKey) as [Id.Id, Id.Id]
+      // The database is given nothing of this, as of what a full disk refuses.
+      const unwritable = { ...entry("value"), more: () => {} }
+      expect(Exit.isFailure(yield* Effect.exit(put(a, unwritable)))).toBe(true)
+      expect(yield* put(b, entry("value"))).toBe(true)
+      expect(Exit.isFailure(yield* Effect.exit(put(b, unwritable)))).toBe(true)
+      expect(yield* put(a, entry("value"))).toBe(false)
+      expect(yield* get(b)).toStrictEqual(Option.some(entry("value")))
+    }).pipe(
+      Effect.provide(Layer.provide(kinds["a directory"]({ maxKeys: 1 }), NodeFileSystem.layer)),
+      Effect.scoped
+    ))
+})
+
 describe("a directory that is damaged", () => {
   it.effect("has what can be read of it, and takes the rest anew", () =>
     Effect.gen(function*() {
@@ -105,9 +123,10 @@ describe("a directory that is damaged", () => {
         const { all, get, put } = yield* Storage.Storage
         expect((yield* Stream.runCollect(all)).map(([key]) => key)).toStrictEqual([whole])
         for (const key of [damaged, foreign]) expect(yield* get(key)).toStrictEqual(Option.none())
+        // What cannot be read takes no place.
         yield* put(damaged, entry("again"))
         expect(yield* get(damaged)).toStrictEqual(Option.some(entry("again")))
-      }).pipe(Effect.provide(StorageLevel.layer(directory)))
+      }).pipe(Effect.provide(StorageLevel.layer(directory, { maxKeys: 2 })))
     }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
 
   it.effect("and cannot be opened says why", () =>

@@ -78,7 +78,8 @@ const play = (bits: number, steps: ReadonlyArray<typeof Step.Type>) => {
     if (step.do === "seen") {
       ever.add(id)
       table.seen(contact(id), now)
-    } else table[step.do](id)
+    } else if (step.do === "failed") table.failed(contact(id))
+    else table.evict(id)
   }
   return { self, table, ever }
 }
@@ -155,22 +156,32 @@ describe("the table", () => {
 
   it("replaces a contact that fails too often by the one that was seen last", () => {
     const table = full()
-    expect(table.failed(far(1).id)).toBe(undefined)
-    expect(table.failed(far(1).id)?.id).toBe(far(4).id)
+    expect(table.failed(far(1))).toBe(undefined)
+    expect(table.failed(far(1))?.id).toBe(far(4).id)
+    expect(ids(table)).toStrictEqual([0, 2, 4].map((n) => far(n).id))
+  })
+
+  it("does not charge a contact with the silence of another address that somebody has named for its id", () => {
+    const table = full()
+    for (const there of [far(1), far(4)]) {
+      const elsewhere = new Contact(there.id, inet("10.9.9.9:9"))
+      for (let n = 0; n < 10; n++) expect(table.failed(elsewhere)).toBe(undefined)
+    }
+    table.evict(far(1).id)
     expect(ids(table)).toStrictEqual([0, 2, 4].map((n) => far(n).id))
   })
 
   it("forgets the failures of a contact that is heard from", () => {
     const table = full()
-    table.failed(far(1).id)
+    table.failed(far(1))
     table.seen(far(1), 10)
-    expect(table.failed(far(1).id)).toBe(undefined)
+    expect(table.failed(far(1))).toBe(undefined)
   })
 
   it("keeps contacts that fail while no other waits: its own network may be down", () => {
     const table = new RoutingTable.RoutingTable({ self, k, bits: 1, staleAfter: 2 }, 0)
     table.seen(far(0), 0)
-    for (let n = 0; n < 10; n++) table.failed(far(0).id)
+    for (let n = 0; n < 10; n++) table.failed(far(0))
     expect(ids(table)).toStrictEqual([far(0).id])
     // They are the first to go.
     for (let n = 1; n <= 3; n++) table.seen(far(n), n)
@@ -182,7 +193,7 @@ describe("the table", () => {
     expect(table.questionable(far(9).id, 99, 100)).toBe(undefined)
     expect(table.questionable(far(9).id, 100, 100)?.id).toBe(far(0).id)
     expect(table.questionable(far(9).id, 101, 100)).toBe(undefined)
-    table.failed(far(2).id)
+    table.failed(far(2))
     expect(table.questionable(far(9).id, 102, 100)?.id).toBe(far(2).id)
   })
 

@@ -157,7 +157,7 @@ export class Admission {
   }
 
   #failed(contact: Contact, calls: number, now: number): void {
-    const next = this.#options.table.failed(contact.id, calls)
+    const next = this.#options.table.failed(contact, calls)
     if (next !== undefined) this.#remove(contact, next, now)
   }
 

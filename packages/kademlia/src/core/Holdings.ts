@@ -32,8 +32,8 @@ export class Holdings {
     return this.#holdings.size
   }
 
-  has(key: Id): boolean {
-    return this.#holdings.has(key)
+  get(key: Id): Holding | undefined {
+    return this.#holdings.get(key)
   }
 
   keys(): Iterable<Id> {
@@ -44,7 +44,8 @@ export class Holdings {
   add(holding: Holding): void {
     this.delete(holding.key)
     this.#holdings.set(holding.key, holding)
-    const { key, network, own, sender } = holding
+    const { key, network, own } = holding
+    const sender = senderOf(holding)
     if (own) return
     this.#networks.increment(network)
     getOrMake(this.#senders, network, () => new Tally()).increment(sender)
@@ -55,7 +56,8 @@ export class Holdings {
     const holding = this.#holdings.get(key)
     if (holding === undefined) return
     this.#holdings.delete(key)
-    const { network, own, sender } = holding
+    const { network, own } = holding
+    const sender = senderOf(holding)
     if (own) return
     const senders = this.#senders.get(network)!
     this.#networks.decrement(network)
@@ -70,7 +72,9 @@ export class Holdings {
    * Otherwise the new one takes the place of one that is further: its sender's or, if that has none, that of a sender that has
    * most, in its network if that has any.
    */
-  victimFor({ key, network, own, sender }: Holding): Id | undefined {
+  victimFor(holding: Holding): Id | undefined {
+    const { key, network, own } = holding
+    const sender = senderOf(holding)
     const largest = this.#networks.largest
     if (largest === undefined) return undefined
     const payer = this.#senders.get(largest)!.largest!
@@ -107,6 +111,9 @@ export class Holdings {
     return this.#pairs.get(sender)!.furthest
   }
 }
+
+/** Of an IPv6 /64 some addresses may be private, and in another network for that: then each part is a sender. */
+const senderOf = ({ network, sender }: Holding): string => `${network} ${sender}`
 
 /** Counts by name, and whose is the largest. */
 class Tally {

@@ -226,15 +226,17 @@ export class RoutingTable {
    * that was seen last, which is returned; where none waits it stays, so that a node that loses its own network for a
    * while does not lose its table.
    */
-  failed(id: Id, calls = 1): Contact | undefined {
+  failed({ id, name }: Contact, calls = 1): Contact | undefined {
     const bucket = this.bucketOf(id)
     const index = indexOf(bucket.entries, id)
     if (index === -1) {
-      const waiting = indexOf(bucket.cache, id)
+      const waiting = bucket.cache.findIndex(({ contact }) => contact.id === id && contact.name === name)
       if (waiting !== -1) bucket.cache.splice(waiting, 1)
       return undefined
     }
     const entry = bucket.entries[index]!
+    // Somebody has named another address for its id.
+    if (entry.contact.name !== name) return undefined
     entry.failures += calls
     return this.isStale(entry) && bucket.cache.length > 0 ? this.evict(id) : undefined
   }

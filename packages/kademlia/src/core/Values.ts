@@ -35,6 +35,9 @@ const callsPerSecond = 16
 // For how many milliseconds without a call it may make up later.
 const maxArrears = 600_000
 
+// How much longer a node may wait than it has to.
+const maxJitter = 1.25
+
 // How many pairs are renewed at once: whoever is silent takes the time of one of them.
 const renewedAtOnce = 8
 
@@ -65,7 +68,15 @@ export class Values {
 
   /** Learns what the storage holds from before. Newcomers wait until it has been told to `start`. */
   learn(key: Id, entry: Entry): void {
-    if (!this.#holdings.has(key)) this.#holdings.add(holdingOf(key, entry))
+    if (this.#holdings.get(key) !== undefined) return
+    const { now, settings: { expireAfter, publishAfter, republishAfter } } = this.#shared
+    const holding = holdingOf(key, entry)
+    // The clock may have been set back since: no pair waits longer for it than a new one would.
+    this.#holdings.add({
+      ...holding,
+      expiresAt: holding.own ? Infinity : Math.min(holding.expiresAt, now + expireAfter),
+      republishAt: Math.min(holding.republishAt, now + (holding.own ? publishAfter : republishAfter * maxJitter))
+    })
   }
 
   start(): void {
@@ -274,16 +285,18 @@ export class Values {
       this.#shared.read(key, (entry) => {
         const { now } = this.#shared
         // It may have changed since it was listed, or be gone.
-        if (entry === undefined) {
+        const holding = this.#holdings.get(key)
+        if (entry === undefined || holding === undefined) {
           this.#holdings.delete(key)
           return end(undefined)
         }
-        if (entry.expiresAt <= now) return this.#drop(key, () => end(undefined))
-        if (entry.republishAt > now) return end(undefined)
+        const { expiresAt } = holding
+        if (expiresAt <= now) return this.#drop(key, () => end(undefined))
+        if (holding.republishAt > now) return end(undefined)
         const republishAt = now + (entry.own ? publishAfter : this.#jittered(republishAfter))
-        this.#put(key, { ...entry, republishAt }, () => {
+        this.#put(key, { ...entry, expiresAt, republishAt }, () => {
           // A copy far from its key just ages, and one that is about to go does not start another life elsewhere.
-          const isHolder = table.countCloser(key, self) < k && entry.expiresAt - this.#shared.now > republishAfter
+          const isHolder = table.countCloser(key, self) < k && expiresAt - this.#shared.now > republishAfter
           end(entry.own || isHolder ? entry : undefined)
         })
       })
@@ -360,7 +373,7 @@ export class Values {
 
   // Of the nodes that keep a pair the first to store it again saves the others from doing so.
   #jittered(duration: number): number {
-    return duration * (1 + this.#shared.random() / 4)
+    return duration * (1 + this.#shared.random() * (maxJitter - 1))
   }
 }
 
@@ -380,4 +393,4 @@ const holdingOf = (key: Id, { expiresAt, network, own, republishAt, sender }: En
 })
 
 const sameValue = (a: Value, b: Value): boolean =>
-  a === b || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0)
+  Object.is(a, b) || a === b || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0)

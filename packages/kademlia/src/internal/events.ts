@@ -2,8 +2,14 @@
 import { Effect, PubSub, Stream } from "effect"
 import type { Event } from "../Event.ts"
 
+// Neighbours make events as they like, and not all that are watched are read.
+const maxBehind = 16_384
+
 export class Events {
-  static readonly make: Effect.Effect<Events> = Effect.map(PubSub.unbounded<Event>(), (pubsub) => new Events(pubsub))
+  static readonly make: Effect.Effect<Events> = Effect.map(
+    PubSub.sliding<Event>(maxBehind),
+    (pubsub) => new Events(pubsub)
+  )
 
   readonly #pubsub: PubSub.PubSub<Event>
   #watchers = 0
@@ -12,7 +18,7 @@ export class Events {
     this.#pubsub = pubsub
   }
 
-  /** What happens from its first pull on. */
+  /** What happens from its first pull on. Whoever falls too far behind misses the oldest. */
   get stream(): Stream.Stream<Event> {
     return Stream.unwrap(
       Effect.as(
@@ -27,6 +33,7 @@ export class Events {
   }
 
   emit(event: Event): void {
-    PubSub.publishUnsafe(this.#pubsub, event)
+    // `publishUnsafe` would leave out the newest.
+    Effect.runSync(PubSub.publish(this.#pubsub, event))
   }
 }
