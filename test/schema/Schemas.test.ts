@@ -12,6 +12,7 @@ import {
   Predicate,
   Result,
   Schema,
+  SchemaIssue,
   SchemaTransformation
 } from "effect"
 import { isDeepStrictEqual } from "node:util"
@@ -196,6 +197,31 @@ describe("schemas", () => {
         yield* Effect.flip(decode("optional", wire))
         yield* Effect.flip(decode("record", wire))
       }
+    }))
+
+  it.effect("what does not fit is told what would have, in and out", () =>
+    Effect.gen(function*() {
+      const said = SchemaIssue.makeFormatterDefault()
+      const cases: ReadonlyArray<
+        readonly [Schema.Codec<unknown, unknown>, bad: unknown, expected: ReadonlyArray<string>]
+      > = [
+        [Schema.Number, "1", ["number", "number"]],
+        [Schema.BigInt, "1", ["an integer", "bigint"]],
+        [Schema.Literal(7n), "1", ["an integer", "7n"]],
+        [Schema.ObjectKeyword, 1, ["object", "object"]],
+        [Schema.ReadonlyMap(Schema.Int, Schema.Int), 1, ["a map", "ReadonlyMap"]]
+      ]
+      for (const [schema, bad, expected] of cases) {
+        class Group extends Handlers.Service<Group>()("schemas/Misfits", { it: { success: schema } }) {}
+        const { decode, encode } = Group.contract.get("it")!.success
+        const issues = [yield* Effect.flip(decode(bad)), yield* Effect.flip(encode(bad))]
+        expect(issues.map(said)).toStrictEqual(expected.map((what) => `Expected ${what}`))
+      }
+      class Group extends Handlers.Service<Group>()("schemas/Misfits", {
+        it: { success: Schema.Record(Schema.String, Schema.Int) }
+      }) {}
+      const issue = yield* Effect.flip(Group.contract.get("it")!.success.decode(new Map([[1, 1]])))
+      expect(said(issue)).toBe("Expected a map with strings for keys")
     }))
 
   it("a schema is compiled once, a recursive one, too", () => {

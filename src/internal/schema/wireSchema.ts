@@ -128,10 +128,7 @@ const nativeEncoding = (encoding: SchemaAST.Encoding | undefined): SchemaAST.Enc
 }
 
 const withEncoding = (ast: SchemaAST.AST, encoding: SchemaAST.Encoding | undefined): SchemaAST.AST =>
-  Object.create(Object.getPrototypeOf(ast), {
-    ...Object.getOwnPropertyDescriptors(ast),
-    encoding: { value: encoding, enumerable: true, configurable: true, writable: true }
-  })
+  Object.assign(Object.create(Object.getPrototypeOf(ast), Object.getOwnPropertyDescriptors(ast)), { encoding })
 
 const declarationId = (ast: SchemaAST.Declaration): unknown => {
   const representation = ast.annotations?.["representation"]
