@@ -285,8 +285,37 @@ describe("a trace", () => {
 
   it.effect("that is not sampled says so", () =>
     Effect.gen(function*() {
-      const { trailer } = yield* Effect.provideService(spansOf(propagate), Tracer.MinimumTraceLevel, "None")
+      const { request, trailer } = yield* Effect.provideService(spansOf(propagate), Tracer.MinimumTraceLevel, "None")
       expect(trailer?.traceparent?.[24]).toBe(0)
+      expect(request.links).toMatchObject([{ span: { sampled: false } }])
+    }))
+
+  it.effect("whose ids are not those of W3C's trace context is told nobody", () =>
+    Effect.gen(function*() {
+      const [traceId, spanId] = ["0a".repeat(16), "0b".repeat(8)]
+      const { node, trailers } = world()
+      yield* node(1)
+      const peer = yield* node(2, propagate)
+      const ids = [
+        [traceId, spanId],
+        [`g${traceId}`, spanId],
+        [`${traceId}g`, spanId],
+        [traceId.toUpperCase(), spanId],
+        [traceId, `g${spanId}`],
+        [traceId, `${spanId}g`],
+        [traceId, ""]
+      ] as const
+      for (const [traceId, spanId] of ids) {
+        const tracer = Tracer.make({
+          span: (options) =>
+            Object.defineProperties(new Tracer.NativeSpan(options), {
+              traceId: { value: traceId },
+              spanId: { value: spanId }
+            })
+        })
+        yield* Effect.provideService(peer.left(), Tracer.Tracer, tracer)
+      }
+      expect(trailers().map((trailer) => trailer?.traceparent !== undefined)).toStrictEqual(ids.map((_, i) => i === 0))
     }))
 
   it.effect("is nothing to tell where nobody traces", () =>

@@ -131,7 +131,8 @@ describe("metrics", () => {
         roundTrips: labels("rpcudp_round_trip_seconds")
       }).toStrictEqual({ calls: 10, requests: 13, drops: 24, challenges: 4, forgotten: 2, roundTrips: 1 })
       // One for each method that is served: 11 of the greeter, and one of the node that calls it.
-      expect(labels("rpc.server.call.duration")).toBe(12)
+      const served = snapshots.filter(({ id }) => id === "rpc.server.call.duration")
+      expect(served.map(({ attributes }) => attributes?.["rpc.status_code"])).toStrictEqual(Array(12).fill("success"))
       for (const { attributes, id, state, type } of snapshots) {
         expect(attributes, id).toHaveProperty("unit")
         expect(type === "Counter", id).toBe(id.endsWith("_total"))
@@ -232,10 +233,16 @@ describe("metrics", () => {
           stranger.send(address, new Uint8Array(j).fill(i))
         }
       }
+      // What is refused unread has no method.
+      const stranger = yield* raw(transport("10.2.0.1"))
+      const again = requestFor("poke")
+      for (let i = 0; i < 2; i++) stranger.send(address, again)
       yield* settled
-      const { "rpcudp_requests.unknown_method": unknown = 0 } = yield* metrics
-      expect(unknown).toBe(names)
-      expect(yield* durations).toStrictEqual([["server", "_OTHER", "unknown_method", "unknown_method", names, 0]])
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.unknown_method": names, "rpcudp_requests.repeated": 1 })
+      expect(yield* durations).toStrictEqual([
+        ["server", "test/Greeter/poke", "success", undefined, 1, 0],
+        ["server", "_OTHER", "unknown_method", "unknown_method", names, 0]
+      ])
       // That of the requests to other methods.
       expect((yield* count) - before).toBe(1)
       for (const { attributes } of yield* Metric.snapshot) expect(JSON.stringify(attributes)).not.toContain("stranger")

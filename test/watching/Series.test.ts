@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Metric } from "effect"
 import { Protocol } from "../../src/index.ts"
+import { settled } from "../support/counting.ts"
 import { caller, metrics, raw, withMetrics } from "../support/nodes.ts"
 import { pair } from "../support/pair.ts"
 
@@ -50,6 +51,42 @@ describe("series", () => {
       expect(before.size).toBeGreaterThan(0)
       for (const [name, held] of before) expect(registry.get(name)).toBe(held)
     }).pipe(withMetrics))
+
+  it.effect("of a node that sends nothing begins anew, too", () =>
+    Effect.gen(function*() {
+      const { address, transport } = yield* pair
+      const stranger = yield* raw(transport("10.0.0.3"))
+      const registry = yield* Metric.MetricRegistry
+      for (let i = 0; i < 2; i++) {
+        registry.clear()
+        stranger.send(address, new Uint8Array(1))
+        yield* settled
+        expect(yield* metrics).toStrictEqual({
+          rpcudp_datagrams_received: 1,
+          rpcudp_received_bytes: 1,
+          "rpcudp_datagrams_dropped.TooShort": 1
+        })
+      }
+    }).pipe(withMetrics))
+
+  it.effect("is found once, and then held: no later call looks for any", () => {
+    let looks = 0
+    class Counting extends Map<string, Metric.Metric.Metadata<number, unknown>> {
+      override get(name: string) {
+        looks++
+        return super.get(name)
+      }
+    }
+    return Effect.gen(function*() {
+      const { greeter } = yield* pair
+      yield* greeter.poke()
+      yield* greeter.poke()
+      expect(looks).toBeGreaterThan(0)
+      looks = 0
+      for (let i = 0; i < 10; i++) yield* greeter.poke()
+      expect(looks).toBe(0)
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Counting()))
+  })
 
   it.effect("nodes count together, but those whose programs have attributes of their own", () =>
     Effect.gen(function*() {

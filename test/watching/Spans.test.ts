@@ -81,7 +81,10 @@ describe("spans", () => {
         yield* settled
         // Of a method that nobody has declared there is no span: strangers could make them without end.
         yield* Effect.flip(protocol.call(address, "nope", []))
-      }).pipe(Effect.provideService(Tracer.Tracer, tracer), Effect.provide(Logger.layer([])))
+        // Its node closes under it.
+        yield* Effect.forkChild(greeter.never(), { startImmediately: true })
+        yield* settled
+      }).pipe(Effect.scoped, Effect.provideService(Tracer.Tracer, tracer), Effect.provide(Logger.layer([])))
       const requests = spans.filter(({ kind }) => kind === "server")
       expect(requests.map(({ attributes, name, status }) => {
         if (status._tag !== "Ended") return [name, "has not ended"]
@@ -89,7 +92,7 @@ describe("spans", () => {
         const said = Exit.isSuccess(exit)
           ? ""
           : Cause.hasInterruptsOnly(exit.cause)
-          ? "interrupted"
+          ? "(interrupted)"
           : messageOf(exit.cause)
         return [name, attributes.get("error.type"), Number(endTime - startTime) / 1e9, said]
       })).toStrictEqual([
@@ -97,7 +100,8 @@ describe("spans", () => {
         ["test/Greeter/bytes", "oversize", 0, "oversize"],
         ["test/Greeter/dies", "defect", 0, "secret"],
         ["test/Greeter/lies", "defect", 0, expect.stringContaining("does not fit its schema")],
-        ["test/Greeter/never", "cancelled", 3, "interrupted"]
+        ["test/Greeter/never", "cancelled", 3, "(interrupted)"],
+        ["test/Greeter/never", "interrupted", 0, "(interrupted)"]
       ])
     }))
 
