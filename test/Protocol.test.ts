@@ -17,7 +17,9 @@ describe("a protocol", () => {
           [{ limits: { handlers: -1 } }, "handlers"],
           [{ limits: { requestsPerSecond: Number.NaN } }, "requestsPerSecond"],
           [{ memory: { requests: 0 } }, "requests"],
-          [{ memory: { bytes: 2 ** 40 } }, "bytes"]
+          [{ memory: { bytes: 2 ** 40 } }, "bytes"],
+          [{ timeout: -1 }, "the duration of timeout is not negative"],
+          [{ gracePeriod: -1 }, "the duration of gracePeriod is not negative"]
         ] as const
       ) {
         const exit = yield* Effect.exit(counting(options))

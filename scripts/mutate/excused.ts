@@ -439,6 +439,16 @@ export const excused: ReadonlyArray<Excused> = [
     ],
     "src/internal/watching/spans.ts": [
       ["if (!isTraced([fiber.context])) return call", "!isTraced([fiber.context])", "false"]
+    ],
+    "src/Handlers.ts": [
+      ["return length === values.length ? values : values.slice(0, length)", "length === values.length", "false"]
+    ],
+    "src/Protocol.ts": [
+      [
+        "return fiber.getRef(Deadline) === undefined ? own : Duration.min(own, timeLeftOf(fiber))",
+        "fiber.getRef(Deadline) === undefined",
+        "false"
+      ]
     ]
   }),
   ...of("nothing stands there", {
@@ -535,6 +545,25 @@ export const excused: ReadonlyArray<Excused> = [
         "\"effect-rpcudp/Handlers/Deadline\"",
         "\"\""
       ]
+    ],
+    "src/Handlers.ts": [
+      [
+        "export class Sender extends Context.Service<Sender, NetAddress.InetAddress>()(\"effect-rpcudp/Handlers/Sender\") {}",
+        "\"effect-rpcudp/Handlers/Sender\"",
+        "\"\""
+      ]
+    ],
+    "src/Transport.ts": [
+      [
+        "export class Transport extends Context.Service<Transport, Socket>()(\"effect-rpcudp/Transport\") {}",
+        "\"effect-rpcudp/Transport\"",
+        "\"\""
+      ]
+    ],
+    "src/Protocol.ts": [
+      ["\"effect-rpcudp/Protocol/CurrentRetransmit\",", "\"effect-rpcudp/Protocol/CurrentRetransmit\"", "\"\""],
+      ["\"effect-rpcudp/Protocol/CurrentTimeout\",", "\"effect-rpcudp/Protocol/CurrentTimeout\"", "\"\""],
+      ["}>()(\"effect-rpcudp/Protocol\") {}", "\"effect-rpcudp/Protocol\"", "\"\""]
     ]
   }),
   ...of("what is no number comes back as it is, too", {
@@ -629,5 +658,15 @@ export const excused: ReadonlyArray<Excused> = [
   }),
   ...of("a label is its name", {
     "src/internal/watching/metrics.ts": labels.map((code) => [code, "true", "false"] as const)
+  }),
+  ...of("all but two others mean it", {
+    "src/Protocol.ts": [
+      ["remoteSpans: options.remoteSpans ?? \"link\",", "\"link\"", "\"\""],
+      [
+        "remoteSpans: options.remoteSpans ?? \"link\",",
+        "options.remoteSpans ?? \"link\"",
+        "options.remoteSpans && \"link\""
+      ]
+    ]
   })
 ]

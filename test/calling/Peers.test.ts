@@ -211,7 +211,10 @@ describe("several equal peers", () => {
         expect(Exit.isFailure(exit) && Exit.hasDies(exit)).toBe(true)
         expect(String(exit)).toContain(says)
       }
-      const negative = yield* Effect.exit(Protocol.anyOf(["10.0.0.1:1"], { hedgeAfter: -1 }))
-      expect(Exit.isFailure(negative) && Exit.hasDies(negative)).toBe(true)
+      for (const name of ["hedgeAfter", "avoidFor"]) {
+        const negative = yield* Effect.exit(Protocol.anyOf(["10.0.0.1:1"], { [name]: -1 }))
+        expect(Exit.isFailure(negative) && Exit.hasDies(negative)).toBe(true)
+        expect(String(negative)).toContain(`the duration of ${name} is not negative`)
+      }
     }))
 })

@@ -117,6 +117,15 @@ describe("schemas", () => {
       yield* Effect.flip(Group.contract.get("text")!.success.decode("17"))
     }))
 
+  it.effect("take a declaration that says nothing of itself as it is", () =>
+    Effect.gen(function*() {
+      class Group extends Handlers.Service<Group>()("schemas/Bare", {
+        it: { success: Schema.declare(Predicate.isString) }
+      }) {}
+      expect(yield* roundTrip(Group.contract.get("it")!, "a")).toBe("a")
+      yield* Effect.flip(Group.contract.get("it")!.success.decode(1))
+    }))
+
   it.effect("wherever in a schema they stand, numbers, bigints, bytes and dates travel as what they are", () =>
     Effect.gen(function*() {
       const [date, bytes] = [new Date(5), Uint8Array.of(1, 2)]
