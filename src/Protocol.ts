@@ -687,7 +687,7 @@ export const describe = (
   Effect.gen(function*() {
     const { "rpc.reflection.describe": read } = (yield* client(Reflection))(peer)
     const first = yield* read(0)
-    const others = Array.from({ length: Math.max(0, Math.min(first.pages, maxPages) - 1) }, (_, i) => i + 1)
+    const others = Array.from({ length: Math.min(first.pages, maxPages) - 1 }, (_, i) => i + 1)
     const pages = yield* Effect.forEach(others, (page) => read(page))
     return [first, ...pages].flatMap(({ methods }) => methods)
   })

@@ -222,4 +222,18 @@ describe("describe", () => {
       const methods = yield* Protocol.describe(peer.address).pipe(Effect.provideContext(yield* caller(transport())))
       expect([asked, methods.length]).toEqual([1024, 1024])
     }))
+
+  it.effect("has nothing to say of a node that has no pages, or fewer than none", () =>
+    Effect.gen(function*() {
+      const transport = oneHost()
+      const peer = yield* raw(transport())
+      const pages = [0, -5]
+      yield* Effect.forever(Effect.map(peer.receive, ({ datagram, from }) => {
+        peer.send(from, respond(datagram, { pages: pages.shift(), methods: [] }))
+      })).pipe(Effect.forkScoped)
+      const asking = yield* caller(transport())
+      for (let i = 0; i < 2; i++) {
+        expect(yield* Effect.provideContext(Protocol.describe(peer.address), asking)).toEqual([])
+      }
+    }))
 })
