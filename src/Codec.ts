@@ -300,9 +300,8 @@ export const decode = (datagram: Uint8Array): Result.Result<Message, Malformed> 
     case "Challenge":
       return Result.map(decodeChallenge(datagram), (token) => ({ _tag: type, id: idOf(datagram), token }))
     case "Proof":
-      return Result.map(decodeProof(datagram), () => ({ _tag: type, id: idOf(datagram) }))
     case "Cancel":
-      return Result.map(decodeCancel(datagram), () => ({ _tag: type, id: idOf(datagram) }))
+      return Result.map(decodeNil(datagram), () => ({ _tag: type, id: idOf(datagram) }))
     case "Gather":
       return decodeGather(datagram)
     default:

@@ -107,6 +107,13 @@ export const excused: ReadonlyArray<Excused> = [
         "reason === undefined",
         "false"
       ]
+    ],
+    "src/Codec.ts": [
+      [
+        "return typeof detail === \"number\" && Number.isSafeInteger(detail) && detail > maxBodyBytes",
+        "typeof detail === \"number\"",
+        "true"
+      ]
     ]
   }),
   ...of("either is right where both are equal", {
@@ -667,6 +674,11 @@ export const excused: ReadonlyArray<Excused> = [
         "options.remoteSpans ?? \"link\"",
         "options.remoteSpans && \"link\""
       ]
+    ]
+  }),
+  ...of("undefined is packed as null is", {
+    "src/Codec.ts": [
+      ["if (!(\"detail\" in failure)) return null", "!(\"detail\" in failure)", "false"]
     ]
   })
 ]
