@@ -1806,6 +1806,12 @@ const ofTheExamples: ReadonlyArray<Mutation> = [
         ["maximum: 1_000_000", "maximum: 2 ** 31"]
       ]
     },
+    "knows a key until it is pruned as its page says": {
+      "cluster/Item": [[
+        "  .annotate(ClusterSchema.Persisted, true)\n",
+        "  .annotate(ClusterSchema.Persisted, false)\n"
+      ]]
+    },
     "handles an order again whose handler died": {
       "cluster/Item": [["  defectRetryPolicy: Schedule.spaced(\"100 millis\")\n", ""]]
     },

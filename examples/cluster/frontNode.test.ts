@@ -5,6 +5,7 @@ import { Clock, Context, Effect, Layer, Logger, Option, Schedule, Schema } from 
 import { Handlers, Protocol, Transport } from "effect-rpcudp"
 import { NetAddress } from "effect/net"
 import type { SqlClient, SqlError } from "effect/sql"
+import { readFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { postgres, suite } from "../../test/support/needs.ts"
 import * as Database from "./database.ts"
@@ -65,6 +66,9 @@ const untilAnswered = <A>(order: Effect.Effect<A, Unavailable | Refused | Protoc
     while: (error) => error._tag === "Unavailable",
     schedule: Schedule.spaced("50 millis")
   })
+
+/** The statements of the page. */
+const pruning = readFileSync(new URL("README.md", import.meta.url), "utf8").split("```sql\n")[1]!.split("```")[0]!
 
 const timesApplied = (database: DatabaseSync, key: string) =>
   database.prepare("SELECT COUNT(*) AS times FROM movements WHERE order_key = ?").get(key)?.["times"]
@@ -144,6 +148,30 @@ describe("a front", () => {
       expect(yield* untilAnswered(order("a key", "item 1", 1))).toBe(Database.stock - 1)
       expect(died).toBe(15)
       expect(timesApplied(database, "a key")).toBe(1)
+    }).pipe(Effect.provide(services)))
+
+  it.live("knows a key until it is pruned as its page says", () =>
+    Effect.gen(function*() {
+      const { database, layer } = yield* inMemory
+      const { order } = (yield* inventory)(yield* front(layer, yield* freeRunner))
+      /** What is older than so many milliseconds. */
+      const prune = (age: number) =>
+        Effect.suspend(() => {
+          // The front has the same connection.
+          if (database.isTransaction) return Effect.fail("busy")
+          const before = BigInt(Date.now() - Date.UTC(2025, 0, 1) - age) << 22n
+          // Parameters are of one statement.
+          database.exec(pruning.replaceAll(":before", String(before)))
+          return Effect.void
+        }).pipe(Effect.retry(Schedule.spaced("1 millis")))
+      const left = yield* untilAnswered(order("a key", "item 1", 10))
+      yield* prune(3_600_000)
+      expect(yield* untilAnswered(order("a key", "item 1", 10)), "it is young").toBe(left)
+      // What is made in this very millisecond, and on a clock that is a little ahead.
+      yield* prune(-1000)
+      expect(database.prepare("SELECT COUNT(*) AS count FROM cluster_messages").get()?.["count"]).toBe(0)
+      expect(database.prepare("SELECT COUNT(*) AS count FROM cluster_replies").get()?.["count"]).toBe(0)
+      expect(yield* untilAnswered(order("a key", "item 1", 10)), "it is new again").toBe(left - 10)
     }).pipe(Effect.provide(services)))
 
   it.live("that was started again by a clock set back acknowledges no order by the reply of another", () =>
