@@ -1596,6 +1596,11 @@ const breaksKademlia = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
 
 /** Where a node meets the network, its storage and its program. */
 const ofKademliasEdge: ReadonlyArray<Mutation> = [
+  ...breaksKademlia("MapServer", {
+    "the map ends when it is told to, though somebody listens to its events": {
+      "map/server": [["        disablePreemptiveShutdown: true\n", ""]]
+    }
+  }),
   ...breaksKademlia("Table", {
     "does not charge a contact with the silence of another address": {
       "src/core/RoutingTable": [

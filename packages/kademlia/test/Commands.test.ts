@@ -1,8 +1,9 @@
 /** The commands, each a process, over UDP on loopback. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, layer } from "@effect/vitest"
-import { Deferred, Effect, Exit, FileSystem, Layer } from "effect"
+import { Context, Deferred, Effect, Exit, FileSystem, Layer } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
+import { NetAddress } from "effect/net"
 import type { ChildProcessSpawner } from "effect/process"
 import { spawnSync } from "node:child_process"
 import { createSocket } from "node:dgram"
@@ -51,6 +52,28 @@ const mute = Effect.gen(function*() {
 const peer = Effect.gen(function*() {
   const live = Protocol.layer({ timeout: "1 second" }).pipe(Layer.provide(Transport.layer({ address: "127.0.0.1" })))
   return yield* Effect.provideContext(Protocol.client(Kademlia), yield* Layer.build(live))
+})
+
+/** A peer that answers pings and nothing else: where it is, its client, and when it was first asked for anything else. */
+const reticent = Effect.gen(function*() {
+  const asked = yield* Deferred.make<void>()
+  const id = Id.ofKey("reticent")
+  const silence = Effect.andThen(Deferred.succeed(asked, undefined), Effect.never)
+  const live = Protocol.serve(Kademlia).pipe(
+    Layer.provide(Kademlia.toLayer({
+      ping: () => Effect.succeed(id),
+      stun: () => silence,
+      store: () => silence,
+      find_node: () => silence,
+      find_value: () => silence
+    })),
+    Layer.provideMerge(Protocol.layer({ timeout: "1 second", gracePeriod: 0 })),
+    Layer.provide(Transport.layer({ address: "127.0.0.1" }))
+  )
+  const context = yield* Layer.build(live)
+  const { address } = Context.get(context, Protocol.Protocol)
+  const client = yield* Effect.provideContext(Protocol.client(Kademlia), context)
+  return { id, client, name: NetAddress.formatInet(address), asked: Deferred.await(asked) }
 })
 
 /** Stores without end, until its scope closes: what was taken, and when that is some. */
@@ -147,6 +170,23 @@ describe("kademlia", () => {
         yield* stop(busy.child)
         expect(yield* busy.child.exitCode).toBe(0)
         expect(acknowledged.size).toBeGreaterThan(0)
+      }))
+
+    it.effect("a node that is told to stop exits with 0, though it looks somebody up or hands pairs over in vain", () =>
+      Effect.gen(function*() {
+        const gate = yield* reticent
+        const { process: looking } = yield* launch("--bootstrap", gate.name)
+        yield* gate.asked
+        yield* stop(looking)
+        expect(yield* looking.exitCode).toBe(0)
+
+        const full = yield* startNode()
+        const newcomer = yield* reticent
+        const call = newcomer.client(inet(full.address))
+        expect(yield* call.store(newcomer.id, Id.ofKey("key"), "value")).toBe(true)
+        yield* newcomer.asked
+        yield* stop(full.child)
+        expect(yield* full.child.exitCode).toBe(0)
       }))
 
     it.effect("a node that is killed amid writes comes back as itself, with all that it said it keeps", () =>

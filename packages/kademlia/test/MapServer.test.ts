@@ -1,8 +1,11 @@
 /** The server of the map, as other sites and programs on this machine meet it: it obeys its own page alone. */
-import { expect, layer } from "@effect/vitest"
+import { NodeServices } from "@effect/platform-node"
+import { expect, it, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { HttpServer } from "effect/http"
 import { request } from "node:http"
+import { fileURLToPath } from "node:url"
+import * as Processes from "../../../test/support/processes.ts"
 import * as Network from "../map/Network.ts"
 import * as Server from "../map/server.ts"
 
@@ -142,3 +145,29 @@ layer(live, { excludeTestServices: true })("the server of the map", (it) => {
       expect(JSON.parse(body)).toMatchObject({ key: "<b>", value })
     }))
 })
+
+it.live("the map ends when it is told to, though somebody listens to its events", () =>
+  Effect.gen(function*() {
+    const { next, process: command } = yield* Processes.start(process.execPath, [
+      "--import",
+      fileURLToPath(new URL("../../../test/support/sources.ts", import.meta.url)),
+      fileURLToPath(new URL("../map/main.ts", import.meta.url)),
+      "--nodes",
+      "3"
+    ])
+    const url = new URL("/events", yield* next)
+    yield* Effect.callback<void>((resume) => {
+      const sent = request(url)
+      // The server hangs up when it ends.
+      sent.on("error", () => {})
+      sent.once("response", (response) => {
+        response.on("error", () => {})
+        response.on("data", () => resume(Effect.void))
+      })
+      sent.end()
+      return Effect.sync(() => sent.destroy())
+    })
+    yield* command.kill({ killSignal: "SIGTERM", forceKillAfter: "5 seconds" })
+    // As of a program that was interrupted, not of one that had to be killed.
+    expect(yield* command.exitCode).toBe(130)
+  }).pipe(Effect.provide(NodeServices.layer)))

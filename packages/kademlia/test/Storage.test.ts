@@ -124,9 +124,10 @@ describe("a directory that is damaged", () => {
         expect((yield* Stream.runCollect(all)).map(([key]) => key)).toStrictEqual([whole])
         for (const key of [damaged, foreign]) expect(yield* get(key)).toStrictEqual(Option.none())
         // What cannot be read takes no place.
-        yield* put(damaged, entry("again"))
+        expect(yield* put(Id.ofKey("another"), entry("value"))).toBe(true)
+        expect(yield* put(damaged, entry("again"))).toBe(true)
         expect(yield* get(damaged)).toStrictEqual(Option.some(entry("again")))
-      }).pipe(Effect.provide(StorageLevel.layer(directory, { maxKeys: 2 })))
+      }).pipe(Effect.provide(StorageLevel.layer(directory, { maxKeys: 3 })))
     }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
 
   it.effect("and cannot be opened says why", () =>
