@@ -281,6 +281,12 @@ const ofCalling: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaks("calling/Propagation", {
+    "leaves less to each call that is made under it, one after the other": {
+      "internal/calling/caller": [[
+        "    if (fiber.getRef(Deadline) === undefined) last = settings\n",
+        "    last = settings\n"
+      ]]
+    },
     "crosses: a handler is interrupted at it, and a copy of its request is not run": {
       "internal/serving/handling": [
         ["        this.#expire(request)\n", ""],
@@ -417,6 +423,9 @@ const ofCalling: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaks("time/Time", {
+    "a layer's time-out is its calls', and withTimeout's is that of the calls inside": {
+      "internal/calling/caller": [["last?.context === context", "last !== undefined"]]
+    },
     "a negative time-out is a defect, and none waits for ever": {
       "internal/calling/caller": [["if (timeout < 0) return", "if (false) return"]],
       "internal/limits": [["if (Duration.toMillis(duration) < 0) throw", "if (false) throw"]]
@@ -1139,8 +1148,7 @@ const ofSockets: ReadonlyArray<Mutation> = [
     },
     "each metric has a unit, what only grows is told apart from what does not, and all that count begin at 0": {
       "internal/watching/series": [
-        ["    for (const metric of metrics.values()) metric.valueUnsafe(this.#context)\n", ""],
-        ["    this.#tally = tallyIn(entry)\n", ""]
+        ["    for (const metric of metrics.values()) metric.valueUnsafe(this.#context)\n", ""]
       ],
       "internal/watching/metrics": [
         ["{ ...attributes, unit }", "attributes"],
@@ -1178,22 +1186,23 @@ const ofSockets: ReadonlyArray<Mutation> = [
   ...breaks("watching/Series", {
     "so does one that was taken out alone, but what is in flight is still in flight": {
       "internal/watching/series": [
-        ["if (this.#isGauge) this.#entry", "if (!this.#isGauge) this.#entry"],
-        ["this.#entry.put(this.#tally.held)", "{}"],
-        ["    if (!this.#registry.has(name)) this.#size++\n", ""]
+        ["metric.type === \"Gauge\"", "metric.type !== \"Gauge\""],
+        ["? kept?.held : undefined", "? undefined : undefined"],
+        ["    if (known === undefined) this.#size++\n", ""]
       ]
     },
     "nodes count together, but those whose programs have attributes of their own": {
-      "internal/watching/series": [["this.#registry.get(name) ?? ", ""]]
+      "internal/watching/series": [["= this.#registry.get(name)\n", "= undefined\n"]]
     },
     "a series that was taken out of the registry begins anew": {
       "internal/watching/series": [
-        ["    if (this.pending !== 0) modify(this.pending, context)\n", ""],
-        ["    this.pending = 0\n", ""]
+        ["    this.#series.push(series)\n", "    void this.#series\n"],
+        ["    if (tally.pending !== 0) modify(tally.pending, context)\n", ""],
+        ["    tally.pending = 0\n", ""]
       ]
     },
     "a node that comes later counts in the series that are there, which stay what they are": {
-      "internal/watching/series": [["  if (known !== undefined) return known\n", ""]]
+      "internal/watching/series": [["tallies.get(held) ?? ", ""]]
     }
   }),
   ...breaks("watching/Spans", {
@@ -1373,8 +1382,8 @@ const ofAllSeeds: ReadonlyArray<Mutation> = [
   ...breaks("laws/Laws", {
     "hold for the seeds": {
       "internal/calling/caller": [
-        ["wholeNanosOf(options.timeout(fiber))", "wholeNanosOf(options.timeout(fiber)) + 1_000_000"],
-        ["wholeNanosOf(options.timeout(fiber))", "wholeNanosOf(options.timeout(fiber)) - 500_000"]
+        ["wholeNanosOf(timeout(fiber))", "wholeNanosOf(timeout(fiber)) + 1_000_000"],
+        ["wholeNanosOf(timeout(fiber))", "wholeNanosOf(timeout(fiber)) - 500_000"]
       ],
       "internal/calling/pendingCall": [
         ["for (const call of this.#calls.clear()) this.end(call, Exit.fail(error))", "this.#calls.clear()"],

@@ -444,9 +444,6 @@ export const excused: ReadonlyArray<Excused> = [
         "() => undefined"
       ]
     ],
-    "src/internal/watching/spans.ts": [
-      ["if (!isTraced([fiber.context])) return call", "!isTraced([fiber.context])", "false"]
-    ],
     "src/Handlers.ts": [
       ["return length === values.length ? values : values.slice(0, length)", "length === values.length", "false"]
     ],

@@ -186,6 +186,16 @@ describe("a deadline", () => {
       expect(clock.sleepers()).toBe(0)
     }))
 
+  it.effect("leaves less to each call that is made under it, one after the other", () =>
+    Effect.gen(function*() {
+      const { node } = world()
+      yield* node(1)
+      const peer = yield* node(2, propagate)
+      const three = Effect.all([peer.slow(100), peer.slow(200), peer.left()])
+      expect(yield* whileTimePasses(Effect.provideService(three, Handlers.Deadline, 1_000_000_000n)))
+        .toStrictEqual([900, 700, 700])
+    }))
+
   it.effect("under which a node was built is not that of its requests", () =>
     Effect.gen(function*() {
       const { node } = world()

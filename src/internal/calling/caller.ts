@@ -1,5 +1,6 @@
 /** Calls: a request out, an answer or a deadline in. Builds the parts; what they decide is theirs. */
 import type * as Duration from "effect/Duration"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -10,12 +11,13 @@ import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Codec from "../../Codec.ts"
 import type { CompiledProcedure } from "../../Handlers.ts"
 import type { Peer } from "../../Transport.ts"
+import { Deadline } from "../deadline.ts"
 import { isDone } from "../eager.ts"
 import type { Wire } from "../endpoint.ts"
 import { Oversize } from "../errors.ts"
 import type { Nanos } from "../time/now.ts"
 import { millisOf, nanosOf } from "../time/now.ts"
-import { callSpan, traceparentOf } from "../watching/spans.ts"
+import { callSpan, isTraced, traceparentOf } from "../watching/spans.ts"
 import type { Ids } from "../wire/ids.ts"
 import type { Trailer } from "../wire/trailer.ts"
 import { withTrailer, writeMillisLeft } from "../wire/trailer.ts"
@@ -60,7 +62,7 @@ export interface Caller {
 }
 
 export const make = (wire: Wire, options: Options): Caller => {
-  const parts: Parts = { wire, options, calls: new PendingCalls(wire, options) }
+  const parts: Parts = { wire, options, calls: new PendingCalls(wire, options), settingsOf: settingsBy(options) }
   return {
     call: (address, method, args, procedure, hear) =>
       Effect.withFiber((fiber) => call(parts, { peer: wire.peer(address), method, procedure, hear, fiber }, args)),
@@ -74,6 +76,35 @@ interface Parts {
   readonly wire: Wire
   readonly options: Options
   readonly calls: PendingCalls
+  readonly settingsOf: (fiber: Fiber.Fiber<unknown, unknown>) => Settings
+}
+
+/** What a fiber's context says of its calls. */
+interface Settings {
+  readonly context: Context.Context<never>
+  readonly timeout: Nanos
+  readonly schedule: RetransmitSchedule | undefined
+  readonly traced: boolean
+}
+
+/**
+ * Hot path (`npm run bench`): most calls that follow each other are made in one context, and to look up what it says takes a
+ * tenth of a call's JavaScript, so the last one is kept. Under a deadline each call has less time.
+ */
+const settingsBy = ({ retransmit, timeout }: Options): Parts["settingsOf"] => {
+  let last: Settings | undefined
+  return (fiber) => {
+    const { context } = fiber
+    if (last?.context === context) return last
+    const settings = {
+      context,
+      timeout: wholeNanosOf(timeout(fiber)),
+      schedule: retransmit(fiber),
+      traced: isTraced([context])
+    }
+    if (fiber.getRef(Deadline) === undefined) last = settings
+    return settings
+  }
 }
 
 /** What is called, and by which fiber. */
@@ -83,7 +114,7 @@ interface Target extends Answer.Called {
 }
 
 const call = (parts: Parts, target: Target, args: ReadonlyArray<unknown>): Answer.Answer => {
-  const { fiber, method, peer, procedure } = target
+  const { fiber, method, procedure } = target
   const encoded = procedure === undefined ? Exit.succeed(args) : procedure.args.encode(args)
   const call = isDone(encoded) && Exit.isSuccess(encoded)
     ? exchange(parts, target, encoded.value)
@@ -91,13 +122,13 @@ const call = (parts: Parts, target: Target, args: ReadonlyArray<unknown>): Answe
       onFailure: (issue) => Effect.die(new TypeError(`the arguments of "${method}" do not fit: ${format(issue)}`)),
       onSuccess: (encoded) => exchange(parts, target, encoded)
     })
-  return callSpan(call, fiber, { method, procedure, peer, outcomeOf: Answer.outcomeOf })
+  return parts.settingsOf(fiber).traced ? callSpan(call, target, Answer.outcomeOf) : call
 }
 
-const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown): Answer.Answer =>
+const exchange = ({ calls, options, settingsOf, wire }: Parts, target: Target, args: unknown): Answer.Answer =>
   Effect.callback((resume) => {
     const { fiber, hear, method, peer, procedure } = target
-    const timeout = wholeNanosOf(options.timeout(fiber))
+    const { schedule, timeout } = settingsOf(fiber)
     if (timeout < 0) return resume(Effect.die(new RangeError("the time-out of a call is not negative")))
     wire.metrics.callStarted()
     const call = new PendingCall(wire.now(), peer, method, procedure, resume, hear)
@@ -112,7 +143,6 @@ const exchange = ({ calls, options, wire }: Parts, target: Target, args: unknown
     wire.send(request, peer, (error) => {
       if (calls.has(call)) calls.end(call, Exit.fail(error))
     })
-    const schedule = options.retransmit(fiber)
     // It may have been refused, or even answered, by now.
     if (schedule !== undefined && calls.has(call)) {
       const refresh = request === bare || timeout === Infinity

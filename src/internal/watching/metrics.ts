@@ -158,14 +158,11 @@ const durations = <Outcome extends string>(
   metric: (method: string, outcome: Outcome) => NumberMetric
 ): (method: string, outcome: Outcome) => Series => {
   const methods = new Map<string, Map<Outcome, Series>>()
-  let last: { readonly method: string; readonly outcome: Outcome; readonly series: Series } | undefined
   return (method, outcome) => {
-    if (last !== undefined && last.method === method && last.outcome === outcome) return last.series
     let known = methods.get(method)
     if (known === undefined) methods.set(method, known = new Map())
     let series = known.get(outcome)
     if (series === undefined) known.set(outcome, series = registry.series(metric(method, outcome)))
-    last = { method, outcome, series }
     return series
   }
 }

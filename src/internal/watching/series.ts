@@ -22,17 +22,7 @@ export class SeriesRegistry {
 
   /** A series, in the registry before anything is counted: what comes into being with its first count has no rate. */
   series(metric: NumberMetric): Series {
-    // An empty registry shows under which name Effect puts the series, and what it is before anything is counted.
-    const begin = () => {
-      const empty: Metric.MetricRegistry = new Map()
-      metric.valueUnsafe(Context.add(this.#context, Metric.MetricRegistry, empty))
-      return empty.entries().next().value!
-    }
-    const [name] = begin()
-    const series = new Series(this.#context, metric.type === "Gauge", {
-      find: () => this.#registry.get(name) ?? begin()[1],
-      put: (held) => this.#put(name, held)
-    })
+    const series = new Series(this.#context, (kept) => this.#tallyIn(metric, kept))
     this.#series.push(series)
     return series
   }
@@ -54,95 +44,79 @@ export class SeriesRegistry {
    * number of series, so it misses one that is gone if another has come since the last call.
    */
   refresh(): void {
-    if (this.#registry.size < this.#size) this.#series.forEach((series) => series.release())
+    if (this.#registry.size < this.#size) this.#series.forEach((series) => series.find())
     this.#size = this.#registry.size
   }
 
-  #put(name: string, held: Held): void {
-    if (!this.#registry.has(name)) this.#size++
-    this.#registry.set(name, held)
+  /** `kept`: what it was before somebody took it out. */
+  #tallyIn(metric: NumberMetric, kept: Tally | undefined): Tally {
+    // An empty registry shows under which name Effect puts the series, and what it is before anything is counted.
+    const empty: Metric.MetricRegistry = new Map()
+    metric.valueUnsafe(Context.add(this.#context, Metric.MetricRegistry, empty))
+    const [name, fresh] = empty.entries().next().value!
+    const known = this.#registry.get(name)
+    if (known === undefined) this.#size++
+    // A gauge goes back with its value: the calls that it counts are still in flight.
+    const held = known ?? (metric.type === "Gauge" ? kept?.held : undefined) ?? fresh
+    const tally = tallies.get(held) ?? tallyOf(held)
+    this.#registry.set(name, tally.held)
+    return tally
   }
 }
 
 export class Series {
   readonly #context: Context.Context<never>
-  readonly #isGauge: boolean
-  readonly #entry: Entry
-  #tally: Tally | undefined
+  readonly #find: (kept?: Tally) => Tally
+  #tally: Tally
 
-  constructor(context: Context.Context<never>, isGauge: boolean, entry: Entry) {
+  constructor(context: Context.Context<never>, find: (kept?: Tally) => Tally) {
     this.#context = context
-    this.#isGauge = isGauge
-    this.#entry = entry
-    this.#tally = tallyIn(entry)
+    this.#find = find
+    this.#tally = find()
   }
 
   /** Counts in a counter or a gauge. */
   add(amount: number): void {
-    this.#hold().pending += amount
+    this.#tally.pending += amount
   }
 
   /** Enters a value into a histogram. */
   record(value: number): void {
-    this.#hold().own.hooks.update(value, this.#context)
+    this.#tally.update(value, this.#context)
   }
 
-  /** Looks for the series again at the next update. */
-  release(): void {
-    if (this.#tally === undefined) return
-    // A gauge goes back with its value: the calls that it counts are still in flight.
-    if (this.#isGauge) this.#entry.put(this.#tally.held)
-    else this.#tally = undefined
-  }
-
-  #hold(): Tally {
-    return this.#tally ??= tallyIn(this.#entry)
+  /** Looks for it in the registry again. */
+  find(): void {
+    this.#tally = this.#find(this.#tally)
   }
 }
 
 /** What a registry has of a series. */
 type Held = Metric.Metric.Metadata<number, unknown>
 
-/** The place of a series in the registry. */
-interface Entry {
-  /** What is there, or what a new one would be. */
-  readonly find: () => Held
-  readonly put: (held: Held) => void
-}
-
 /**
  * What was added to a series since anybody looked at it. Hot path (micro: "metrics of a call"): it is a field, and Effect's own
  * count follows when it is read.
  */
-class Tally {
-  pending = 0
-  /** As Effect made it. */
-  readonly own: Held
-  /** The same for the registry: whoever reads it there finds all that was added. */
+interface Tally {
+  pending: number
+  /** Effect's own, for what is not added up. */
+  readonly update: Held["hooks"]["update"]
+  /** The series for the registry: whoever reads it there finds all that was added. */
   readonly held: Held
-
-  constructor(own: Held) {
-    this.own = own
-    this.held = { ...own, hooks: { ...own.hooks, get: (context) => this.#read(context) } }
-  }
-
-  #read(context: Context.Context<never>): unknown {
-    const { get, modify } = this.own.hooks
-    if (this.pending !== 0) modify(this.pending, context)
-    this.pending = 0
-    return get(context)
-  }
 }
 
 /** By what is in a registry: nodes that share one count together. */
 const tallies = new WeakMap<Held, Tally>()
 
-const tallyIn = ({ find, put }: Entry): Tally => {
-  const held = find()
-  const known = tallies.get(held)
-  if (known !== undefined) return known
-  const tally = new Tally(held)
+const tallyOf = (own: Held): Tally => {
+  const { get, modify, update } = own.hooks
+  const read = (context: Context.Context<never>) => {
+    if (tally.pending !== 0) modify(tally.pending, context)
+    tally.pending = 0
+    return get(context)
+  }
+  const tally: Tally = { pending: 0, update, held: { ...own, hooks: { get: read, modify, update } } }
   tallies.set(tally.held, tally)
-  put(tally.held)
   return tally
 }

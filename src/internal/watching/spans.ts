@@ -14,21 +14,20 @@ import type { Peer } from "../socket/contract.ts"
 import { methodAttributes, methodOf, otherMethod, outcomeAttributes, system } from "./conventions.ts"
 import type { CallOutcome, RequestOutcome } from "./metrics.ts"
 
-export interface CallSpanOptions {
+/** What is called. */
+export interface Called {
   readonly method: string
   /** Undefined: the call has no contract. */
   readonly procedure: CompiledProcedure | undefined
   readonly peer: Peer
-  readonly outcomeOf: (exit: Exit.Exit<unknown, unknown>) => CallOutcome
 }
 
-/** A span for a call, if the calling fiber is traced. */
+/** A span for a call. The calling fiber is traced. */
 export const callSpan = <A, E>(
   call: Effect.Effect<A, E>,
-  fiber: Fiber.Fiber<unknown, unknown>,
-  { method, outcomeOf, peer, procedure }: CallSpanOptions
+  { method, peer, procedure }: Called,
+  outcomeOf: (exit: Exit.Exit<unknown, unknown>) => CallOutcome
 ): Effect.Effect<A, E> => {
-  if (!isTraced([fiber.context])) return call
   const known = methodOf(procedure)
   const address = NetAddress.formatIp(peer.address.address)
   const attributes = {
@@ -137,7 +136,7 @@ const relationOf = (traceparent: Uint8Array | undefined, remote: RemoteSpans): T
 }
 
 // Effect's default tracer makes spans that nobody sees. Only a tracer that the program has given is worth their cost.
-const isTraced = (contexts: ReadonlyArray<Context.Context<never>>): boolean =>
+export const isTraced = (contexts: ReadonlyArray<Context.Context<never>>): boolean =>
   contexts.some(hasTracer) && contexts.every((context) => Context.get(context, References.TracerEnabled))
 
 const hasTracer = (context: Context.Context<never>): boolean =>
