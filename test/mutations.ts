@@ -196,8 +196,7 @@ const ofCalling: ReadonlyArray<Mutation> = [
     "has one answer of each, however often its datagrams arrive": {
       "internal/calling/gather": [["    heard.add(sender)\n", ""]],
       "internal/serving/handling": [
-        ["const kept = isGather ? undefined : answer", "const kept = answer"],
-        ["  request.isGather ||\n", ""]
+        ["const kept = isGather ? undefined : answer", "const kept = answer"]
       ]
     },
     "of an idempotent group is not answered again either": {
@@ -984,6 +983,18 @@ const ofTheWire: ReadonlyArray<Mutation> = [
   ...breaks("wire/MsgpackDangers", {
     "nesting ends at 32, whatever depth is asked for, and before where that is less": {
       "internal/wire/unpack": [["depth < maxDepth ? depth : maxDepth", "depth"]]
+    }
+  }),
+  ...breaks("laws/Gathering", {
+    "keep the laws for the seeds": {
+      "internal/calling/gather": [["    heard.add(sender)\n", ""]],
+      "internal/calling/caller": [
+        ["wholeNanosOf(options.timeout(fiber))", "wholeNanosOf(options.timeout(fiber)) + 2_000_000"]
+      ],
+      "internal/serving/handling": [
+        ["  request.isGather ||\n", ""],
+        ["isGather && outcome !== \"success\" ? undefined : ownAnswer", "ownAnswer"]
+      ]
     }
   }),
   ...breaks("socket/Multicast", {
