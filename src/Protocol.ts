@@ -63,6 +63,7 @@ export {
   TooManyCalls
 } from "./internal/errors.ts"
 export type { Limits, Memory } from "./internal/limits.ts"
+export type { Hear } from "./internal/calling/pendingCall.ts"
 export type { RetransmitSchedule, Transmission } from "./internal/calling/retransmission.ts"
 export type { RemoteSpans } from "./internal/watching/spans.ts"
 export type { Key, KeyRing } from "./internal/sealing/keyRing.ts"

@@ -72,6 +72,22 @@ suite("NativeTransport", available, addon)(() => {
         }
       }))
 
+    it.live("groups and broadcasts are what it cannot do, and it says so", () =>
+      Effect.gen(function*() {
+        for (
+          const [options, capability] of [
+            [{ multicast: [{ group: "239.1.2.3:9999" }] }, "multicast"],
+            [{ broadcast: true }, "broadcast"]
+          ] as const
+        ) {
+          expect(yield* Effect.flip(caller(layer({ ...local, ...options })))).toMatchObject({
+            _tag: "DatagramSocketError",
+            reason: { _tag: "DatagramSocketUnsupportedError", capability, runtime: "effect-rpcudp-native" }
+          })
+        }
+        yield* caller(layer({ ...local, multicast: [], broadcast: false }))
+      }))
+
     // Broken by: no `addon.close` where the buffers are refused.
     it.live("a socket whose buffers are refused is closed; the default one may be refused", () =>
       Effect.gen(function*() {

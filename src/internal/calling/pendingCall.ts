@@ -21,7 +21,12 @@ import { Call, CallTable } from "./callTable.ts"
 import type { Retransmission, RetransmitSchedule } from "./retransmission.ts"
 import { Retransmitter } from "./retransmission.ts"
 
-/** Takes a response to a gather. Returns whether it was the last, or why it does not count. */
+/**
+ * Takes a response to a gather. Returns whether it was the last, or why it does not count.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Hear = (datagram: Uint8Array, from: Peer) => boolean | DropReason
 
 export class PendingCall extends Call<PendingCall> implements Called {
