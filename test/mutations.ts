@@ -205,7 +205,7 @@ const ofCalling: ReadonlyArray<Mutation> = [
     "takes nothing after its deadline, and is empty where nobody answers": {
       "internal/calling/gather": [["      Effect.catchTag(\"NoResponse\", () => Effect.void),\n", ""]],
       "internal/calling/caller": [
-        ["wholeNanosOf(options.timeout(fiber))", "wholeNanosOf(options.timeout(fiber)) + 2_000_000"]
+        ["wholeNanosOf(timeout(fiber))", "wholeNanosOf(timeout(fiber)) + 2_000_000"]
       ]
     },
     "ends with its consumer, whose interruption frees its place and is told to nobody": {
@@ -989,7 +989,7 @@ const ofTheWire: ReadonlyArray<Mutation> = [
     "keep the laws for the seeds": {
       "internal/calling/gather": [["    heard.add(sender)\n", ""]],
       "internal/calling/caller": [
-        ["wholeNanosOf(options.timeout(fiber))", "wholeNanosOf(options.timeout(fiber)) + 2_000_000"]
+        ["wholeNanosOf(timeout(fiber))", "wholeNanosOf(timeout(fiber)) + 2_000_000"]
       ],
       "internal/serving/handling": [
         ["  request.isGather ||\n", ""],
