@@ -382,6 +382,7 @@ export const excused: ReadonlyArray<Excused> = [
       ]
     ],
     "src/internal/calling/caller.ts": [
+      ["return parts.settingsOf(fiber).traced ? callSpan", "parts.settingsOf(fiber).traced", "true"],
       ["const call = isDone(encoded) && Exit.isSuccess(encoded)", "isDone(encoded) && Exit.isSuccess(encoded)", "false"]
     ],
     "src/internal/calling/pendingCall.ts": [
