@@ -4,6 +4,7 @@
  */
 import { Effect, Random } from "effect"
 import { NetAddress } from "effect/net"
+import { Nats } from "../../../src/testing/nat.ts"
 import { Contact } from "../src/Contact.ts"
 import { Core } from "../src/core/Core.ts"
 import type { Lost, Output, Settings, Told } from "../src/core/Shared.ts"
@@ -25,13 +26,18 @@ import {
   valueOf
 } from "./figures.ts"
 import { Heap } from "./Heap.ts"
+import * as Nat from "./nats.ts"
 import { collectedHeap } from "../../../scripts/heap.ts"
 
 export const simulate = (options: Options): Figures => new World(options).run()
 
 interface Member {
   readonly core: Core
+  /** As others know it. */
   readonly contact: Contact
+  /** The name of its own socket. */
+  readonly socket: string
+  readonly isOpen: boolean
   readonly pairs: Map<Id.Id, Entry>
   isThere: boolean
 }
@@ -49,14 +55,17 @@ class World {
   readonly #draws: ReturnType<typeof draws>
   /** One for each place. */
   readonly #members: Array<Member> = []
-  /** Those that are there, by address. */
-  readonly #live = new Map<NetAddress.InetAddress, Member>()
+  /** Those that are there, by the names of their sockets. */
+  readonly #live = new Map<string, Member>()
+  readonly #ids = new Map<Id.Id, Member>()
+  readonly #nats: Nats<string>
+  readonly #addresses = new Map<string, NetAddress.InetAddress>()
   readonly #published: Array<string> = []
   readonly #times: Array<number> = []
   readonly #hops: Array<number> = []
   readonly #began = cpuMicros()
   #now = 0
-  #addresses = 0
+  #started = 0
   #left = 0
   #sent = 0
   #made = 0
@@ -68,6 +77,7 @@ class World {
     this.#options = options
     this.#random = () => random.nextDoubleUnsafe()
     this.#draws = draws(this.#random)
+    this.#nats = new Nats({ draws: () => this.#random, outside: (host, port) => `${host}:${port}` })
     this.#settings = {
       k,
       alpha,
@@ -99,6 +109,7 @@ class World {
     const tables = this.#members.map(({ core }) => core.table.buckets)
     const sizes = this.#members.map(({ core }) => core.table.size)
     const contacts = tables.flatMap((buckets) => buckets.flatMap(({ entries }) => entries))
+    const named = this.#named()
     return {
       nodes,
       hours,
@@ -118,12 +129,24 @@ class World {
         mean: mean(sizes),
         max: sizes.reduce((a, b) => Math.max(a, b), 0),
         buckets: mean(tables.map(({ length }) => length)),
-        dead: mean(contacts.map(({ contact }) => this.#live.has(contact.address) ? 0 : 1))
+        dead: mean(contacts.map(({ contact }) => this.#ids.has(contact.id) ? 0 : 1))
+      },
+      named: {
+        dead: mean(named.map(({ id }) => this.#ids.has(id) ? 0 : 1)),
+        unreachable: mean(named.map(({ id }) => this.#ids.get(id)?.isOpen === false ? 1 : 0))
       },
       microsPerMessage: micros / Math.max(1, messages),
       realSeconds: (performance.now() - started) / 1000,
       heapMiB: collectedHeap() / 1_048_576
     }
+  }
+
+  /** Whom the nodes that can be called name to those that ask them. */
+  #named(): ReadonlyArray<Contact> {
+    const stranger = new Contact(this.#randomId(), this.#inet("10.255.255.255:8468"))
+    return this.#members.filter(({ isOpen }) => isOpen).flatMap(({ core }) =>
+      core.findNode(stranger, this.#randomId(), this.#now)
+    )
   }
 
   /** Lets everything happen until then. */
@@ -171,7 +194,8 @@ class World {
     this.#after(this.#draws.rounded(hours * hour), () => {
       const member = this.#members[index]!
       member.isThere = false
-      this.#live.delete(member.contact.address)
+      this.#live.delete(member.socket)
+      this.#ids.delete(member.contact.id)
       this.#left++
       const gates = this.#gatesAmong(this.#members.length)
       const next = this.#start()
@@ -191,10 +215,12 @@ class World {
 
   #start(): Member {
     const { bits, staleAfter } = this.#options
-    const number = this.#addresses++
-    const address = NetAddress.inetAddressFromStringUnsafe(
-      `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}:8468`
-    )
+    const number = this.#started++
+    const host = (net: number) => `${net}.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`
+    const nat = Nat.draw(this.#options.nat ?? 0, this.#random)
+    if (nat !== undefined) this.#nats.add({ ...nat, outside: host(10), inside: [host(11)], preservePorts: true })
+    const socket = `${host(nat === undefined ? 10 : 11)}:8468`
+    const address = this.#inet(socket)
     const self = this.#randomId()
     const core = new Core({
       self,
@@ -206,8 +232,10 @@ class World {
       randomId: () => this.#randomId(),
       now: this.#now
     })
-    const member: Member = { core, contact: new Contact(self, address), pairs: new Map(), isThere: true }
-    this.#live.set(address, member)
+    const contact = new Contact(self, this.#inet(`${host(10)}:8468`))
+    const member: Member = { core, contact, socket, isOpen: Nat.isOpen(nat), pairs: new Map(), isThere: true }
+    this.#live.set(socket, member)
+    this.#ids.set(self, member)
     core.start(this.#now)
     this.#drain(member)
     return member
@@ -267,13 +295,13 @@ class World {
           member,
           output.address,
           output.told,
-          (called, answer) => answer({ _tag: "Id", id: called.core.ping(member.contact, this.#now) })
+          (called, from, answer) => answer({ _tag: "Id", id: called.core.ping(from, this.#now) })
         )
       case "Find": {
         const { address, kind, target, told } = output
-        return this.#call(member, address, told, ({ core }, answer) => {
-          if (kind === "value") core.findValue(member.contact, target, answer, this.#now)
-          else answer({ _tag: "Contacts", contacts: core.findNode(member.contact, target, this.#now) })
+        return this.#call(member, address, told, ({ core }, from, answer) => {
+          if (kind === "value") core.findValue(from, target, answer, this.#now)
+          else answer({ _tag: "Contacts", contacts: core.findNode(from, target, this.#now) })
         })
       }
       case "Store": {
@@ -282,8 +310,8 @@ class World {
           member,
           address,
           told,
-          ({ core }, answer) =>
-            core.store(member.contact, key, value, (taken) => answer({ _tag: "Taken", taken }), this.#now)
+          ({ core }, from, answer) =>
+            core.store(from, key, value, (taken) => answer({ _tag: "Taken", taken }), this.#now)
         )
       }
       case "Read":
@@ -305,7 +333,7 @@ class World {
     caller: Member,
     address: NetAddress.InetAddress,
     told: Told<A | Lost>,
-    serve: (called: Member, answer: (answer: A) => void) => void
+    serve: (called: Member, from: Contact, answer: (answer: A) => void) => void
   ): void {
     let isOver = false
     const end = (outcome: A | Lost) => {
@@ -314,10 +342,10 @@ class World {
       this.#tell(caller, told, outcome)
     }
     this.#after(timeout, () => end(silent))
-    this.#send(() => {
-      const called = this.#live.get(address)
-      if (called === undefined) return
-      serve(called, (answer) => this.#send(() => end(answer)))
+    const to = NetAddress.formatInet(address)
+    this.#send(caller.socket, to, (called, from) => {
+      const contact = from === caller.contact.name ? caller.contact : new Contact(caller.core.self, this.#inet(from))
+      serve(called, contact, (answer) => this.#send(called.socket, from, () => end(answer)))
       this.#drain(called)
     })
   }
@@ -328,12 +356,27 @@ class World {
     this.#drain(member)
   }
 
-  /** A datagram: it arrives at a tick, if at all. */
-  #send(arrive: () => void): void {
+  /** A datagram: it arrives at a tick, if at all. `arrive` is told where, and where from as is seen there. */
+  #send(socket: string, to: string, arrive: (called: Member, from: string) => void): void {
     this.#sent++
     const random = this.#random
+    const from = this.#nats.between(socket, to)?.outbound(socket, to, this.#nanos) ?? socket
     if (random() < this.#options.loss) return
     const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
-    this.#after(tick * Math.ceil(delay.median * Math.exp(sigma * normal) / tick), arrive)
+    this.#after(tick * Math.ceil(delay.median * Math.exp(sigma * normal) / tick), () => {
+      const called = this.#live.get(this.#nats.enter(from, to, this.#nanos) ?? "")
+      if (called !== undefined) arrive(called, from)
+    })
+  }
+
+  get #nanos(): number {
+    return this.#now * 1_000_000
+  }
+
+  /** One object for each address. */
+  #inet(name: string): NetAddress.InetAddress {
+    let address = this.#addresses.get(name)
+    if (address === undefined) this.#addresses.set(name, address = NetAddress.inetAddressFromStringUnsafe(name))
+    return address
   }
 }

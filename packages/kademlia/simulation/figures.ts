@@ -17,6 +17,8 @@ export interface Options {
   readonly staleAfter: number
   /** How many nodes each node joins by way of, at most. */
   readonly gates: number
+  /** The share of nodes behind NATs, 0 to 1, each behind one of its own. */
+  readonly nat?: number | undefined
   /** Told now and then how much is done, 0 to 1. */
   readonly progress: (done: number, note: string) => void
 }
@@ -41,6 +43,11 @@ export interface Figures {
   readonly messages: { readonly perNodeHour: number }
   /** At the end. `dead` is the share of contacts whose nodes have left. */
   readonly table: { readonly mean: number; readonly max: number; readonly buckets: number; readonly dead: number }
+  /**
+   * Of the contacts that nodes name to a stranger at the end, those whose nodes have left, and those behind NATs that let no
+   * stranger in: shares. With `events` alone.
+   */
+  readonly named?: { readonly dead: number; readonly unreachable: number }
   /** Of CPU time, for each datagram sent. */
   readonly microsPerMessage: number
   readonly realSeconds: number

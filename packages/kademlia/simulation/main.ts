@@ -34,6 +34,8 @@ const { values } = parseArgs({
     gates: { type: "string", default: "3" },
     /** The share of nodes that are mute, lie, or hoard; not with `events`. */
     hostile: { type: "string", default: "0" },
+    /** The share of nodes behind NATs; with `events` alone. */
+    nat: { type: "string", default: "0" },
     /** Prints the figures as JSON alone. */
     json: { type: "boolean", default: false }
   }
@@ -43,6 +45,7 @@ if (values.churn !== "exponential" && values.churn !== "ipfs") throw new Error(`
 if ((values.events || values.compare) && Number(values.hostile) > 0) {
   throw new Error("hostile nodes are not run by events")
 }
+if (!values.events && Number(values.nat) > 0) throw new Error("nodes behind NATs are run by events alone")
 
 const started = performance.now()
 let shown = -Infinity
@@ -72,6 +75,7 @@ const options = {
   staleAfter: Number(values.stale),
   gates: Number(values.gates),
   hostile: Number(values.hostile),
+  nat: Number(values.nat),
   progress
 }
 
@@ -94,6 +98,10 @@ const report = ({ hops, lookups, messages, table, ...figures }: Figures): string
       percent(table.dead)
     } of them had left; ` +
     `${table.buckets.toFixed(1)} buckets`,
+    ...figures.named === undefined ? [] : [
+      `of the contacts that nodes name to others ${percent(figures.named.dead)} had left, and ` +
+      `${percent(figures.named.unreachable)} are behind NATs that let no stranger in`
+    ],
     `${figures.realSeconds.toFixed(0)} s of real time, ${figures.heapMiB.toFixed(0)} MiB of heap`
   ].join("\n")
 
