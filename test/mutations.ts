@@ -1721,6 +1721,40 @@ const ofKademlia: ReadonlyArray<Mutation> = ([
     "this.#failed(contact, tries, now)",
     "this.#failed(contact, 1, now)"
   ],
+  [
+    "Admission",
+    "is pinged once more when it is silent",
+    "    if (!isSilent) this.#refusing.note(contact.name, now)\n",
+    ""
+  ],
+  ["Admission", "is pinged once more when it is silent", "if (!isSilent) this.#refusing", "this.#refusing"],
+  [
+    "Admission",
+    "is not shown by an answer within ten minutes",
+    "this.#heard.has(name, now) ? \"answer\" : \"proof\"",
+    "\"proof\""
+  ],
+  ["Admission", "is not shown by an answer within ten minutes", "    this.#heard.note(name, now)\n", ""],
+  ["Admission", "that nothing of it came before", "isReachable ? \"proof\" : by", "by"],
+  ["Admission", "is asked once it was silent for ten minutes", " && entry.lastSeen <= now - holeSpan", ""],
+  ["Admission", "is asked once it was silent for ten minutes", "!entry.isReachable && ", ""],
+  ["Admission", "is no longer known when it has become stale", "!table.isStale(entry) && ", ""],
+  ["Admission", "is no longer known when it has become stale", "known.failures > 0 && ", "false && "],
+  ["Reachability", "and not on the word of one", "const strangersNeeded = 2", "const strangersNeeded = 1"],
+  ["Reachability", "that it has sent to within ten minutes", "holeSpan = 600_000", "holeSpan = 500_000"],
+  [
+    "Reachability",
+    "peers of five networks have not asked",
+    "const patience = 2 * holeSpan",
+    "const patience = holeSpan"
+  ],
+  ["Reachability", "peers of five networks have not asked", "const absentNeeded = 5", "const absentNeeded = 6"],
+  ["Reachability", "cannot tell where they are fewer", "const absentNeeded = 5", "const absentNeeded = 4"],
+  ["Reachability", "cannot tell where they are fewer", "if (hasPinged) count++", "count++"],
+  ["Reachability", "cannot tell where they are fewer", "now - sentAt < patience", "now - sentAt < 0"],
+  ["Reachability", "holds for four hours", "now - this.#since >= validity", "now - this.#since > validity"],
+  ["Reachability", "holds for four hours", "peer.hasPinged = false", "peer.hasPinged = true"],
+  ["Reachability", "changes as soon as strangers call it", "else if (this.#verdict === undefined && ", "else if ("],
   ["Rejoining", "ten contacts that answer are enough", "Math.min(fewContacts, k)", "fewContacts"],
   ["Rejoining", "in vain, it is tried after one minute", "Math.min(longestPause, ", "Math.max(0, "],
   ["Rejoining", "what brought somebody is tried again at once", "after > before ? 0 : ", ""],
@@ -1741,12 +1775,16 @@ const ofKademlia: ReadonlyArray<Mutation> = ([
 const ofTheTable: ReadonlyArray<Mutation> = ([
   ["difference === 0 && order(other.id, contact.id) < 0", "difference === 0"],
   ["difference > 0 || (", "("],
-  ["    if (found.length > count) found.length = count\n", ""]
-] as const).map(([find, replace]) => ({
+  ["    if (found.length > count) found.length = count\n", ""],
+  ["!entry.isReachable || isOut(entry)", "isOut(entry)", "whom others are told of"],
+  ["reachable.length === count ? reachable : ", "", "whom others are told of"],
+  ["failures > 0 || unless", "unless", "whom others are told of"],
+  ["if (by !== \"call\") entry.failures = 0", "entry.failures = 0", "whom others are told of"]
+] as const).map(([find, replace, name = "the closest"]) => ({
   file: "packages/kademlia/src/core/RoutingTable.ts",
   find,
   replace,
-  test: { file: "packages/kademlia/test/Table.test.ts", name: "the closest" }
+  test: { file: "packages/kademlia/test/Table.test.ts", name }
 }))
 
 /** Of the parts that the core of a node wires, which are told and asked by way of it. */
@@ -1772,14 +1810,28 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
   [
     "Upkeep",
     "asks the three oldest contacts",
-    "() => this.#maintain(() => this.start())",
+    "() => this.#maintain(() => this.#goOn())",
     "() => this.#maintain(() => {})"
   ],
-  ["Serving", "itself not among them", " || contact.id === caller.id", ""],
+  ["Serving", "itself not among them", ", ({ id }) => id === caller.id", ""],
+  [
+    "Serving",
+    "wants no place and keeps nothing",
+    "reachability.verdict === \"unreachable\" ? undefined : self",
+    "self"
+  ],
+  [
+    "Serving",
+    "wants no place and keeps nothing",
+    "if (reachability.verdict === \"unreachable\") then(false)\n    else ",
+    ""
+  ],
+  ["Values", "hands over what it has kept", "reachability.verdict === \"unreachable\" && !due.own", "false"],
+  ["Values", "what it has published it keeps", " && !due.own ?", " ?"],
   ["Values", "is answered to whoever looks for it", " && entry.expiresAt > this.#shared.now", ""],
   ["Values", "and not where it has failed", "if (written === \"full\")", "if (written !== \"kept\")"],
   ["Values", "once all that is kept is known", "    this.#handing.take((done) => this.#endLoading = done)\n", ""],
-  ["Values", "only if one is silent", "if (called > 0 && silent === 0) then()", "if (called > 0) then()"],
+  ["Values", "only if one is silent", "if (called > 0 && silent === 0) end()", "if (called > 0) end()"],
   ["Values", "the closest that had it not is given", "closest: [nearest], hops", "closest: [, nearest], hops"],
   ["inTurn", "is written in one turn", "if (!this.#isBusy) this.#next()", "this.#next()"],
   ["Shared", "events come only while somebody watches", "if (this.isWatched) this", "this"]
@@ -1788,6 +1840,18 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
   find,
   replace,
   test: { file: "packages/kademlia/test/Core.test.ts", name }
+}))
+
+/** Of a node behind a NAT, among others. */
+const ofHiddenNodes: ReadonlyArray<Mutation> = ([
+  ["core/Upkeep", "knows it", "    reachability.judge(now)\n", ""],
+  ["core/Upkeep", "never takes itself for one that cannot", "    contacts.verify()\n", ""],
+  ["core/Upkeep", "keeps its mapping alive", "    if (left <= 0) this.#parts.contacts.greet()\n", ""]
+] as const).map(([file, name, find, replace]) => ({
+  file: `packages/kademlia/src/${file}.ts`,
+  find,
+  replace,
+  test: { file: "packages/kademlia/test/Nat.test.ts", name }
 }))
 
 const breaksExample = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
@@ -1863,7 +1927,7 @@ const ofTheEvents: ReadonlyArray<Mutation> = ([
     "this.#after(timeout, () => end(silent))",
     "this.#after(timeout / 2, () => end(silent))"
   ],
-  ["events", "run by ", "this.#live.delete(member.contact.address)", ""],
+  ["events", "run by ", "this.#ids.delete(member.contact.id)", ""],
   ["figures", "nothing is found where nothing is looked for", "numbers.length === 0 ? 0 : ", ""],
   ["churn", "in IPFS is less than 8 hours", "** (1 / shape)", "** shape"],
   ["churn", "for those that are met is longer", "      let left = 500 * scale\n", "      let left = 0\n"]
@@ -1889,6 +1953,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofKademlia,
   ...ofTheTable,
   ...ofKademliasEdge,
+  ...ofHiddenNodes,
   ...ofTheCore,
   ...ofTheExamples,
   ...ofTheEvents,

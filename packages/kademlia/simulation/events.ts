@@ -44,6 +44,8 @@ interface Member {
 
 const silent: Lost = { _tag: "Lost", isSilent: true }
 
+const refused: Lost = { _tag: "Lost", isSilent: false }
+
 // Of a normal distribution, so that the 99th percentile of the delays is what it is to be.
 const sigma = Math.log(delay.p99 / delay.median) / 2.3263
 
@@ -86,7 +88,8 @@ class World {
       refreshAfter: hour,
       republishAfter: hour,
       publishAfter: 24 * hour,
-      expireAfter: 25 * hour
+      expireAfter: 25 * hour,
+      keepAlive: Infinity
     }
   }
 
@@ -134,6 +137,10 @@ class World {
       named: {
         dead: mean(named.map(({ id }) => this.#ids.has(id) ? 0 : 1)),
         unreachable: mean(named.map(({ id }) => this.#ids.get(id)?.isOpen === false ? 1 : 0))
+      },
+      judged: {
+        rightly: mean(this.#members.map(({ core, isOpen }) => core.isReachable === isOpen ? 1 : 0)),
+        wrongly: mean(this.#members.map(({ core, isOpen }) => core.isReachable === !isOpen ? 1 : 0))
       },
       microsPerMessage: micros / Math.max(1, messages),
       realSeconds: (performance.now() - started) / 1000,
@@ -295,7 +302,10 @@ class World {
           member,
           output.address,
           output.told,
-          (called, from, answer) => answer({ _tag: "Id", id: called.core.ping(from, this.#now) })
+          (called, from, answer) => {
+            const id = called.core.ping(from, this.#now)
+            answer(id === undefined ? refused : { _tag: "Id", id })
+          }
         )
       case "Find": {
         const { address, kind, target, told } = output
@@ -333,7 +343,7 @@ class World {
     caller: Member,
     address: NetAddress.InetAddress,
     told: Told<A | Lost>,
-    serve: (called: Member, from: Contact, answer: (answer: A) => void) => void
+    serve: (called: Member, from: Contact, answer: (answer: A | Lost) => void) => void
   ): void {
     let isOver = false
     const end = (outcome: A | Lost) => {

@@ -48,6 +48,8 @@ export interface Figures {
    * stranger in: shares. With `events` alone.
    */
   readonly named?: { readonly dead: number; readonly unreachable: number }
+  /** The shares of nodes that judge at the end, rightly or wrongly, whether strangers can call them. With `events` alone. */
+  readonly judged?: { readonly rightly: number; readonly wrongly: number }
   /** Of CPU time, for each datagram sent. */
   readonly microsPerMessage: number
   readonly realSeconds: number

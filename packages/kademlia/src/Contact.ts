@@ -44,6 +44,10 @@ export class Contact {
   }
 }
 
+/** Whom a NAT may take for one and the same: the public network that an address is in, or else its host. */
+export const networkOf = (ip: NetAddress.IpAddress): string =>
+  reachOf(ip) === everywhere ? prefixOf(ip) : NetAddress.isIpv4Address(ip) ? NetAddress.formatIp(ip) : segmentsOf(ip, 4)
+
 const encodeId = Schema.encodeSync(Id.Id)
 
 const Wire = Schema.Tuple([

@@ -28,7 +28,7 @@ export const Event = Schema.Union([
   Schema.TaggedStruct("Stored", { ...Peer, key: Hex }),
   /** This node keeps a pair, told by `from`. */
   Schema.TaggedStruct("Kept", { key: Hex, from: Hex }),
-  /** This node has dropped a pair: its time had come, or another needed the place. */
+  /** This node has dropped a pair: its time had come, another needed the place, or nobody can call this node. */
   Schema.TaggedStruct("Expired", { key: Hex }),
   Schema.TaggedStruct("ContactAdded", Peer),
   Schema.TaggedStruct("ContactRemoved", Peer)

@@ -18,10 +18,13 @@ export type Value = typeof Value.Type
 /** A value that was found. */
 export const Found = Schema.Struct({ value: Value })
 
+/** The node that is called wants no place in tables: strangers cannot call it. Python's nodes hear nothing. */
+export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {}) {}
+
 /** The first argument of most methods is the id of the node that calls. */
 export class Kademlia extends Handlers.Service<Kademlia>()("effect-kademlia/Kademlia", {
   /** Answers the id of the node that is called. */
-  ping: { args: [Id], success: Id },
+  ping: { args: [Id], success: Id, error: Unreachable },
   /** Answers where the call came from. */
   stun: { success: Schema.Tuple([Schema.String, Schema.Int]) },
   /** Has a value stored under the id of its key. */

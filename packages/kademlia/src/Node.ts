@@ -48,6 +48,12 @@ export class Node extends Context.Service<Node, {
   /** The nodes closest to an id. */
   readonly lookup: (target: Id.Id) => Effect.Effect<Lookup.Result>
 
+  /**
+   * Whether strangers can call it, by those that have called and those that have not: none where there is too little to tell by.
+   * A node that can't be called asks and publishes as ever, and keeps nothing for others. It finds out anew every four hours.
+   */
+  readonly isReachable: Effect.Effect<Option.Option<boolean>>
+
   /** The contacts that it has, by bucket, as they are now. */
   readonly buckets: Effect.Effect<ReadonlyArray<Bucket>>
 
@@ -87,6 +93,11 @@ export interface Options {
   readonly publishAfter?: Duration.Input | undefined
   /** How long what others published is kept: a day and an hour, so that they can publish it again. */
   readonly expireAfter?: Duration.Input | undefined
+  /**
+   * After how long without a datagram one is sent, so that a NAT that lets strangers in goes on doing so. Not at all by default;
+   * 20 seconds serve behind all NATs (RFC 8085, section 3.5).
+   */
+  readonly keepAlive?: Duration.Input | undefined
   /** How often the node looks what is due: every minute. */
   readonly every?: Duration.Input | undefined
   /**
@@ -158,6 +169,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     get: (key) => Effect.map(find(key), ({ value }) => value),
     find,
     lookup: (target) => driver.ask((core, then, now) => core.lookup(target, then, now)),
+    isReachable: Effect.sync(() => Option.fromUndefinedOr(core.isReachable)),
     buckets: Effect.sync(() => core.table.buckets),
     events: events.stream
   })
@@ -178,7 +190,8 @@ const settingsOf = (options: Options): Settings => ({
   republishAfter: millis(options.republishAfter, "1 hour"),
   publishAfter: millis(options.publishAfter, "24 hours"),
   expireAfter: millis(options.expireAfter, "25 hours"),
-  every: millis(options.every, "1 minute")
+  every: millis(options.every, "1 minute"),
+  keepAlive: millis(options.keepAlive, Infinity)
 })
 
 const millis = (input: Duration.Input | undefined, otherwise: Duration.Input): number =>

@@ -51,7 +51,7 @@ describe("a contact that is not known", () => {
     const { admission, pings, table } = make()
     for (const id of [b.id, self]) {
       expect(admission.isOther(a)).toBe(true)
-      admission.named(a)
+      admission.named(a, 1)
       admission.answered(pings()[0]!, id, 1)
     }
     expect(table.contacts).toStrictEqual([])
@@ -71,7 +71,13 @@ describe("a contact that is not known", () => {
     admission.heard(a, 4)
     admission.unanswered(pings()[0]!, { isSilent: false }, 5)
     expect(told()).toStrictEqual(["CallLost"])
-    admission.heard(a, 6)
+    // It answers, and wants no place.
+    for (const at of [6, 600_004]) {
+      admission.heard(a, at)
+      admission.named(a, at)
+    }
+    expect(pings()).toStrictEqual([])
+    admission.heard(a, 600_005)
     expect(pings()).toHaveLength(1)
   })
 
@@ -132,7 +138,7 @@ describe("a contact whose id somebody else has", () => {
     for (let i = 0; i < 2; i++) admission.lost(a, "store", 1)
     admission.heard(other, 2)
     const [ping] = pings()
-    admission.heard(a, 3)
+    admission.responded(a, 3)
     admission.answered(ping!, a.id, 4)
     expect(table.contacts).toStrictEqual([a])
   })
@@ -157,4 +163,65 @@ it("the silence of a contact that is asked counts for each ping, so the one that
   expect(table.contacts).not.toContain(first)
   expect(table.contacts).toContain(third)
   expect(told()).toStrictEqual(["CallLost", "ContactRemoved", "ContactAdded", `ping ${third.name}`])
+})
+
+describe("whether a contact can be reached", () => {
+  const isReachable = (table: RoutingTable) => table.find(a.id)?.isReachable
+
+  it("is not shown by an answer within ten minutes of its call: a NAT lets that in", () => {
+    const { admission, pings, table } = make()
+    admission.heard(a, 0)
+    admission.answered(pings()[0]!, a.id, 1)
+    expect(isReachable(table)).toBe(false)
+    admission.responded(a, 600_000)
+    expect(isReachable(table)).toBe(false)
+    admission.responded(a, 1_199_999)
+    expect(isReachable(table)).toBe(false)
+    admission.responded(a, 1_799_999)
+    expect(isReachable(table)).toBe(true)
+  })
+
+  it("is shown by its answer to a call that nothing of it came before", () => {
+    for (const meet of ["named", "asked", "gate"] as const) {
+      const { admission, pings, table } = make()
+      if (meet === "gate") admission.place(a, 1)
+      else {
+        if (meet === "named") admission.named(a, 1)
+        else admission.responded(a, 1)
+        admission.answered(pings()[0]!, a.id, 2)
+      }
+      expect(isReachable(table)).toBe(true)
+    }
+  })
+
+  it("is asked once it was silent for ten minutes, and not again when it has answered", () => {
+    const { admission, pings, table } = make()
+    admission.heard(a, 0)
+    admission.answered(pings()[0]!, a.id, 1)
+    admission.verify(600_000)
+    expect(pings()).toStrictEqual([])
+    admission.verify(600_001)
+    const [ping] = pings()
+    admission.answered(ping!, a.id, 600_002)
+    expect(isReachable(table)).toBe(true)
+    admission.verify(2_000_000)
+    expect(pings()).toStrictEqual([])
+  })
+
+  it("is no longer known when it has become stale, and it is asked when it calls, as its call shows nothing", () => {
+    const { admission, pings, table } = make()
+    admission.place(a, 0)
+    pings()
+    admission.lost(a, "find_node", 1)
+    expect(isReachable(table)).toBe(true)
+    admission.lost(a, "find_node", 2)
+    expect(isReachable(table)).toBe(false)
+    admission.verify(600_002)
+    expect(pings()).toStrictEqual([])
+    admission.heard(a, 600_003)
+    expect(table.find(a.id)?.failures).toBe(2)
+    const [ping] = pings()
+    admission.answered(ping!, a.id, 600_004)
+    expect(table.find(a.id)).toMatchObject({ failures: 0, isReachable: false })
+  })
 })

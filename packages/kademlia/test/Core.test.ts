@@ -21,7 +21,8 @@ const settings: Settings = {
   republishAfter: hour,
   publishAfter: 24 * hour,
   expireAfter: 25 * hour,
-  every: 60_000
+  every: 60_000,
+  keepAlive: Infinity
 }
 
 const peer = (number: number) => new Contact(Id.ofKey(`peer ${number}`), inet(`10.0.1.${number}:1`))
@@ -315,6 +316,74 @@ describe("what is kept", () => {
     core.store(peers[1]!, key, NaN, () => {}, 1)
     wanted("Read")[0]!.told(entryOf(NaN, { from: peers[0]!.id, expiresAt: 5 * hour }), 1)
     expect(wanted("Write")[0]!.entry.expiresAt).toBe(5 * hour)
+  })
+})
+
+describe("a node that nobody can call", () => {
+  /** Peers that gave it a place have not asked for it again. */
+  const hidden = () => {
+    const node = make()
+    const { core, nap, wanted } = node
+    const known = peers.slice(0, 5)
+    core.bootstrap(known.map(({ address }) => address), () => {}, 0)
+    wanted("Ping").forEach(({ told }, i) => told({ _tag: "Id", id: known[i]!.id }, 0))
+    for (let finds = wanted("Find"); finds.length > 0; finds = wanted("Find")) {
+      for (const { told } of finds) told(named(), 1)
+    }
+    for (const contact of known) core.ping(contact, 2)
+    expect(core.isReachable).toBeUndefined()
+    nap.told(undefined, hour / 2)
+    expect(core.isReachable).toBe(false)
+    return node
+  }
+
+  it("wants no place and keeps nothing for others", () => {
+    const { core } = hidden()
+    const taken: Array<boolean> = []
+    const [caller] = peers
+    expect(core.ping(caller!, hour / 2)).toBeUndefined()
+    core.store(caller!, Id.ofKey("key"), "value", (isTaken) => taken.push(isTaken), hour / 2)
+    expect(taken).toStrictEqual([false])
+  })
+
+  it("hands over what it has kept when that is due, and drops it; what it has published it keeps", () => {
+    const key = Id.flip(self, 100)
+    for (const own of [false, true]) {
+      const { core, outputs } = hidden()
+      core.learn(key, entryOf("value", { own }))
+      const steps: Array<string> = []
+      // What it wants done is done, until it has twice looked what is due.
+      for (let naps = 0; naps < 2;) {
+        for (const output of outputs()) {
+          steps.push(output._tag)
+          switch (output._tag) {
+            case "Ping":
+              output.told(lost, hour)
+              break
+            case "Find":
+              output.told(named(), hour)
+              break
+            case "Store":
+              output.told({ _tag: "Taken", taken: true }, hour)
+              break
+            case "Read":
+              output.told(entryOf("value", { own }), hour)
+              break
+            case "Write":
+              output.told("kept", hour)
+              break
+            case "Remove":
+              output.told(undefined, hour)
+              break
+            case "Sleep":
+              naps++
+              output.told(undefined, hour)
+          }
+        }
+      }
+      expect(steps.filter((step) => step === "Store").length).toBeGreaterThanOrEqual(4)
+      expect(steps.includes("Remove")).toBe(!own)
+    }
   })
 })
 

@@ -26,7 +26,8 @@ const driving = (end: Effect.Effect<never>) =>
         republishAfter: hour,
         publishAfter: 24 * hour,
         expireAfter: 25 * hour,
-        every: 60_000
+        every: 60_000,
+        keepAlive: Infinity
       },
       bits: 1,
       staleAfter: 5,

@@ -254,3 +254,26 @@ describe("the table", () => {
     expect(table.size).toBe(9)
   })
 })
+
+describe("whom others are told of", () => {
+  const self = idOf([0, 0, 0, 0])
+  const near = Array.from({ length: 6 }, (_, n) => idOf([0b1000_0000, n, 0, 0]))
+
+  it("are contacts that can be reached; where these are too few, all that answered their last call", () => {
+    const table = new RoutingTable.RoutingTable({ self, k: 6, bits: 1, staleAfter: 2 }, 0)
+    const named = (count: number, unless?: Id.Id) =>
+      table.callable(near[0]!, count, ({ id }) => id === unless).map(({ id }) => near.indexOf(id))
+    near.forEach((id, n) => table.seen(contact(id), n, n % 2 === 0 ? "answer" : "proof"))
+    expect(named(3)).toStrictEqual([1, 3, 5])
+    expect(named(4)).toStrictEqual([0, 1, 2, 3])
+    table.failed(contact(near[3]!))
+    expect(named(3)).toStrictEqual([0, 1, 2])
+    expect(named(2)).toStrictEqual([1, 5])
+    expect(named(2, near[1])).toStrictEqual([0, 2])
+    // A call shows nothing.
+    table.seen(contact(near[3]!), 10, "call")
+    expect(named(3)).toStrictEqual([0, 1, 2])
+    table.seen(contact(near[3]!), 11)
+    expect(named(3)).toStrictEqual([1, 3, 5])
+  })
+})

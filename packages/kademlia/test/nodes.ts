@@ -47,14 +47,14 @@ export const start = Effect.fnUntraced(function*(
   return member
 })
 
-/** Whoever calls the first node from this address, and answers nothing. */
-export const caller = Effect.fnUntraced(function*(address: string) {
+/** Whoever calls a node, the first by default, from this address, and answers nothing. */
+export const caller = Effect.fnUntraced(function*(address: string, to = addressOf(1)) {
   const live = Protocol.layer({ timeout: "1 second", gracePeriod: 0 }).pipe(
     Layer.provide(Transport.layerSocket()),
     Layer.provide(SimulatedNetwork.socket(address))
   )
   const context = yield* Layer.buildWithMemoMap(live, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
-  return (yield* Effect.provideContext(Protocol.client(Kademlia), context))(inet(addressOf(1)))
+  return (yield* Effect.provideContext(Protocol.client(Kademlia), context))(inet(to))
 })
 
 /** Lets time pass until it is done, a second at a time and ten minutes at most. */

@@ -5,6 +5,8 @@
 import type { Contact } from "../Contact.ts"
 import type { Event } from "../Event.ts"
 import type { Id } from "./distance.ts"
+import { holeSpan } from "./Reachability.ts"
+import { Recent } from "./Recent.ts"
 import type { RoutingTable } from "./RoutingTable.ts"
 import { Slots } from "./Slots.ts"
 
@@ -24,6 +26,8 @@ export interface Ping {
   readonly purpose: "place" | "question"
   /** Whose place it is to have: one of its id that is not there. */
   readonly replaces: Contact | undefined
+  /** Whether it has shown already that it can be reached. */
+  readonly isReachable: boolean
 }
 
 /** What is to be done. */
@@ -40,6 +44,9 @@ const questionPause = 300_000
 // A ping that is lost is sent once more.
 const tries = 2
 
+// How many addresses are remembered, from where something came and that want no place.
+const maxRecent = 4_096
+
 // How many addresses a node may have. Whoever answers as this node is not worth a call.
 const maxOwn = 16
 
@@ -50,6 +57,10 @@ export class Admission {
   /** How often a ping has been silent. */
   readonly #silent = new Map<Ping, number>()
   readonly #outputs: Array<Output> = []
+  /** From where something came lately, for which a NAT may let in an answer. */
+  readonly #heard = new Recent(holeSpan, maxRecent)
+  /** Who wants no place, and would be pinged in vain whenever it calls. */
+  readonly #refusing = new Recent(holeSpan, maxRecent)
 
   constructor(options: Options) {
     this.#options = options
@@ -61,22 +72,35 @@ export class Admission {
     return this.#outputs.shift()
   }
 
-  /** Takes note of a node that called, or answered a call. Its id is its own word, or somebody's, until a ping tells. */
+  /** Takes note of a node that called. Its id is its own word, or somebody's, until a ping tells. */
   heard(contact: Contact, now: number): void {
+    this.#heard.note(contact.name, now)
+    this.#met(contact, "call", now)
+  }
+
+  /** Takes note of a node that answered a call, which was for this id. */
+  responded(contact: Contact, now: number): void {
+    this.#met(contact, this.#kindOfAnswer(contact, now), now)
+  }
+
+  #met(contact: Contact, by: "call" | "answer" | "proof", now: number): void {
     const { questionAfter, self, table } = this.#options
     if (contact.id === self) return
     const known = table.find(contact.id)
     if (known !== undefined) {
-      if (known.contact.name === contact.name) table.seen(contact, now)
-      // Somebody else goes by its id, or it has moved: it shall tell itself, if it still can.
-      else if (table.isStale(known)) this.#ping(contact, "place", known.contact)
+      if (known.contact.name === contact.name) {
+        table.seen(contact, now, by)
+        // It calls, and did not answer: a NAT may let its calls out, and none in.
+        if (known.failures > 0 && !this.#refusing.has(contact.name, now)) this.#question(contact, now)
+      } // Somebody else goes by its id, or it has moved: it shall tell itself, if it still can.
+      else if (table.isStale(known)) this.#ask(contact, by === "proof", now, known.contact)
       else this.#question(known.contact, now)
       return
     }
     const holder = table.holderOf(contact.name)
     if (holder !== undefined) return this.#question(holder.contact, now)
     if (table.isBarred(contact)) return
-    if (table.hasRoom(contact.id)) return this.#ping(contact, "place")
+    if (table.hasRoom(contact.id)) return this.#ask(contact, by === "proof", now)
     table.seen(contact, now)
     const other = table.questionable(contact.id, now, questionAfter)
     if (other !== undefined) this.#question(other, now)
@@ -89,32 +113,48 @@ export class Admission {
   }
 
   /** Takes note of a contact that somebody else has named: it gets a place, if there is one and it answers with its id. */
-  named(contact: Contact): void {
+  named(contact: Contact, now: number): void {
     const { table } = this.#options
     const isWanted = table.find(contact.id) === undefined && table.hasRoom(contact.id) && !table.isBarred(contact)
-    if (isWanted) this.#ping(contact, "place")
+    if (isWanted) this.#ask(contact, false, now)
   }
 
   /** A contact that has answered with its id gets its place, and what it is to keep. */
   place(contact: Contact, now: number): void {
-    if (this.#options.table.seen(contact, now) !== "added") return
+    this.#place(contact, this.#kindOfAnswer(contact, now), now)
+  }
+
+  /** Asks those contacts that were not heard from for so long that their answers show whether they can be reached. */
+  verify(now: number): void {
+    const { table } = this.#options
+    for (const { entries } of table.buckets) {
+      for (const entry of entries) {
+        const isDue = !entry.isReachable && !table.isStale(entry) && entry.lastSeen <= now - holeSpan
+        if (isDue) this.#question(entry.contact, now)
+      }
+    }
+  }
+
+  #place(contact: Contact, by: "answer" | "proof", now: number): void {
+    if (this.#options.table.seen(contact, now, by) !== "added") return
     this.#emit({ _tag: "ContactAdded", ...peerOf(contact) })
     this.#outputs.push({ _tag: "Placed", contact })
   }
 
   /** A ping was answered with this id. */
   answered(ping: Ping, id: Id, now: number): void {
-    const { contact, purpose, replaces } = ping
+    const { contact, isReachable, purpose, replaces } = ping
     const { self, table } = this.#options
+    const by = this.#kindOfAnswer(contact, now)
     if (id === self) this.isOwn(contact.name)
     this.#leave(ping)
     if (purpose === "question") {
       // Another id answers at its address.
       if (id !== contact.id) this.#remove(contact, table.evict(contact.id), now)
-      else table.seen(contact, now)
+      else table.seen(contact, now, by)
     } else if (id === contact.id && this.#yields(replaces)) {
       if (replaces !== undefined) this.#remove(replaces, table.evict(replaces.id), now)
-      this.place(contact, now)
+      this.#place(contact, isReachable ? "proof" : by, now)
     }
   }
 
@@ -129,6 +169,7 @@ export class Admission {
       return
     }
     this.#leave(ping)
+    if (!isSilent) this.#refusing.note(contact.name, now)
     // Silence counts as that of any call.
     if (purpose === "question") this.#failed(contact, tries, now)
   }
@@ -143,6 +184,13 @@ export class Admission {
     if (this.#ownAddresses.size < maxOwn) this.#ownAddresses.add(address)
   }
 
+  /** What an answer shows: if something had come from there lately, it may be no more than that a NAT let in its caller. */
+  #kindOfAnswer({ name }: Contact, now: number): "answer" | "proof" {
+    const by = this.#heard.has(name, now) ? "answer" : "proof"
+    this.#heard.note(name, now)
+    return by
+  }
+
   /** Whether a contact, if it is still in the table, has gone silent. */
   #yields(contact: Contact | undefined): boolean {
     if (contact === undefined) return true
@@ -153,7 +201,9 @@ export class Admission {
 
   /** Asks a contact whether it is still there, unless it was asked lately. */
   #question(contact: Contact, now: number): void {
-    if (this.#options.table.mayQuestion(contact.id, now, questionPause)) this.#ping(contact, "question")
+    if (this.#options.table.mayQuestion(contact.id, now, questionPause)) {
+      this.#ping({ contact, purpose: "question", replaces: undefined, isReachable: false })
+    }
   }
 
   #failed(contact: Contact, calls: number, now: number): void {
@@ -169,9 +219,14 @@ export class Admission {
     this.#question(next, now)
   }
 
+  /** Asks for its id one that may have a place, unless it did not answer lately. */
+  #ask(contact: Contact, isReachable: boolean, now: number, replaces?: Contact): void {
+    if (this.#refusing.has(contact.name, now)) return
+    this.#ping({ contact, purpose: "place", replaces, isReachable })
+  }
+
   /** Pings as far as there are slots. */
-  #ping(contact: Contact, purpose: Ping["purpose"], replaces?: Contact): void {
-    const ping = { contact, purpose, replaces }
+  #ping(ping: Ping): void {
     if (this.#slots.enter(ping)) this.#outputs.push({ _tag: "Ping", ping })
   }
 

@@ -25,10 +25,34 @@ export class Contacts {
     this.#admission = new Admission({ self, table, address: NetAddress.formatInet(address), questionAfter })
   }
 
-  /** Takes note of a node that called, or answered a call. */
+  /** Takes note of a node that called. */
   heard(contact: Contact): void {
     this.#admission.heard(contact, this.#shared.now)
     this.#drain()
+  }
+
+  /** Takes note of a node that answered a call. */
+  responded(contact: Contact): void {
+    this.#admission.responded(contact, this.#shared.now)
+    this.#drain()
+  }
+
+  /** Asks those contacts of which it is not known, and can be, whether they can be reached. */
+  verify(): void {
+    this.#admission.verify(this.#shared.now)
+    this.#drain()
+  }
+
+  /** Pings the contact that was heard from longest ago, of those that answered last. */
+  greet(): void {
+    const { buckets } = this.#shared.table
+    const entries = buckets.flatMap(({ entries }) => entries).filter(({ failures }) => failures === 0)
+    if (entries.length === 0) return
+    const { contact } = entries.reduce((a, b) => b.lastSeen < a.lastSeen ? b : a)
+    this.#shared.ping(contact.address, (answer) => {
+      if (answer._tag === "Lost") this.lost(contact, "ping")
+      else if (answer.id === contact.id) this.responded(contact)
+    })
   }
 
   /** Takes note of a call that was not answered. */
@@ -45,7 +69,7 @@ export class Contacts {
 
   /** Takes note of a contact that somebody else has named. */
   named(contact: Contact): void {
-    this.#admission.named(contact)
+    this.#admission.named(contact, this.#shared.now)
     this.#drain()
   }
 

@@ -52,7 +52,18 @@ export class Core {
     this.#values = new Values(this.#shared, contacts, this.#lookups)
     this.#joining = new Joining(this.#shared, contacts, this.#lookups)
     this.#serving = new Serving(this.#shared, { contacts, values: this.#values })
-    this.#upkeep = new Upkeep(this.#shared, { joining: this.#joining, lookups: this.#lookups, values: this.#values })
+    this.#upkeep = new Upkeep(this.#shared, {
+      contacts,
+      joining: this.#joining,
+      lookups: this.#lookups,
+      values: this.#values
+    })
+  }
+
+  /** Whether strangers can call it; nothing where there is too little to tell by. */
+  get isReachable(): boolean | undefined {
+    const { verdict } = this.#shared.reachability
+    return verdict && verdict === "reachable"
   }
 
   /** What is to be done next, if anything. */
@@ -79,7 +90,8 @@ export class Core {
 
   // What others ask
 
-  ping(from: Contact, now: number): Id {
+  /** The id to answer with; nothing if the node can't be called by strangers, so that it gets no place. */
+  ping(from: Contact, now: number): Id | undefined {
     this.#shared.now = now
     return this.#serving.ping(from)
   }

@@ -122,7 +122,7 @@ export class Lookups {
   /** Takes note of what an answer says of its peer. */
   #note(contact: Contact, kind: Search["kind"], answer: Answer): void {
     if (answer._tag === "Lost") this.#contacts.lost(contact, kind === "node" ? "find_node" : "find_value")
-    else this.#contacts.heard(contact)
+    else this.#contacts.responded(contact)
   }
 
   /** Contacts that have gone silent only if there are no others. */

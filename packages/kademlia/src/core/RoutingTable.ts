@@ -39,6 +39,8 @@ export interface Entry {
   lastSeen: number
   /** Calls in a row that it has not answered. */
   failures: number
+  /** Whether it answered when nothing had come from it for so long that no NAT would have let in a mere answer's caller. */
+  isReachable: boolean
   /** When it was last asked whether it is there, since somebody else wants its place, id or address. */
   questioned: number
 }
@@ -156,6 +158,16 @@ export class RoutingTable {
     return found
   }
 
+  /**
+   * As `closest`, of those that others may be told of: they have answered their last call, and are known to be reachable. As
+   * long as there are fewer than `count` of these, others that have answered do.
+   */
+  callable(target: Id, count: number, unless?: (contact: Contact) => boolean): ReadonlyArray<Contact> {
+    const isOut = ({ contact, failures }: Entry) => failures > 0 || unless?.(contact) === true
+    const reachable = this.closest(target, count, (entry) => !entry.isReachable || isOut(entry))
+    return reachable.length === count ? reachable : this.closest(target, count, isOut)
+  }
+
   /** How many contacts are closer to `target` than `id` is. */
   countCloser(target: Id, id: Id): number {
     let count = 0
@@ -181,8 +193,8 @@ export class RoutingTable {
     return bucket.entries.length < this.options.k || this.#maySplit(bucket) || this.#stale(bucket) !== -1
   }
 
-  /** Takes note of a contact that was heard from. */
-  seen(contact: Contact, now: number): Seen {
+  /** Takes note of a contact that was heard from: it has called, or answered, or by its answer shown that it can be reached. */
+  seen(contact: Contact, now: number, by: "call" | "answer" | "proof" = "answer"): Seen {
     if (contact.id === this.options.self) return "self"
     while (true) {
       const bucket = this.bucketOf(contact.id)
@@ -193,7 +205,8 @@ export class RoutingTable {
         if (entry.contact.name !== contact.name) return "elsewhere"
         entries.splice(index, 1)
         entry.lastSeen = now
-        entry.failures = 0
+        if (by !== "call") entry.failures = 0
+        if (by === "proof") entry.isReachable = true
         entries.push(entry)
         return "known"
       }
@@ -202,7 +215,7 @@ export class RoutingTable {
       const waiting = cache.findIndex((other) => other.contact.id === contact.id || other.contact.name === contact.name)
       if (waiting !== -1) cache.splice(waiting, 1)
       if (entries.length < this.options.k) {
-        this.#place(bucket, newEntry(contact, now))
+        this.#place(bucket, newEntry(contact, now, by === "proof"))
         return "added"
       }
       if (this.#maySplit(bucket)) {
@@ -212,7 +225,7 @@ export class RoutingTable {
       const stale = this.#stale(bucket)
       if (stale !== -1) {
         this.#unplace(bucket, stale)
-        this.#place(bucket, newEntry(contact, now))
+        this.#place(bucket, newEntry(contact, now, by === "proof"))
         return "added"
       }
       cache.push(newEntry(contact, now))
@@ -238,6 +251,7 @@ export class RoutingTable {
     // Somebody has named another address for its id.
     if (entry.contact.name !== name) return undefined
     entry.failures += calls
+    if (this.isStale(entry)) entry.isReachable = false
     return this.isStale(entry) && bucket.cache.length > 0 ? this.evict(id) : undefined
   }
 
@@ -369,10 +383,11 @@ export class RoutingTable {
   }
 }
 
-const newEntry = (contact: Contact, now: number): Entry => ({
+const newEntry = (contact: Contact, now: number, isReachable = false): Entry => ({
   contact,
   lastSeen: now,
   failures: 0,
+  isReachable,
   questioned: -Infinity
 })
 

@@ -1,5 +1,6 @@
 /** What a node answers to those that call it. */
 import type { Contact } from "../Contact.ts"
+import { networkOf } from "../Contact.ts"
 import type { Value } from "../Messages.ts"
 import type { Contacts } from "./Contacts.ts"
 import type { Id } from "./distance.ts"
@@ -20,37 +21,46 @@ export class Serving {
     this.#parts = parts
   }
 
-  ping(from: Contact): Id {
-    this.#parts.contacts.heard(from)
-    return this.#shared.self
+  /** Nothing if this node wants no place: nobody could call it. */
+  ping(from: Contact): Id | undefined {
+    this.#heard(from, true)
+    const { reachability, self } = this.#shared
+    return reachability.verdict === "unreachable" ? undefined : self
   }
 
   store(from: Contact, key: Id, value: Value, then: (taken: boolean) => void): void {
-    const { contacts, values } = this.#parts
-    contacts.heard(from)
-    values.keep(key, value, from, then)
+    const { reachability } = this.#shared
+    this.#heard(from)
+    if (reachability.verdict === "unreachable") then(false)
+    else this.#parts.values.keep(key, value, from, then)
   }
 
   findNode(from: Contact, target: Id): ReadonlyArray<Contact> {
     const found = this.#neighbours(from, target)
-    this.#parts.contacts.heard(from)
+    this.#heard(from)
     return found
   }
 
   findValue(from: Contact, key: Id, then: (found: Found) => void): void {
-    const { contacts, values } = this.#parts
-    values.kept(key, (kept) => {
+    this.#parts.values.kept(key, (kept) => {
       const found: Found = kept === undefined
         ? { _tag: "Contacts", contacts: this.#neighbours(from, key) }
         : { _tag: "Value", value: kept.value }
-      contacts.heard(from)
+      this.#heard(from)
       then(found)
     })
   }
 
-  /** Whom a caller is told of: contacts that answered their last call, and not itself. */
+  #heard(from: Contact, isPing = false): void {
+    const { now, reachability } = this.#shared
+    this.#shared.sentAt = now
+    reachability.called(networkOf(from.address.address), isPing, now)
+    this.#parts.contacts.heard(from)
+  }
+
+  /** Whom a caller is told of: not itself. */
   #neighbours(caller: Contact, target: Id): ReadonlyArray<Contact> {
     const { settings: { k }, table } = this.#shared
-    return table.closest(target, k, ({ contact, failures }) => failures > 0 || contact.id === caller.id)
+    return table.callable(target, k, ({ id }) => id === caller.id)
   }
 }

@@ -4,10 +4,12 @@
  */
 import type { NetAddress } from "effect/net"
 import type { Contact } from "../Contact.ts"
+import { networkOf } from "../Contact.ts"
 import type { Event } from "../Event.ts"
 import type { Value } from "../Messages.ts"
 import type { Entry } from "../Storage.ts"
 import type { Id } from "./distance.ts"
+import { Reachability } from "./Reachability.ts"
 import type { RoutingTable } from "./RoutingTable.ts"
 
 /** The options of a node that its parts go by. */
@@ -21,6 +23,8 @@ export interface Settings {
   readonly expireAfter: number
   /** How often the node looks what is due. */
   readonly every: number
+  /** After how long without a datagram one is sent; not at all where this is infinite. */
+  readonly keepAlive: number
 }
 
 /** Tells the core what came of what it wanted, and when. */
@@ -100,10 +104,13 @@ export class Shared {
   readonly table: RoutingTable
   readonly randomId: () => Id
   readonly random: () => number
+  readonly reachability = new Reachability()
   /** As it was last told. */
   now: number
   /** Whether anybody wants events. */
   isWatched = false
+  /** When anything was last sent. */
+  sentAt = -Infinity
   readonly #outputs: Array<Output> = []
 
   constructor({ now, random, randomId, self, settings, table }: Options) {
@@ -121,6 +128,7 @@ export class Shared {
   }
 
   ping(address: NetAddress.InetAddress, then: (answer: Outcome<"Ping">) => void): void {
+    this.#sent(address)
     this.#outputs.push({ _tag: "Ping", address, told: this.#told(then) })
   }
 
@@ -130,6 +138,7 @@ export class Shared {
     target: Id,
     then: (answer: Outcome<"Find">) => void
   ): void {
+    this.#sent(address)
     this.#outputs.push({ _tag: "Find", kind, address, target, told: this.#told(then) })
   }
 
@@ -139,6 +148,7 @@ export class Shared {
     value: Value,
     then: (answer: Outcome<"Store">) => void
   ): void {
+    this.#sent(address)
     this.#outputs.push({ _tag: "Store", address, key, value, told: this.#told(then) })
   }
 
@@ -161,6 +171,11 @@ export class Shared {
   emit(event: () => Event): void {
     // Most nodes are watched by nobody.
     if (this.isWatched) this.#outputs.push({ _tag: "Event", event: event() })
+  }
+
+  #sent(address: NetAddress.InetAddress): void {
+    this.sentAt = this.now
+    this.reachability.sent(networkOf(address.address), this.now)
   }
 
   #told<A>(then: (outcome: A) => void): Told<A> {

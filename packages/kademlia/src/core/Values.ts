@@ -255,20 +255,22 @@ export class Values {
   }
 
   #renew(key: Id, then: () => void): void {
-    const { settings: { k }, table } = this.#shared
-    const lookUp = () =>
-      this.#lookups.run("node", key, ({ asked, closest }) =>
-        this.#spread(key, closest, ({ called }) => {
-          this.#calls -= asked + called
-          then()
-        }))
+    const { reachability, settings: { k }, table } = this.#shared
     this.#claim(key, (due) => {
       if (due === undefined) return then()
+      // Whoever cannot be called keeps nothing for others, once they have it.
+      const end = reachability.verdict === "unreachable" && !due.own ? () => this.#drop(key, then) : then
+      const lookUp = () =>
+        this.#lookups.run("node", key, ({ asked, closest }) =>
+          this.#spread(key, closest, ({ called }) => {
+            this.#calls -= asked + called
+            end()
+          }))
       if (due.own) return lookUp()
       // A node that keeps a pair for others is close to it, and knows who else is, as long as all of those are there.
-      this.#spread(key, table.closest(key, k, ({ failures }) => failures > 0), ({ called, silent }) => {
+      this.#spread(key, table.callable(key, k), ({ called, silent }) => {
         this.#calls -= called
-        if (called > 0 && silent === 0) then()
+        if (called > 0 && silent === 0) end()
         else lookUp()
       })
     })
@@ -332,11 +334,11 @@ export class Values {
    * how many were called, took it, and did not answer.
    */
   #spread(key: Id, closest: ReadonlyArray<Contact>, then: (spread: Spread) => void): void {
-    const { self, settings: { k } } = this.#shared
+    const { reachability, self, settings: { k } } = this.#shared
     // While they were looked for a newer one may have been set, and have reached them before.
     this.kept(key, (kept) => {
       if (kept === undefined) return then({ called: 0, taken: 0, silent: 0 })
-      const closer = closest.length < k
+      const closer = closest.length < k || reachability.verdict === "unreachable"
         ? closest
         : closest.filter(({ id }, i) => i < k - 1 || isCloser(key, id, self))
       let taken = 0
@@ -359,7 +361,7 @@ export class Values {
         return then(undefined)
       }
       if (answer.taken) this.#shared.emit(() => ({ _tag: "Stored", ...peerOf(contact), key }))
-      this.#contacts.heard(contact)
+      this.#contacts.responded(contact)
       then(answer.taken)
     })
   }

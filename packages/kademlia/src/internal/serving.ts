@@ -5,12 +5,16 @@ import { NetAddress } from "effect/net"
 import { Contact } from "../Contact.ts"
 import type { Found } from "../core/Shared.ts"
 import type * as Id from "../Id.ts"
-import { Kademlia } from "../Messages.ts"
+import { Kademlia, Unreachable } from "../Messages.ts"
 import type { Driver } from "./driver.ts"
 
 export const handlers = (driver: Driver) =>
   Kademlia.of({
-    ping: (id) => Effect.flatMap(caller(id), (from) => driver.tell((core, now) => core.ping(from, now))),
+    ping: Effect.fnUntraced(function*(id) {
+      const from = yield* caller(id)
+      const self = yield* driver.tell((core, now) => core.ping(from, now))
+      return self ?? (yield* new Unreachable())
+    }),
     stun: () => Effect.map(Handlers.Sender, ({ address, port }) => [NetAddress.formatIp(address), port] as const),
     store: (id, key, value) =>
       Effect.flatMap(caller(id), (from) =>
