@@ -39,7 +39,7 @@ export interface Entry {
   lastSeen: number
   /** Calls in a row that it has not answered. */
   failures: number
-  /** Whether it answered when nothing had come from it for so long that no NAT would have let in a mere answer's caller. */
+  /** Whether it has answered a call when nothing had come from it for so long that no NAT was open for the caller. */
   isReachable: boolean
   /** When it was last asked whether it is there, since somebody else wants its place, id or address. */
   questioned: number
