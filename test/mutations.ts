@@ -1664,6 +1664,13 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaksKademlia("Driver", {
+    "has no failure by a call that": {
+      "src/internal/driver": [["error !== undefined && unsent.has(error._tag)", "false"]],
+      "src/core/Contacts": [["    if (isUnsent) return\n", ""]]
+    },
+    "has a failure by a call that": {
+      "src/internal/driver": [["unsent.has(error._tag)", "true"]]
+    },
     "goes on though what it asks": {
       "src/internal/driver": [
         ["Effect.catchCause(lost)", "Effect.catch((error) => lost(Cause.fail(error)))"],

@@ -42,9 +42,9 @@ interface Member {
   isThere: boolean
 }
 
-const silent: Lost = { _tag: "Lost", isSilent: true }
+const silent: Lost = { _tag: "Lost", isSilent: true, isUnsent: false }
 
-const refused: Lost = { _tag: "Lost", isSilent: false }
+const refused: Lost = { _tag: "Lost", isSilent: false, isUnsent: false }
 
 // Of a normal distribution, so that the 99th percentile of the delays is what it is to be.
 const sigma = Math.log(delay.p99 / delay.median) / 2.3263

@@ -58,7 +58,7 @@ const make = (known: ReadonlyArray<Contact> = []) => {
   return { core, outputs, wanted, nap: nap! }
 }
 
-const lost = { _tag: "Lost", isSilent: true } as const
+const lost = { _tag: "Lost", isSilent: true, isUnsent: false } as const
 
 const named = (...contacts: ReadonlyArray<Contact>) => ({ _tag: "Contacts", contacts } as const)
 

@@ -1,10 +1,12 @@
 /** The core and what it wants done: it is told of each, once, whatever comes of it. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, FiberSet, Logger, Stream } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, FiberSet, Logger, Stream } from "effect"
+import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { Core } from "../src/core/Core.ts"
 import { Id, Storage } from "../src/index.ts"
 import { Driver } from "../src/internal/driver.ts"
+import type { Kademlia } from "../src/Messages.ts"
 import { Events } from "../src/internal/events.ts"
 import { addressOf, inet, inTime, start } from "./nodes.ts"
 
@@ -12,8 +14,10 @@ const hour = 3_600_000
 
 const nobody = Effect.die("nobody foresaw this")
 
+type Client = Protocol.Client<typeof Kademlia.procedures>
+
 /** A node on which all calls and all that is asked of its storage end so. */
-const driving = (end: Effect.Effect<never>) =>
+const driving = (end: Effect.Effect<never>, client: Partial<Client> = {}) =>
   Effect.gen(function*() {
     const core = new Core({
       self: Id.ofKey("self"),
@@ -43,9 +47,10 @@ const driving = (end: Effect.Effect<never>) =>
         stun: () => end,
         store: () => end,
         find_node: () => end,
-        find_value: () => end
+        find_value: () => end,
+        ...client
       }),
-      storage: { ...storage, get: () => end, put: () => end, remove: () => end },
+      storage: client.ping === undefined ? { ...storage, get: () => end, put: () => end, remove: () => end } : storage,
       events: yield* Events.make,
       now: () => 0,
       run: yield* FiberSet.makeRuntime()
@@ -66,6 +71,31 @@ describe("a node that asks", () => {
         const search = yield* driver.ask((core, then, now) => core.find(Id.ofKey("key"), then, now))
         expect(search).toMatchObject({ value: undefined, asked: 0 })
       }).pipe(quiet))
+  }
+})
+
+describe("a contact", () => {
+  const peer = Id.ofKey("peer")
+  const address = inet("10.0.0.2:1")
+  const cases: ReadonlyArray<readonly [what: string, error: Protocol.CallError, failures: number]> = [
+    ["has not left the node", new Protocol.Oversize({ method: "store", of: "request", size: 8200, limit: 8192 }), 0],
+    ["waits for room among calls", new Protocol.TooManyCalls({ peer: address, method: "store", limit: 1 }), 0],
+    ["the socket refuses", Transport.closedError(), 0],
+    ["is not answered", new Protocol.NoResponse({ peer: address, method: "store", elapsed: Duration.seconds(1) }), 1]
+  ]
+  for (const [what, error, failures] of cases) {
+    it.effect(`has ${failures === 0 ? "no" : "a"} failure by a call that ${what}`, () =>
+      Effect.gen(function*() {
+        const driver = yield* driving(nobody, {
+          ping: () => Effect.succeed(peer),
+          find_node: () => Effect.succeed([]),
+          find_value: () => Effect.succeed([]),
+          store: () => Effect.fail(error)
+        })
+        expect(yield* driver.ask((core, then, now) => core.bootstrap([address], then, now))).toBe(1)
+        expect(yield* driver.ask((core, then, now) => core.set(Id.ofKey("key"), "value", then, now))).toBe(0)
+        expect(yield* driver.tell((core) => core.table.find(peer)?.failures)).toBe(failures)
+      }))
   }
 })
 

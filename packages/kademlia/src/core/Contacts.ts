@@ -4,7 +4,7 @@ import type { Contact } from "../Contact.ts"
 import { mayName } from "../Contact.ts"
 import type { Output, Ping } from "./Admission.ts"
 import { Admission } from "./Admission.ts"
-import type { Shared } from "./Shared.ts"
+import type { Lost, Shared } from "./Shared.ts"
 
 export interface Options {
   /** The address that the node's own socket has. */
@@ -50,13 +50,15 @@ export class Contacts {
     if (entries.length === 0) return
     const { contact } = entries.reduce((a, b) => b.lastSeen < a.lastSeen ? b : a)
     this.#shared.ping(contact.address, (answer) => {
-      if (answer._tag === "Lost") this.lost(contact, "ping")
+      if (answer._tag === "Lost") this.lost(contact, "ping", answer)
       else if (answer.id === contact.id) this.responded(contact)
     })
   }
 
   /** Takes note of a call that was not answered. */
-  lost(contact: Contact, method: string): void {
+  lost(contact: Contact, method: string, { isUnsent }: Lost): void {
+    // It says nothing of the contact.
+    if (isUnsent) return
     this.#admission.lost(contact, method, this.#shared.now)
     this.#drain()
   }

@@ -6,13 +6,14 @@ import type { Contact } from "../Contact.ts"
 import type { Value } from "../Messages.ts"
 import type { Id } from "./distance.ts"
 import type { Candidate } from "./Shortlist.ts"
+import type { Lost } from "./Shared.ts"
 import { Shortlist } from "./Shortlist.ts"
 
 /** What a node that was asked has said. */
 export type Answer =
   | { readonly _tag: "Contacts"; readonly contacts: ReadonlyArray<Contact> }
   | { readonly _tag: "Value"; readonly value: Value }
-  | { readonly _tag: "Lost" }
+  | Lost
 
 export interface Options {
   readonly target: Id

@@ -121,7 +121,7 @@ export class Lookups {
 
   /** Takes note of what an answer says of its peer. */
   #note(contact: Contact, kind: Search["kind"], answer: Answer): void {
-    if (answer._tag === "Lost") this.#contacts.lost(contact, kind === "node" ? "find_node" : "find_value")
+    if (answer._tag === "Lost") this.#contacts.lost(contact, kind === "node" ? "find_node" : "find_value", answer)
     else this.#contacts.responded(contact)
   }
 

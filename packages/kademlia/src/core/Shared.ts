@@ -34,6 +34,8 @@ export type Told<A> = (outcome: A, now: number) => void
 export interface Lost {
   readonly _tag: "Lost"
   readonly isSilent: boolean
+  /** It has not left this node. */
+  readonly isUnsent: boolean
 }
 
 /** What is to be done. Whatever asks for something says whom to tell of it, once. */

@@ -357,7 +357,7 @@ export class Values {
   #storeAt(contact: Contact, key: Id, value: Value, then: (taken: boolean | undefined) => void): void {
     this.#shared.store(contact.address, key, value, (answer) => {
       if (answer._tag === "Lost") {
-        this.#contacts.lost(contact, "store")
+        this.#contacts.lost(contact, "store", answer)
         return then(undefined)
       }
       if (answer.taken) this.#shared.emit(() => ({ _tag: "Stored", ...peerOf(contact), key }))

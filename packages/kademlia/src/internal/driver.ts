@@ -132,11 +132,18 @@ const foundOf = (found: { readonly value: Value } | ReadonlyArray<Contact>): Fou
 /** Whatever a call fails with, a defect too: else the core would wait for ever. */
 const lost = (cause: Cause.Cause<{ readonly _tag: string }>): Effect.Effect<Lost> => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-  const outcome: Lost = { _tag: "Lost", isSilent: error?._tag === "NoResponse" }
+  const outcome: Lost = {
+    _tag: "Lost",
+    isSilent: error?._tag === "NoResponse",
+    isUnsent: error !== undefined && unsent.has(error._tag)
+  }
   return error === undefined
     ? Effect.as(Effect.logError("kademlia: a call has failed as none should", cause), outcome)
     : Effect.succeed(outcome)
 }
+
+/** The errors of calls that have sent nothing. An answer that is `Oversize` is one of none of this contract's methods. */
+const unsent: ReadonlySet<string> = new Set(["Oversize", "TooManyCalls", "DatagramSocketError"])
 
 const failed = (cause: Cause.Cause<never>): Effect.Effect<void> =>
   Effect.logError("kademlia: the storage has failed", cause)
