@@ -1664,12 +1664,12 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaksKademlia("Driver", {
-    "has no failure by a call that": {
-      "src/internal/driver": [["error !== undefined && unsent.has(error._tag)", "false"]],
+    "failures for a call that": {
+      "src/internal/driver": [
+        ["error !== undefined && unsent.has(error._tag)", "false"],
+        ["unsent.has(error._tag)", "true"]
+      ],
       "src/core/Contacts": [["    if (isUnsent) return\n", ""]]
-    },
-    "has a failure by a call that": {
-      "src/internal/driver": [["unsent.has(error._tag)", "true"]]
     },
     "goes on though what it asks": {
       "src/internal/driver": [

@@ -84,7 +84,7 @@ describe("a contact", () => {
     ["is not answered", new Protocol.NoResponse({ peer: address, method: "store", elapsed: Duration.seconds(1) }), 1]
   ]
   for (const [what, error, failures] of cases) {
-    it.effect(`has ${failures === 0 ? "no" : "a"} failure by a call that ${what}`, () =>
+    it.effect(`is charged with ${failures} failures for a call that ${what}`, () =>
       Effect.gen(function*() {
         const driver = yield* driving(nobody, {
           ping: () => Effect.succeed(peer),
