@@ -24,21 +24,18 @@ export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.Dat
   if (Result.isFailure(local)) return Effect.fail(local.failure)
   const { address, port } = local.success
   const ipv6 = NetAddress.isIpv6Address(address)
-  const setUp = (socket: Dgram.Socket) => {
+  const opened = bind({
+    host: NetAddress.formatIp(address),
+    port,
+    type: ipv6 ? "udp6" : "udp4",
+    ipv6Only: options.ipv6Only ?? false,
+    reuseAddr: options.reuseAddress ?? false,
+    reusePort: options.reusePort ?? false
+  }, (socket) => {
     setBuffers(socket, options)
     if (options.broadcast === true) socket.setBroadcast(true)
-  }
-  const opened = Effect.map(
-    bind({
-      host: NetAddress.formatIp(address),
-      port,
-      type: ipv6 ? "udp6" : "udp4",
-      ipv6Only: options.ipv6Only ?? false,
-      reuseAddr: options.reuseAddress ?? false,
-      reusePort: options.reusePort ?? false
-    }, setUp),
-    (socket) => new Socket(socket, ipv6, options.reusePort ?? false)
-  )
+    return new Socket(socket, ipv6, options.reusePort ?? false)
+  })
   const groups = options.multicast ?? []
   if (groups.length === 0) return opened
   return Effect.tap(opened, (socket) =>
@@ -57,15 +54,13 @@ const join = (
   const found = joining(group, socket.ipv6)
   if (Result.isFailure(found)) return Effect.fail(found.failure)
   const { host, ipv6, isMulticast, port, networkInterface } = found.success
-  const setUp = (listener: Dgram.Socket) => {
+  const shared = { ipv6Only: ipv6, reuseAddr: true, reusePort: false }
+  return bind({ host, port, type: ipv6 ? "udp6" : "udp4", ...shared }, (listener) => {
     setBuffers(listener, options)
     if (isMulticast) listener.addMembership(host, networkInterface)
     if (networkInterface !== undefined) socket.sendToGroupsBy(networkInterface, ipv6)
-  }
-  return Effect.map(
-    bind({ host, port, type: ipv6 ? "udp6" : "udp4", ipv6Only: ipv6, reuseAddr: true, reusePort: false }, setUp),
-    (listener) => socket.addListener(listener, ipv6)
-  )
+    socket.addListener(listener, ipv6)
+  })
 }
 
 interface Binding extends Dgram.SocketOptions {
@@ -73,10 +68,11 @@ interface Binding extends Dgram.SocketOptions {
   readonly port: number
 }
 
-const bind = (
+/** What a bound socket is made into, or why it is none, and is closed again. */
+const bind = <A>(
   { host, port, ...options }: Binding,
-  setUp: (socket: Dgram.Socket) => void
-): Effect.Effect<Dgram.Socket, DatagramSocket.DatagramSocketError> =>
+  setUp: (socket: Dgram.Socket) => A
+): Effect.Effect<A, DatagramSocket.DatagramSocketError> =>
   Effect.callback((resume) => {
     let socket: Dgram.Socket
     try {
@@ -91,15 +87,16 @@ const bind = (
     socket.once("error", onOpenError)
     try {
       socket.bind({ address: host, port }, () => {
+        let made: A
         try {
-          setUp(socket)
+          made = setUp(socket)
         } catch (cause) {
           return onOpenError(cause)
         }
         socket.removeListener("error", onOpenError)
         // An unconnected socket reports here only what no send can be told of. Without a listener Node would throw it.
         socket.on("error", () => {})
-        resume(Effect.succeed(socket))
+        resume(Effect.succeed(made))
       })
     } catch (cause) {
       onOpenError(cause)
