@@ -40,7 +40,7 @@ const found: ReadonlyArray<Found> = [
   ours,
   node("effect-rpcudp, layerSocket", "ours-socket.ts"),
   native,
-  overNative("NativeTransport's socket, typed calls", "native-typed.ts"),
+  overNative("native socket, typed calls", "native-typed.ts"),
   dht,
   node("udp-request", "udp-request.ts"),
   node("k-rpc-socket", "k-rpc-socket.ts"),

@@ -13,7 +13,7 @@ const settings = { rounds: Number(process.env["ROUNDS"] ?? 5), warmUp: 2000, set
 const dgram = node("node:dgram", "dgram.ts")
 const ours = node("effect-rpcudp", "ours.ts")
 const native = node("effect-rpcudp-native", "ours-native.ts")
-const typed = node("NativeTransport's socket, typed calls", "native-typed.ts")
+const typed = node("native socket, typed calls", "native-typed.ts")
 
 console.log(`Node ${execFileSync(nodeBinary, ["--version"], { encoding: "utf8" }).trim()}`)
 if (!canPin) console.log("taskset is missing, or there is one core only: the processes run where the system puts them")

@@ -32,9 +32,9 @@ const groups: ReadonlyArray<readonly [name: string, fits: (functionName: string,
   ],
   ["effect: schemas", (_, url) => /effect\/dist\/(internal\/schema|Schema|Predicate|Option)/.test(url)],
   ["effect: metrics, context, addresses, the rest", (_, url) => url.includes("/effect/dist/")],
-  ["MessagePack: msgpackr, Codec, internal/msgpack", (_, url) => /msgpackr\/|\/Codec\.js|internal\/msgpack/.test(url)],
-  ["metrics: internal/metrics", (_, url) => url.includes("internal/metrics")],
-  ["transport: Transport, internal/dgram", (_, url) => /\/Transport\.js|internal\/dgram/.test(url)],
+  ["MessagePack: msgpackr, Codec, internal/wire", (_, url) => /msgpackr\/|\/Codec\.js|internal\/wire/.test(url)],
+  ["metrics: internal/watching", (_, url) => url.includes("internal/watching")],
+  ["transport: Transport, internal/socket", (_, url) => /\/Transport\.js|internal\/socket/.test(url)],
   ["calls, requests, the rest of effect-rpcudp", (_, url) => url.includes("/dist/")],
   ["what drives the load", () => true]
 ]
