@@ -1,4 +1,5 @@
 /** A network of nodes in this process, each on a UDP socket of its own on loopback, and what can be done to it. */
+import type { Duration } from "effect"
 import {
   Clock,
   Context,
@@ -47,6 +48,8 @@ export class Network extends Context.Service<Network, {
 export interface Options {
   readonly nodes: number
   readonly traffic: boolean
+  /** How long a call waits for its answer. Half a second by default: all are on this machine. */
+  readonly timeout?: Duration.Input | undefined
 }
 
 export const maxNodes = 200
@@ -95,7 +98,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     const own = yield* Scope.fork(scope)
     const live = Node.layer({ id: yield* roomyId([...members.keys()]), k, alpha }).pipe(
       Layer.provideMerge(Storage.layerMemory()),
-      Layer.provide(Protocol.layer({ timeout: "500 millis" })),
+      Layer.provide(Protocol.layer({ timeout: options.timeout ?? "500 millis" })),
       Layer.provide(Lossy.layer(loss, Transport.layer({ address: "127.0.0.1" })))
     )
     const context = yield* Layer.buildWithMemoMap(live, Layer.makeMemoMapUnsafe(), own)

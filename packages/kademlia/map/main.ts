@@ -22,18 +22,23 @@ Command.make(
       between(0, 65_535),
       Flag.withDefault(0)
     ),
+    timeout: Flag.Int("timeout").pipe(
+      Flag.withDescription("How many milliseconds a call waits for its answer"),
+      between(1, 60_000),
+      Flag.withDefault(500)
+    ),
     quiet: Flag.Boolean("quiet").pipe(
       Flag.withDescription("Nodes look nothing up by themselves"),
       Flag.withDefault(false)
     )
   },
-  ({ nodes, port, quiet }) =>
+  ({ nodes, port, quiet, timeout }) =>
     Effect.gen(function*() {
       const { address } = yield* HttpServer.HttpServer
       if (address._tag === "InetAddressV4") yield* Console.log(`http://127.0.0.1:${address.port}`)
       return yield* Effect.never
     }).pipe(
-      Effect.provide(Server.layer(port).pipe(Layer.provide(Network.layer({ nodes, traffic: !quiet }))))
+      Effect.provide(Server.layer(port).pipe(Layer.provide(Network.layer({ nodes, timeout, traffic: !quiet }))))
     )
 ).pipe(
   Command.withDescription("A network of Kademlia nodes on this machine, and a page that shows it live"),

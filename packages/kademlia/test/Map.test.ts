@@ -20,6 +20,9 @@ const startMap = Effect.gen(function*() {
     pathOf("../../../test/support/sources.ts"),
     pathOf("../map/main.ts"),
     "--quiet",
+    // On a machine that is busy, half a second is not enough for every call, and each that is late counts as lost.
+    "--timeout",
+    "3000",
     "--nodes",
     String(size)
   ], { stderr: "pipe", detached: true })
