@@ -656,7 +656,7 @@ export const encodeGather = (
   method: string,
   args: ReadonlyArray<unknown>,
   trailer?: Trailer
-): Result.Result<Uint8Array, TooLarge | Unencodable> => encodeAsked(6, id, method, args, trailer)
+): Result.Result<Uint8Array, TooLarge | Unencodable> => encodeAsked(Frame.gatherType, id, method, args, trailer)
 
 const encodeNil = (type: number, id: Uint8Array): Uint8Array => {
   const datagram = new Uint8Array(headerBytes + 1)

@@ -28,13 +28,13 @@ export class Groups<M extends Member> {
 
   /** In the order in which they joined, or opened. Undefined: nobody does, or it is the address of one socket alone. */
   hearers({ host, port }: DatagramSocket.BackingAddress): ReadonlyArray<M> | undefined {
-    const all = host === broadcast ? Array.from(this.#sockets.values()).filter(isIpv4) : this.#members.get(host) ?? none
+    const all = host === broadcast ? Array.from(this.#sockets.values()).filter(isIpv4) : this.#members.get(host)
+    // Most datagrams are for one socket, and there are millions.
+    if (all === undefined) return undefined
     const found = Array.from(all).filter(({ address }) => address.port === port)
     return found.length === 0 ? undefined : found
   }
 }
-
-const none: ReadonlySet<never> = new Set()
 
 const broadcast = NetAddress.formatIp(NetAddress.ipv4Broadcast)
 

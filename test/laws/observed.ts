@@ -79,10 +79,10 @@ export class Observed {
         transport.send(datagram, to, onFailure)
       },
       run: (onDatagram) =>
-        transport.run((datagram, from) => {
+        transport.run((datagram, from, toGroup) => {
           this.#received = { at: this.#options.now(), datagram, from }
           this.#learn(this.#received)
-          onDatagram(datagram, from)
+          onDatagram(datagram, from, toGroup)
           this.#received = undefined
         })
     }))

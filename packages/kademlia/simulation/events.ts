@@ -9,6 +9,7 @@ import { Contact } from "../src/Contact.ts"
 import { Core } from "../src/core/Core.ts"
 import type { Lost, Output, Settings, Told } from "../src/core/Shared.ts"
 import * as Id from "../src/Id.ts"
+import { settingsOf } from "../src/internal/settings.ts"
 import type { Entry } from "../src/Storage.ts"
 import type { Figures, Options } from "./figures.ts"
 import {
@@ -16,10 +17,10 @@ import {
   delay,
   draws,
   every,
+  figuresOf,
   hour,
   keysOf,
   mean,
-  quantile,
   rampHours,
   tick,
   timeout,
@@ -27,7 +28,6 @@ import {
 } from "./figures.ts"
 import { Heap } from "./Heap.ts"
 import * as Nat from "./nats.ts"
-import { collectedHeap } from "../../../scripts/heap.ts"
 
 export const simulate = (options: Options): Figures => new World(options).run()
 
@@ -80,22 +80,12 @@ class World {
     this.#random = () => random.nextDoubleUnsafe()
     this.#draws = draws(this.#random)
     this.#nats = new Nats({ draws: () => this.#random, outside: (host, port) => `${host}:${port}` })
-    this.#settings = {
-      k,
-      alpha,
-      every,
-      questionAfter: hour / 4,
-      refreshAfter: hour,
-      republishAfter: hour,
-      publishAfter: 24 * hour,
-      expireAfter: 25 * hour,
-      keepAlive: Infinity
-    }
+    this.#settings = settingsOf({ k, alpha, every })
   }
 
   run(): Figures {
-    const started = performance.now()
-    const { hours, loss, lookupsPerHour, nodes } = this.#options
+    const startedAt = performance.now()
+    const { hours, lookupsPerHour, nodes } = this.#options
     const { exponential, upTo } = this.#draws
     for (let i = 0; i < nodes; i++) this.#after(upTo(rampHours * 0.5 * hour), () => this.#open())
     this.#advance(rampHours)
@@ -109,31 +99,21 @@ class World {
     this.#advance(rampHours + hours)
     const [messages, micros] = [this.#sent - sent, cpuMicros() - cpu]
 
-    const tables = this.#members.map(({ core }) => core.table.buckets)
-    const sizes = this.#members.map(({ core }) => core.table.size)
-    const contacts = tables.flatMap((buckets) => buckets.flatMap(({ entries }) => entries))
     const named = this.#named()
     return {
-      nodes,
-      hours,
-      loss,
-      left: this.#left,
-      keys: this.#published.length,
-      lookups: {
+      ...figuresOf(this.#options, {
+        left: this.#left,
+        published: this.#published.length,
         made: this.#made,
-        found: this.#hops.length,
         wrong: this.#wrong,
-        medianMillis: quantile(this.#times, 0.5),
-        p99Millis: quantile(this.#times, 0.99)
-      },
-      hops: { mean: mean(this.#hops), median: quantile(this.#hops, 0.5), p99: quantile(this.#hops, 0.99) },
-      messages: { perNodeHour: messages / nodes / hours },
-      table: {
-        mean: mean(sizes),
-        max: sizes.reduce((a, b) => Math.max(a, b), 0),
-        buckets: mean(tables.map(({ length }) => length)),
-        dead: mean(contacts.map(({ contact }) => this.#ids.has(contact.id) ? 0 : 1))
-      },
+        times: this.#times,
+        hops: this.#hops,
+        messages,
+        micros,
+        tables: this.#members.map(({ core }) => core.table.buckets),
+        isThere: (id) => this.#ids.has(id),
+        startedAt
+      }),
       named: {
         dead: mean(named.map(({ id }) => this.#ids.has(id) ? 0 : 1)),
         unreachable: mean(named.map(({ id }) => this.#ids.get(id)?.isOpen === false ? 1 : 0))
@@ -141,10 +121,7 @@ class World {
       judged: {
         rightly: mean(this.#members.map(({ core, isOpen }) => core.isReachable === isOpen ? 1 : 0)),
         wrongly: mean(this.#members.map(({ core, isOpen }) => core.isReachable === !isOpen ? 1 : 0))
-      },
-      microsPerMessage: micros / Math.max(1, messages),
-      realSeconds: (performance.now() - started) / 1000,
-      heapMiB: collectedHeap() / 1_048_576
+      }
     }
   }
 

@@ -1,4 +1,7 @@
 /** What a simulation is told, and what it finds. */
+import type { Bucket } from "../src/core/RoutingTable.ts"
+import type { Id } from "../src/core/distance.ts"
+import { collectedHeap } from "../../../scripts/heap.ts"
 import type { Churn } from "./churn.ts"
 
 export interface Options {
@@ -54,6 +57,57 @@ export interface Figures {
   readonly microsPerMessage: number
   readonly realSeconds: number
   readonly heapMiB: number
+}
+
+/** What a simulation has counted. */
+export interface Counted {
+  readonly left: number
+  /** Keys that somebody took. */
+  readonly published: number
+  readonly made: number
+  readonly wrong: number
+  /** Of the lookups that found their value, in milliseconds. */
+  readonly times: ReadonlyArray<number>
+  readonly hops: ReadonlyArray<number>
+  /** Datagrams sent while it was measured, and the CPU time that they took, in microseconds. */
+  readonly messages: number
+  readonly micros: number
+  /** The table of each node at the end. */
+  readonly tables: ReadonlyArray<ReadonlyArray<Bucket>>
+  readonly isThere: (id: Id) => boolean
+  /** As `performance.now` has it. */
+  readonly startedAt: number
+}
+
+export const figuresOf = ({ hours, loss, nodes }: Options, counted: Counted): Figures => {
+  const { hops, isThere, left, made, messages, micros, published, startedAt, tables, times, wrong } = counted
+  const sizes = tables.map((buckets) => buckets.reduce((sum, { entries }) => sum + entries.length, 0))
+  const contacts = tables.flatMap((buckets) => buckets.flatMap(({ entries }) => entries))
+  return {
+    nodes,
+    hours,
+    loss,
+    left,
+    keys: published,
+    lookups: {
+      made,
+      found: hops.length,
+      wrong,
+      medianMillis: quantile(times, 0.5),
+      p99Millis: quantile(times, 0.99)
+    },
+    hops: { mean: mean(hops), median: quantile(hops, 0.5), p99: quantile(hops, 0.99) },
+    messages: { perNodeHour: messages / nodes / hours },
+    table: {
+      mean: mean(sizes),
+      max: sizes.reduce((a, b) => Math.max(a, b), 0),
+      buckets: mean(tables.map((buckets) => buckets.length)),
+      dead: mean(contacts.map(({ contact }) => isThere(contact.id) ? 0 : 1))
+    },
+    microsPerMessage: micros / Math.max(1, messages),
+    realSeconds: (performance.now() - startedAt) / 1000,
+    heapMiB: collectedHeap() / 1_048_576
+  }
 }
 
 export const hour = 3_600_000

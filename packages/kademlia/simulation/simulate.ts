@@ -12,10 +12,9 @@ import {
   delay,
   draws,
   every,
+  figuresOf,
   hour,
   keysOf,
-  mean,
-  quantile,
   rampHours,
   tick,
   timeout,
@@ -23,7 +22,6 @@ import {
 } from "./figures.ts"
 import * as Hostile from "./hostile.ts"
 import * as Time from "./Time.ts"
-import { collectedHeap } from "../../../scripts/heap.ts"
 
 export interface Options extends Common {
   /** The share of nodes that are hostile, 0 to 1: as many mute as lying as hoarding ones. They come and go, too. */
@@ -56,7 +54,7 @@ export const simulate = (options: Options): Figures =>
   )
 
 const run = Effect.fnUntraced(function*(options: Options) {
-  const started = performance.now()
+  const startedAt = performance.now()
   const network = yield* SimulatedNetwork.SimulatedNetwork
   const random = yield* Random.Random
   const clock = yield* Clock.Clock
@@ -192,32 +190,17 @@ const run = Effect.fnUntraced(function*(options: Options) {
   const after = yield* network.stats
   const micros = cpuMicros() - cpu
 
-  const tables = yield* Effect.forEach(members, ({ node }) => node.buckets)
-  const sizes = tables.map((buckets) => buckets.reduce((sum, { entries }) => sum + entries.length, 0))
-  const contacts = tables.flat().flatMap(({ entries }) => entries)
-  return {
-    nodes: options.nodes,
-    hours: options.hours,
-    loss: options.loss,
+  return figuresOf(options, {
     left,
-    keys: published.length,
-    lookups: {
-      made,
-      found: hops.length,
-      wrong,
-      medianMillis: quantile(times, 0.5),
-      p99Millis: quantile(times, 0.99)
-    },
-    hops: { mean: mean(hops), median: quantile(hops, 0.5), p99: quantile(hops, 0.99) },
-    messages: { perNodeHour: (after.sent - before.sent) / options.nodes / options.hours },
-    table: {
-      mean: mean(sizes),
-      max: Math.max(...sizes),
-      buckets: mean(tables.map((buckets) => buckets.length)),
-      dead: mean(contacts.map(({ contact }) => live.has(contact.id) ? 0 : 1))
-    },
-    microsPerMessage: micros / Math.max(1, after.sent - before.sent),
-    realSeconds: (performance.now() - started) / 1000,
-    heapMiB: collectedHeap() / 1_048_576
-  } satisfies Figures
+    published: published.length,
+    made,
+    wrong,
+    times,
+    hops,
+    messages: after.sent - before.sent,
+    micros,
+    tables: yield* Effect.forEach(members, ({ node }) => node.buckets),
+    isThere: (id) => live.has(id),
+    startedAt
+  })
 })

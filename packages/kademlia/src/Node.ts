@@ -1,18 +1,18 @@
 /** A Kademlia node: finds the nodes that are closest to an id, keeps what is stored near its own, and hands it on. */
-import type { Stream } from "effect"
-import { Clock, Context, Duration, Effect, FiberSet, Layer, Option, Random } from "effect"
+import type { Duration, Stream } from "effect"
+import { Clock, Context, Effect, FiberSet, Layer, Option, Random } from "effect"
 import { Protocol } from "effect-rpcudp"
 import type { NetAddress } from "effect/net"
 import { Core } from "./core/Core.ts"
 import type * as Lookup from "./core/Lookup.ts"
 import type { Bucket } from "./core/RoutingTable.ts"
-import type { Settings } from "./core/Shared.ts"
 import type * as Values from "./core/Values.ts"
 import type { Event } from "./Event.ts"
 import * as Id from "./Id.ts"
 import { Driver } from "./internal/driver.ts"
 import { Events } from "./internal/events.ts"
 import { handlers } from "./internal/serving.ts"
+import { settingsOf } from "./internal/settings.ts"
 import { unsendable } from "./internal/unsendable.ts"
 import type { Value } from "./Messages.ts"
 import { Kademlia } from "./Messages.ts"
@@ -181,18 +181,3 @@ const monotonic = Effect.map(Clock.Clock, (clock) => {
   const start = clock.currentTimeMillisUnsafe()
   return () => start + Number((clock.monotonicTimeNanosUnsafe() - origin) / 1_000_000n)
 })
-
-const settingsOf = (options: Options): Settings => ({
-  k: options.k ?? 20,
-  alpha: options.alpha ?? 3,
-  questionAfter: millis(options.questionAfter, "15 minutes"),
-  refreshAfter: millis(options.refreshAfter, "1 hour"),
-  republishAfter: millis(options.republishAfter, "1 hour"),
-  publishAfter: millis(options.publishAfter, "24 hours"),
-  expireAfter: millis(options.expireAfter, "25 hours"),
-  every: millis(options.every, "1 minute"),
-  keepAlive: millis(options.keepAlive, Infinity)
-})
-
-const millis = (input: Duration.Input | undefined, otherwise: Duration.Input): number =>
-  Duration.toMillis(Duration.fromInputUnsafe(input ?? otherwise))

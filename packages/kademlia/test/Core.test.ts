@@ -1,29 +1,16 @@
 /** A node decided step by step: no network, no clock and no storage, only what it is told and what it wants done. */
 import { describe, expect, it } from "@effect/vitest"
 import { Contact } from "../src/Contact.ts"
-import { Core } from "../src/core/Core.ts"
-import type { Output, Settings } from "../src/core/Shared.ts"
+import type { Output } from "../src/core/Shared.ts"
 import type { Messages, Storage } from "../src/index.ts"
 import { Id } from "../src/index.ts"
-import { inet } from "./nodes.ts"
+import { coreOf, inet } from "./nodes.ts"
 
 type Tagged<Tag extends Output["_tag"]> = Extract<Output, { readonly _tag: Tag }>
 
 const self = Id.ofKey("self")
 
 const hour = 3_600_000
-
-const settings: Settings = {
-  k: 4,
-  alpha: 2,
-  questionAfter: hour / 4,
-  refreshAfter: hour,
-  republishAfter: hour,
-  publishAfter: 24 * hour,
-  expireAfter: 25 * hour,
-  every: 60_000,
-  keepAlive: Infinity
-}
 
 const peer = (number: number) => new Contact(Id.ofKey(`peer ${number}`), inet(`10.0.1.${number}:1`))
 
@@ -32,16 +19,7 @@ const peers = Array.from({ length: 12 }, (_, i) => peer(i + 1))
 /** A node that knows these, and what it wants done since it was last asked. */
 const make = (known: ReadonlyArray<Contact> = []) => {
   let ids = 0
-  const core = new Core({
-    self,
-    address: inet("10.0.0.1:1"),
-    settings,
-    bits: 1,
-    staleAfter: 5,
-    random: () => 0,
-    randomId: () => Id.ofKey(`random ${++ids}`),
-    now: 0
-  })
+  const core = coreOf(self, () => Id.ofKey(`random ${++ids}`))
   const outputs = (): ReadonlyArray<Output> => {
     const all: Array<Output> = []
     for (let output = core.poll(); output !== undefined; output = core.poll()) all.push(output)
@@ -247,16 +225,7 @@ describe("what is kept", () => {
 
   it("is handed to a newcomer that is to keep it, once all that is kept is known", () => {
     const { core, wanted } = make()
-    const late = new Core({
-      self,
-      address: inet("10.0.0.1:1"),
-      settings,
-      bits: 1,
-      staleAfter: 5,
-      random: () => 0,
-      randomId: () => self,
-      now: 0
-    })
+    const late = coreOf(self)
     for (const node of [core, late]) {
       node.ping(from!, 1)
       const ping = node.poll()

@@ -3,54 +3,32 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, FiberSet, Logger, Stream } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
-import { Core } from "../src/core/Core.ts"
 import { Id, Storage } from "../src/index.ts"
 import { Driver } from "../src/internal/driver.ts"
 import type { Kademlia } from "../src/Messages.ts"
 import { Events } from "../src/internal/events.ts"
-import { addressOf, inet, inTime, start } from "./nodes.ts"
-
-const hour = 3_600_000
+import { addressOf, coreOf, inet, inTime, start } from "./nodes.ts"
 
 const nobody = Effect.die("nobody foresaw this")
 
 type Client = Protocol.Client<typeof Kademlia.procedures>
 
-/** A node on which all calls and all that is asked of its storage end so. */
-const driving = (end: Effect.Effect<never>, client: Partial<Client> = {}) =>
+/** All calls end so. */
+const ending = (end: Effect.Effect<never>): Client => ({
+  ping: () => end,
+  stun: () => end,
+  store: () => end,
+  find_node: () => end,
+  find_value: () => end
+})
+
+/** A node that calls so, and stores in memory unless told otherwise. */
+const driving = (client: Client, storing: Partial<Storage.Storage["Service"]> = {}) =>
   Effect.gen(function*() {
-    const core = new Core({
-      self: Id.ofKey("self"),
-      address: inet("10.0.0.1:1"),
-      settings: {
-        k: 4,
-        alpha: 2,
-        questionAfter: hour,
-        refreshAfter: hour,
-        republishAfter: hour,
-        publishAfter: 24 * hour,
-        expireAfter: 25 * hour,
-        every: 60_000,
-        keepAlive: Infinity
-      },
-      bits: 1,
-      staleAfter: 5,
-      random: () => 0,
-      randomId: () => Id.ofKey("random"),
-      now: 0
-    })
-    const storage = yield* Storage.Storage
     return new Driver({
-      core,
-      client: () => ({
-        ping: () => end,
-        stun: () => end,
-        store: () => end,
-        find_node: () => end,
-        find_value: () => end,
-        ...client
-      }),
-      storage: client.ping === undefined ? { ...storage, get: () => end, put: () => end, remove: () => end } : storage,
+      core: coreOf(Id.ofKey("self")),
+      client: () => client,
+      storage: { ...yield* Storage.Storage, ...storing },
       events: yield* Events.make,
       now: () => 0,
       run: yield* FiberSet.makeRuntime()
@@ -63,7 +41,7 @@ describe("a node that asks", () => {
   for (const [how, end] of [["dies", nobody], ["interrupts itself", Effect.interrupt]] as const) {
     it.effect(`goes on though what it asks ${how}`, () =>
       Effect.gen(function*() {
-        const driver = yield* driving(end)
+        const driver = yield* driving(ending(end), { get: () => end, put: () => end, remove: () => end })
         expect(yield* driver.ask((core, then, now) => core.bootstrap([inet("10.0.0.2:1")], then, now))).toBe(0)
         for (const value of ["a", "b"]) {
           expect(yield* driver.ask((core, then, now) => core.set(Id.ofKey("key"), value, then, now))).toBe(undefined)
@@ -86,7 +64,8 @@ describe("a contact", () => {
   for (const [what, error, failures] of cases) {
     it.effect(`is charged with ${failures} failures for a call that ${what}`, () =>
       Effect.gen(function*() {
-        const driver = yield* driving(nobody, {
+        const driver = yield* driving({
+          ...ending(nobody),
           ping: () => Effect.succeed(peer),
           find_node: () => Effect.succeed([]),
           find_value: () => Effect.succeed([]),

@@ -4,8 +4,10 @@ import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
-import type { Event } from "../src/index.ts"
+import { Core } from "../src/core/Core.ts"
+import type { Event, Id } from "../src/index.ts"
 import { Node, Storage } from "../src/index.ts"
+import { settingsOf } from "../src/internal/settings.ts"
 import { Kademlia } from "../src/Messages.ts"
 
 export interface Member {
@@ -17,6 +19,19 @@ export interface Member {
 }
 
 export const inet = NetAddress.inetAddressFromStringUnsafe
+
+/** A node without fibers, at time 0, for which chance always says the same. */
+export const coreOf = (self: Id.Id, randomId: () => Id.Id = () => self): Core =>
+  new Core({
+    self,
+    address: inet("10.0.0.1:1"),
+    settings: settingsOf({ k: 4, alpha: 2 }),
+    bits: 1,
+    staleAfter: 5,
+    random: () => 0,
+    randomId,
+    now: 0
+  })
 
 /** A node at an address of the network. */
 export const start = Effect.fnUntraced(function*(

@@ -18,6 +18,7 @@ import { Oversize } from "../errors.ts"
 import type { Nanos } from "../time/now.ts"
 import { millisOf, nanosOf } from "../time/now.ts"
 import { callSpan, isTraced, traceparentOf } from "../watching/spans.ts"
+import { gatherType } from "../wire/frame.ts"
 import type { Ids } from "../wire/ids.ts"
 import type { Trailer } from "../wire/trailer.ts"
 import { withTrailer, writeMillisLeft } from "../wire/trailer.ts"
@@ -137,6 +138,7 @@ const exchange = ({ calls, options, settingsOf, wire }: Parts, target: Target, a
     const encoded = Codec.encodeRequest(noId, method, Array.isArray(args) ? args : [])
     if (Result.isFailure(encoded)) return calls.end(call, unencodable(method, encoded.failure))
     const bare = encoded.success
+    // `Codec.encodeGather` would have every client bundle it.
     if (hear !== undefined) bare[0] = gatherType
     const request = options.propagate ? withTrailer(bare, trailerOf(timeout, fiber)) : bare
     calls.add(call, request, timeout)
@@ -195,9 +197,6 @@ const onChallenge = ({ calls, options, wire }: Parts, datagram: Uint8Array, from
   wire.metrics.challenged("answered")
   wire.send(Codec.encodeProof(token.success), from)
 }
-
-// `Codec.encodeGather` would have every client bundle it.
-const gatherType = 6
 
 // The table writes another over it, straight into the request.
 const noId = new Uint8Array(Codec.idBytes)

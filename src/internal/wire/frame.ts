@@ -1,4 +1,4 @@
-/** The lengths and offsets of a datagram's parts, in bytes. */
+/** The lengths and offsets of a datagram's parts, in bytes, and the type that more than the codec knows. */
 
 /** Of a call's id. */
 export const idBytes = 20
@@ -14,3 +14,6 @@ export const maxBodyBytes = 8192
 
 /** Of the longest datagram. */
 export const maxDatagramBytes = headerBytes + maxBodyBytes
+
+/** The first byte of a request to all members of a group. */
+export const gatherType = 6

@@ -92,8 +92,10 @@ export class Admission {
         table.seen(contact, now, by)
         // It calls, and did not answer: a NAT may let its calls out, and none in.
         if (known.failures > 0 && !this.#refusing.has(contact.name, now)) this.#question(contact, now)
-      } // Somebody else goes by its id, or it has moved: it shall tell itself, if it still can.
-      else if (table.isStale(known)) this.#ask(contact, by === "proof", now, known.contact)
+        return
+      }
+      // Somebody else goes by its id, or it has moved: it shall tell itself, if it still can.
+      if (table.isStale(known)) this.#ask(contact, by === "proof", now, known.contact)
       else this.#question(known.contact, now)
       return
     }

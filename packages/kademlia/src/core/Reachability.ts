@@ -3,6 +3,7 @@
  * that were sent to lets in no stranger, whoever would like the node to believe so. No network, no clock: times are told, in
  * milliseconds.
  */
+import { setNewest } from "./Recent.ts"
 
 /**
  * After so long without a datagram to a peer, a NAT that lets in nobody else does not let it in either (RFC 4787, REQ-5: a
@@ -80,12 +81,6 @@ export class Reachability {
   }
 
   #note(network: string, now: number, hasPinged: boolean): void {
-    this.#peers.delete(network)
-    this.#peers.set(network, { sentAt: now, hasPinged })
-    if (this.#peers.size <= maxPeers) return
-    for (const oldest of this.#peers.keys()) {
-      this.#peers.delete(oldest)
-      return
-    }
+    setNewest(this.#peers, network, { sentAt: now, hasPinged }, maxPeers)
   }
 }

@@ -16,12 +16,17 @@ export class Recent {
   }
 
   note(name: string, now: number): void {
-    this.#notedAt.delete(name)
-    this.#notedAt.set(name, now)
-    if (this.#notedAt.size <= this.#most) return
-    for (const oldest of this.#notedAt.keys()) {
-      this.#notedAt.delete(oldest)
-      return
-    }
+    setNewest(this.#notedAt, name, now, this.#most)
+  }
+}
+
+/** Has an entry come last, and forgets the first where there are more than so many. */
+export const setNewest = <A>(map: Map<string, A>, key: string, value: A, most: number): void => {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size <= most) return
+  for (const oldest of map.keys()) {
+    map.delete(oldest)
+    return
   }
 }
