@@ -90,6 +90,15 @@ describe("a fuzzer", () => {
     expect(finding?.fault.kind).toBe("hungry")
   })
 
+  it("does not take for an input's what a process keeps for itself while it is new", async () => {
+    const judge = new Judge(settings("warming", 200))
+    try {
+      expect(await judge.fault(Buffer.from("any"))).toBe(undefined)
+    } finally {
+      judge.end()
+    }
+  })
+
   it("says which input hung and which one took all memory, and goes on", async () => {
     const judge = new Judge(settings("deadly"))
     try {
