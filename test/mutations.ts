@@ -1837,7 +1837,7 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
   ["Values", "what it has published it keeps", " && !due.own ?", " ?"],
   ["Values", "is answered to whoever looks for it", " && entry.expiresAt > this.#shared.now", ""],
   ["Values", "and not where it has failed", "if (written === \"full\")", "if (written !== \"kept\")"],
-  ["Values", "once all that is kept is known", "    this.#handing.take((done) => this.#endLoading = done)\n", ""],
+  ["HandOver", "once all that is kept is known", "    this.#turns.take((done) => this.#endLoading = done)\n", ""],
   ["Values", "only if one is silent", "if (called > 0 && silent === 0) end()", "if (called > 0) end()"],
   ["Values", "the closest that had it not is given", "closest: [nearest], hops", "closest: [, nearest], hops"],
   ["inTurn", "is written in one turn", "if (!this.#isBusy) this.#next()", "this.#next()"],

@@ -4,7 +4,8 @@ import type { Value } from "../Messages.ts"
 import type { Entry } from "../Storage.ts"
 import type { Contacts } from "./Contacts.ts"
 import type { Id } from "./distance.ts"
-import { isCloser, sharedBits } from "./distance.ts"
+import { isCloser } from "./distance.ts"
+import { HandOver } from "./HandOver.ts"
 import type { Holding } from "./Holdings.ts"
 import { Holdings } from "./Holdings.ts"
 import { inTurn, Turns } from "./inTurn.ts"
@@ -20,14 +21,6 @@ export interface Search {
   /** How many nodes were asked in all. */
   readonly asked: number
 }
-
-// How many newcomers wait to be handed what they are to keep, how many pairs one is handed, and after how many in a row
-// that it did not take it is handed no more.
-const maxWaiting = 32
-
-const maxHanded = 1_000
-
-const maxSilent = 3
 
 // How many calls a second renewing may cost in the long run: 65,536 pairs, at 20 nodes each, are gone through within a day.
 const callsPerSecond = 16
@@ -45,13 +38,10 @@ export class Values {
   readonly #shared: Shared
   readonly #contacts: Contacts
   readonly #lookups: Lookups
-  readonly #handing = new Turns()
   /** Whoever writes what depends on what was there reads and writes in one turn. */
   readonly #writing = new Turns()
   readonly #holdings: Holdings
-  #endLoading = () => {}
-  /** How many newcomers are to be handed something. */
-  #waiting = 0
+  readonly #handOver: HandOver
   /** How many calls renewing may cost now, and since when it has grown. */
   #calls = 0
   #since: number
@@ -62,8 +52,11 @@ export class Values {
     this.#since = shared.now - 60_000
     this.#contacts = contacts
     this.#lookups = lookups
-    // Newcomers would be handed what is known by then alone.
-    this.#handing.take((done) => this.#endLoading = done)
+    this.#handOver = new HandOver(shared, {
+      holdings: this.#holdings,
+      kept: (key, then) => this.kept(key, then),
+      storeAt: (contact, key, value, then) => this.#storeAt(contact, key, value, then)
+    })
   }
 
   /** Learns what the storage holds from before. Newcomers wait until it has been told to `start`. */
@@ -80,7 +73,7 @@ export class Values {
   }
 
   start(): void {
-    this.#endLoading()
+    this.#handOver.start()
   }
 
   /** Publishes a pair of this node's own. `then` is told how many nodes took it; nothing if this one has no room. */
@@ -160,84 +153,9 @@ export class Values {
     })
   }
 
-  /**
-   * Hands the pairs to a new contact that it is to keep, if no other node is closer to them than this (section 2.5). To
-   * one contact after the other, and to none that does not answer.
-   */
+  /** Hands the pairs to a new contact that it is to keep. */
   handOver(contact: Contact): void {
-    if (this.#waiting >= maxWaiting || !this.#mayBeKeeper(contact)) return
-    this.#waiting++
-    this.#handing.take((done) =>
-      this.#handAll(contact, () => {
-        this.#waiting--
-        done()
-      })
-    )
-  }
-
-  #handAll(contact: Contact, then: () => void): void {
-    let silent = 0
-    const keys = this.#keysFor(contact)
-    const whileAnswered = function*() {
-      for (const key of keys) {
-        if (silent === maxSilent) return
-        yield key
-      }
-    }
-    inTurn(whileAnswered(), (key, done) => {
-      this.kept(key, (kept) => {
-        if (kept === undefined) return done()
-        this.#storeAt(contact, key, kept.value, (taken) => {
-          silent = taken === true ? 0 : silent + 1
-          done()
-        })
-      })
-    }, then)
-  }
-
-  /** The keys that a contact is to be handed, as far as they are not too many. */
-  #keysFor(contact: Contact): ReadonlyArray<Id> {
-    const { self, settings, table } = this.#shared
-    const shared = this.#sharedWith(contact)
-    const keys: Array<Id> = []
-    for (const key of this.#holdings.keys()) {
-      // Whoever shares as many bits with this node as the key does is closer to it.
-      if (shared.has(sharedBits(self, key))) continue
-      const closest = table.closest(key, settings.k)
-      if (!closest.includes(contact)) continue
-      const rival = closest.find((other) => other !== contact)
-      if (rival === undefined || isCloser(key, self, rival.id)) keys.push(key)
-      if (keys.length === maxHanded) break
-    }
-    return keys
-  }
-
-  /**
-   * Whether there can be a key that this node hands to the contact. This node must be closer to the key than all others are,
-   * and the contact among the k closest. Say that the key shares `n` bits with this node. Then no other node shares exactly `n`
-   * bits with it, as that one would be closer to the key. And if the contact shares fewer than `n`, then less than k others
-   * share more than the contact does.
-   */
-  #mayBeKeeper(contact: Contact): boolean {
-    const { self, settings: { k }, table } = this.#shared
-    const shared = sharedBits(self, contact.id)
-    const below = new Set<number>()
-    let nearer = 0
-    for (const { entries } of table.buckets) {
-      for (const { contact: { id } } of entries) {
-        if (id === contact.id) continue
-        const bits = sharedBits(self, id)
-        if (bits > shared) nearer++
-        else below.add(bits)
-      }
-    }
-    return nearer < k || below.size <= shared
-  }
-
-  /** How many bits this node shares with each of its contacts but one. */
-  #sharedWith(but: Contact): ReadonlySet<number> {
-    const { self, table } = this.#shared
-    return new Set(table.contacts.filter(({ id }) => id !== but.id).map(({ id }) => sharedBits(self, id)))
+    this.#handOver.to(contact)
   }
 
   /** Drops the pairs whose time has come, and stores those at the closest nodes again that are due, as far as calls go. */
