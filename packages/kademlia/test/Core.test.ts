@@ -1,5 +1,5 @@
 /** A node decided step by step: no network, no clock and no storage, only what it is told and what it wants done. */
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, vi } from "@effect/vitest"
 import { Contact } from "../src/Contact.ts"
 import type { Output } from "../src/core/Shared.ts"
 import type { Messages, Storage } from "../src/index.ts"
@@ -238,6 +238,48 @@ describe("what is kept", () => {
     expect(late.poll()).toMatchObject({ _tag: "Read", key })
     wanted("Read")[0]!.told(entryOf("value"), 4)
     expect(wanted("Store")).toMatchObject([{ address: from!.address, key, value: "value" }])
+  })
+
+  it("is looked at with 255 others at once, and then others have their turn, where no newcomer is to keep any", () => {
+    // Four others are closer to all of these than the newcomer is.
+    const { core, wanted } = make(
+      [20, 30, 40, 50].map((bit, i) => new Contact(Id.flip(self, bit), peer(i + 1).address))
+    )
+    const keys = Array.from({ length: 600 }, (_, i) => Id.withPrefix(self, 100, Id.ofKey(`${i}`)))
+    for (const key of keys) core.learn(key, entryOf("value"))
+    const newcomer = new Contact(Id.flip(self, 0), peer(9).address)
+    core.ping(newcomer, 1)
+    const [ping] = wanted("Ping")
+    const looked = vi.spyOn(core.table, "closest")
+    const counts: Array<number> = []
+    ping!.told({ _tag: "Id", id: newcomer.id }, 1)
+    for (let sleeps = wanted("Sleep"); sleeps.length > 0; sleeps = wanted("Sleep")) {
+      counts.push(looked.mock.calls.length)
+      expect(sleeps).toHaveLength(1)
+      looked.mockClear()
+      sleeps[0]!.told(undefined, 2)
+    }
+    expect([...counts, looked.mock.calls.length]).toStrictEqual([256, 256, 88])
+  })
+
+  it("is handed to another newcomer after a minute, though the first answers each time, just in time", () => {
+    const { core, wanted } = make()
+    for (let i = 0; i < 100; i++) core.learn(Id.withPrefix(self, 100, Id.ofKey(`${i}`)), entryOf("value"))
+    const [slow, other] = peers
+    for (const contact of [slow, other]) core.ping(contact!, 0)
+    wanted("Ping").forEach(({ told }, i) => told({ _tag: "Id", id: peers[i]!.id }, 0))
+    const handed: Array<Contact["address"]> = []
+    let now = 0
+    const step = () => {
+      const [read] = wanted("Read")
+      read!.told(entryOf("value"), now)
+      const [store] = wanted("Store")
+      handed.push(store!.address)
+      now += 2_000
+      store!.told({ _tag: "Taken", taken: true }, now)
+    }
+    for (let i = 0; i <= 30; i++) step()
+    expect(handed).toStrictEqual([...Array.from({ length: 30 }, () => slow!.address), other!.address])
   })
 
   it("is stored again when it is due, at those from the table; they are looked up only if one is silent", () => {

@@ -14,13 +14,21 @@ export interface Parts {
   readonly storeAt: (contact: Contact, key: Id, value: Value, then: (taken: boolean | undefined) => void) => void
 }
 
-// How many newcomers wait to be handed what they are to keep, how many pairs one is handed, and after how many in a row
-// that it did not take it is handed no more.
+// How many newcomers wait to be handed what they are to keep.
 const maxWaiting = 32
 
+// How many pairs one is handed, for how many milliseconds, and after how many in a row that it did not take it is handed no
+// more. Others wait. What it is not handed it is sent when that is stored again.
 const maxHanded = 1_000
 
+const maxMillis = 60_000
+
 const maxSilent = 3
+
+// How many keys are looked at in one go, in a millisecond or two, and for how many milliseconds others have their turn then.
+const lookedAtOnce = 256
+
+const pause = 10
 
 export class HandOver {
   readonly #shared: Shared
@@ -58,40 +66,40 @@ export class HandOver {
   }
 
   #handAll(contact: Contact, then: () => void): void {
+    const endsAt = this.#shared.now + maxMillis
+    let handed = 0
     let silent = 0
-    const keys = this.#keysFor(contact)
-    const whileAnswered = function*() {
-      for (const key of keys) {
-        if (silent === maxSilent) return
-        yield key
-      }
-    }
-    inTurn(whileAnswered(), (key, done) => {
+    const isOver = () => handed === maxHanded || silent === maxSilent || this.#shared.now >= endsAt
+    const hand = (key: Id, done: () => void) =>
       this.#parts.kept(key, (kept) => {
         if (kept === undefined) return done()
+        handed++
         this.#parts.storeAt(contact, key, kept.value, (taken) => {
           silent = taken === true ? 0 : silent + 1
           done()
         })
       })
+    const keys = [...this.#parts.holdings.keys()]
+    inTurn(until(isOver, starts(keys.length)), (start, done) => {
+      const handPiece = () =>
+        inTurn(until(isOver, this.#keysFor(contact, keys.slice(start, start + lookedAtOnce))), hand, done)
+      if (start === 0) handPiece()
+      else this.#shared.sleep(pause, handPiece)
     }, then)
   }
 
-  /** The keys that a contact is to be handed, as far as they are not too many. */
-  #keysFor(contact: Contact): ReadonlyArray<Id> {
+  /** Which of these keys a contact is to be handed. */
+  #keysFor(contact: Contact, keys: ReadonlyArray<Id>): ReadonlyArray<Id> {
     const { self, settings, table } = this.#shared
     const shared = this.#sharedWith(contact)
-    const keys: Array<Id> = []
-    for (const key of this.#parts.holdings.keys()) {
+    return keys.filter((key) => {
       // Whoever shares as many bits with this node as the key does is closer to it.
-      if (shared.has(sharedBits(self, key))) continue
+      if (shared.has(sharedBits(self, key))) return false
       const closest = table.closest(key, settings.k)
-      if (!closest.includes(contact)) continue
+      if (!closest.includes(contact)) return false
       const rival = closest.find((other) => other !== contact)
-      if (rival === undefined || isCloser(key, self, rival.id)) keys.push(key)
-      if (keys.length === maxHanded) break
-    }
-    return keys
+      return rival === undefined || isCloser(key, self, rival.id)
+    })
   }
 
   /**
@@ -120,5 +128,18 @@ export class HandOver {
   #sharedWith(but: Contact): ReadonlySet<number> {
     const { self, table } = this.#shared
     return new Set(table.contacts.filter(({ id }) => id !== but.id).map(({ id }) => sharedBits(self, id)))
+  }
+}
+
+/** Where each piece of so many keys begins. */
+const starts = function*(count: number): Iterable<number> {
+  for (let start = 0; start < count; start += lookedAtOnce) yield start
+}
+
+/** Those that are wanted until it is over. */
+const until = function*<A>(isOver: () => boolean, items: Iterable<A>): Iterable<A> {
+  for (const item of items) {
+    if (isOver()) return
+    yield item
   }
 }
