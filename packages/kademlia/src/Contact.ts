@@ -14,6 +14,7 @@ export class Contact {
   readonly head: number
   #wire: readonly [Uint8Array, string, number] | undefined
   #reach: number | undefined
+  #sender: string | undefined
 
   constructor(id: Id.Id, address: NetAddress.InetAddress, name: string = NetAddress.formatInet(address)) {
     this.id = id
@@ -34,8 +35,7 @@ export class Contact {
 
   /** Whom limits take it for: an IPv4 address or an IPv6 /64. */
   get sender(): string {
-    const ip = this.address.address
-    return NetAddress.isIpv4Address(ip) ? NetAddress.formatIp(ip) : segmentsOf(ip, 4)
+    return this.#sender ??= hostOf(this.address.address)
   }
 
   /** Whose neighbours it has: an IPv4 /24 or an IPv6 /48. Empty in a private network, where all are neighbours. */
@@ -45,8 +45,7 @@ export class Contact {
 }
 
 /** Whom a NAT may take for one and the same: the public network that an address is in, or else its host. */
-export const networkOf = (ip: NetAddress.IpAddress): string =>
-  reachOf(ip) === everywhere ? prefixOf(ip) : NetAddress.isIpv4Address(ip) ? NetAddress.formatIp(ip) : segmentsOf(ip, 4)
+export const networkOf = (ip: NetAddress.IpAddress): string => reachOf(ip) === everywhere ? prefixOf(ip) : hostOf(ip)
 
 const encodeId = Schema.encodeSync(Id.Id)
 
@@ -156,6 +155,9 @@ const prefixOf = (ip: NetAddress.IpAddress): string =>
   NetAddress.isIpv4Address(ip)
     ? NetAddress.ipv4ToOctets(ip).slice(0, 3).join(".")
     : segmentsOf(ip, 3)
+
+const hostOf = (ip: NetAddress.IpAddress): string =>
+  NetAddress.isIpv4Address(ip) ? NetAddress.formatIp(ip) : segmentsOf(ip, 4)
 
 const segmentsOf = (ip: NetAddress.Ipv6Address, count: number): string =>
   NetAddress.ipv6ToSegments(ip).slice(0, count).map((segment) => segment.toString(16)).join(":")

@@ -113,13 +113,17 @@ export class HandOver {
     const shared = sharedBits(self, contact.id)
     const below = new Set<number>()
     let nearer = 0
-    for (const { entries } of table.buckets) {
-      for (const { contact: { id } } of entries) {
-        if (id === contact.id) continue
-        const bits = sharedBits(self, id)
-        if (bits > shared) nearer++
-        else below.add(bits)
-      }
+    const count = (bits: number, contacts: number) => {
+      if (bits > shared) nearer += contacts
+      else if (contacts > 0) below.add(bits)
+    }
+    const its = table.bucketOf(contact.id)
+    for (const bucket of table.buckets) {
+      const { depth, entries, prefix } = bucket
+      const bits = sharedBits(self, prefix)
+      // All of a bucket away from the own id share as many.
+      if (bits < depth) count(bits, entries.length - (bucket === its ? 1 : 0))
+      else for (const { contact: { id } } of entries) if (id !== contact.id) count(sharedBits(self, id), 1)
     }
     return nearer < k || below.size <= shared
   }

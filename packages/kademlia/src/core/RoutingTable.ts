@@ -71,7 +71,8 @@ type Tree = Bucket | Branch
 export class RoutingTable {
   readonly options: Options
   #root: Tree
-  #size = 0
+  /** Those that have a place, by id. */
+  readonly #entries = new Map<Id, Entry>()
   /** Those that have a place, by address: one id each. */
   readonly #names = new Map<string, Entry>()
   /** How many places each network has. */
@@ -92,7 +93,7 @@ export class RoutingTable {
 
   /** How many contacts have a place. */
   get size(): number {
-    return this.#size
+    return this.#entries.size
   }
 
   /** From the smallest ids to the largest. */
@@ -105,7 +106,7 @@ export class RoutingTable {
   }
 
   find(id: Id): Entry | undefined {
-    return this.bucketOf(id).entries.find(({ contact }) => contact.id === id)
+    return this.#entries.get(id)
   }
 
   /** Who has a place at this address. */
@@ -199,11 +200,10 @@ export class RoutingTable {
     while (true) {
       const bucket = this.bucketOf(contact.id)
       const { cache, entries } = bucket
-      const index = indexOf(entries, contact.id)
-      if (index !== -1) {
-        const entry = entries[index]!
+      const entry = this.find(contact.id)
+      if (entry !== undefined) {
         if (entry.contact.name !== contact.name) return "elsewhere"
-        entries.splice(index, 1)
+        entries.splice(entries.indexOf(entry), 1)
         entry.lastSeen = now
         if (by !== "call") entry.failures = 0
         if (by === "proof") entry.isReachable = true
@@ -224,7 +224,7 @@ export class RoutingTable {
       }
       const stale = this.#stale(bucket)
       if (stale !== -1) {
-        this.#unplace(bucket, stale)
+        this.#unplace(bucket, entries[stale]!)
         this.#place(bucket, newEntry(contact, now, by === "proof"))
         return "added"
       }
@@ -241,13 +241,12 @@ export class RoutingTable {
    */
   failed({ id, name }: Contact, calls = 1): Contact | undefined {
     const bucket = this.bucketOf(id)
-    const index = indexOf(bucket.entries, id)
-    if (index === -1) {
+    const entry = this.find(id)
+    if (entry === undefined) {
       const waiting = bucket.cache.findIndex(({ contact }) => contact.id === id && contact.name === name)
       if (waiting !== -1) bucket.cache.splice(waiting, 1)
       return undefined
     }
-    const entry = bucket.entries[index]!
     // Somebody has named another address for its id.
     if (entry.contact.name !== name) return undefined
     entry.failures += calls
@@ -271,9 +270,9 @@ export class RoutingTable {
   /** Takes a contact out. The one of its bucket's cache that was seen last takes its place, and is returned. */
   evict(id: Id): Contact | undefined {
     const bucket = this.bucketOf(id)
-    const index = indexOf(bucket.entries, id)
-    if (index === -1) return undefined
-    this.#unplace(bucket, index)
+    const entry = this.find(id)
+    if (entry === undefined) return undefined
+    this.#unplace(bucket, entry)
     return this.#promote(bucket)
   }
 
@@ -297,18 +296,18 @@ export class RoutingTable {
   }
 
   #place(bucket: Bucket, entry: Entry): void {
-    const { name, network } = entry.contact
+    const { id, name, network } = entry.contact
     bucket.entries.push(entry)
+    this.#entries.set(id, entry)
     this.#names.set(name, entry)
     if (network !== "") this.#networks.set(network, (this.#networks.get(network) ?? 0) + 1)
-    this.#size++
   }
 
-  #unplace(bucket: Bucket, index: number): void {
-    const [entry] = bucket.entries.splice(index, 1)
-    const { name, network } = entry!.contact
+  #unplace(bucket: Bucket, entry: Entry): void {
+    const { id, name, network } = entry.contact
+    bucket.entries.splice(bucket.entries.indexOf(entry), 1)
+    this.#entries.delete(id)
     this.#names.delete(name)
-    this.#size--
     if (network === "") return
     const left = this.#networks.get(network)! - 1
     if (left === 0) this.#networks.delete(network)
@@ -393,5 +392,3 @@ const newEntry = (contact: Contact, now: number, isReachable = false): Entry => 
 
 const bucketsOf = (tree: Tree): Array<Bucket> =>
   tree._tag === "Bucket" ? [tree] : [...bucketsOf(tree.children[0]), ...bucketsOf(tree.children[1])]
-
-const indexOf = (entries: ReadonlyArray<Entry>, id: Id): number => entries.findIndex(({ contact }) => contact.id === id)

@@ -29,8 +29,8 @@ export const byDistance = (target: Id) => (a: Id, b: Id): number => {
   return 0
 }
 
-/** The first 32 bits of an id, as a number. */
-export const headOf = (id: Id): number => Number.parseInt(id.slice(0, 8), 16)
+/** The first 32 bits of an id, as a signed number. */
+export const headOf = (id: Id): number => Number.parseInt(id.slice(0, 8), 16) | 0
 
 /** Whether `a` is closer to `target` than `b`. */
 export const isCloser = (target: Id, a: Id, b: Id): boolean => byDistance(target)(a, b) < 0
