@@ -2,16 +2,17 @@
  * The network of `simulate.ts` without fibers, sockets and bytes: an event queue drives the cores of its nodes. Its delays,
  * losses, sessions and lookups are drawn from the same distributions.
  */
-import { Effect, Random } from "effect"
+import { Effect, Random, Record } from "effect"
 import { NetAddress } from "effect/net"
 import { Nats } from "../../../src/testing/nat.ts"
 import { Contact } from "../src/Contact.ts"
 import { Core } from "../src/core/Core.ts"
-import type { Lost, Output, Settings, Told } from "../src/core/Shared.ts"
+import { byDistance, headOf } from "../src/core/distance.ts"
+import type { Found, Identified, Lost, Output, Settings, Taken, Told } from "../src/core/Shared.ts"
 import * as Id from "../src/Id.ts"
 import { settingsOf } from "../src/internal/settings.ts"
 import type { Entry } from "../src/Storage.ts"
-import type { Figures, Options } from "./figures.ts"
+import type { Cause, Figures, Options, Search } from "./figures.ts"
 import {
   cpuMicros,
   delay,
@@ -28,6 +29,7 @@ import {
 } from "./figures.ts"
 import { Heap } from "./Heap.ts"
 import * as Nat from "./nats.ts"
+import * as Sizes from "./sizes.ts"
 
 export const simulate = (options: Options): Figures => new World(options).run()
 
@@ -49,6 +51,20 @@ const refused: Lost = { _tag: "Lost", isSilent: false, isUnsent: false }
 // Of a normal distribution, so that the 99th percentile of the delays is what it is to be.
 const sigma = Math.log(delay.p99 / delay.median) / 2.3263
 
+/** What a node does, or what came of it, made it want something. */
+type Root = "joining" | "lookups" | "publishing" | "upkeep" | "places"
+
+type Request = Extract<Output, { readonly _tag: "Ping" | "Find" | "Store" }>
+
+/** Pings ask for a place, or whether one is still there, but those of a node that joins, or of its upkeep. */
+const rootOf = (root: Root, { _tag }: Output): Root =>
+  _tag === "Ping" && root !== "joining" && root !== "upkeep" ? "places" : root
+
+const causeOf = (root: Root, { _tag }: Request): Cause => {
+  if (root === "upkeep") return _tag === "Store" ? "renewing" : "refreshing"
+  return root === "places" && _tag === "Store" ? "handing over" : root
+}
+
 class World {
   readonly #options: Options
   readonly #settings: Settings
@@ -62,15 +78,15 @@ class World {
   readonly #ids = new Map<Id.Id, Member>()
   readonly #nats: Nats<string>
   readonly #addresses = new Map<string, NetAddress.InetAddress>()
-  readonly #published: Array<string> = []
-  readonly #times: Array<number> = []
-  readonly #hops: Array<number> = []
+  readonly #published: Array<{ readonly key: string; readonly at: number }> = []
+  readonly #searches: Array<Search> = []
   readonly #began = cpuMicros()
   #now = 0
   #started = 0
   #left = 0
   #sent = 0
-  #made = 0
+  #bytes = 0
+  #causes = noMessages()
   #wrong = 0
 
   constructor(options: Options) {
@@ -96,24 +112,32 @@ class World {
     }
     this.#after(hour, () => this.#after(exponential(hour / (lookupsPerHour * nodes)), search))
     const [sent, cpu] = [this.#sent, cpuMicros()]
+    this.#bytes = 0
+    this.#causes = noMessages()
     this.#advance(rampHours + hours)
     const [messages, micros] = [this.#sent - sent, cpuMicros() - cpu]
 
     const named = this.#named()
+    const perNodeHour = (count: number) => count / nodes / hours
+    const figures = figuresOf(this.#options, {
+      left: this.#left,
+      published: this.#published.length,
+      searches: this.#searches,
+      wrong: this.#wrong,
+      messages,
+      micros,
+      tables: this.#members.map(({ core }) => core.table.buckets),
+      isThere: (id) => this.#ids.has(id),
+      startedAt
+    })
     return {
-      ...figuresOf(this.#options, {
-        left: this.#left,
-        published: this.#published.length,
-        made: this.#made,
-        wrong: this.#wrong,
-        times: this.#times,
-        hops: this.#hops,
-        messages,
-        micros,
-        tables: this.#members.map(({ core }) => core.table.buckets),
-        isThere: (id) => this.#ids.has(id),
-        startedAt
-      }),
+      ...figures,
+      messages: {
+        ...figures.messages,
+        byCause: Record.map(this.#causes, perNodeHour),
+        bytesPerNodeHour: perNodeHour(this.#bytes)
+      },
+      holders: this.#holders(),
       named: {
         dead: mean(named.map(({ id }) => this.#ids.has(id) ? 0 : 1)),
         unreachable: mean(named.map(({ id }) => this.#ids.get(id)?.isOpen === false ? 1 : 0))
@@ -131,6 +155,22 @@ class World {
     return this.#members.filter(({ isOpen }) => isOpen).flatMap(({ core }) =>
       core.findNode(stranger, this.#randomId(), this.#now)
     )
+  }
+
+  /** Of each key, in the mean, how many hold it, and how many of the closest that can be called. */
+  #holders(): { readonly all: number; readonly closest: number } {
+    const open = this.#members.filter(({ isOpen }) => isOpen)
+    const counts = this.#published.map(({ key }) => {
+      const id = Id.ofKey(key)
+      const order = byDistance(id)
+      const head = headOf(id)
+      const furthest = open.map(({ contact }) => (contact.head ^ head) >>> 0).sort((a, b) => a - b)[this.#options.k - 1]
+      const near = open.filter(({ contact }) => ((contact.head ^ head) >>> 0) <= (furthest ?? Infinity))
+      const closest = near.sort((a, b) => order(a.core.self, b.core.self)).slice(0, this.#options.k)
+      const holds = ({ pairs }: Member) => (pairs.get(id)?.expiresAt ?? 0) > this.#now
+      return { all: this.#members.filter(holds).length, closest: closest.filter(holds).length }
+    })
+    return { all: mean(counts.map(({ all }) => all)), closest: mean(counts.map(({ closest }) => closest)) }
   }
 
   /** Lets everything happen until then. */
@@ -221,13 +261,13 @@ class World {
     this.#live.set(socket, member)
     this.#ids.set(self, member)
     core.start(this.#now)
-    this.#drain(member)
+    this.#drain(member, "upkeep")
     return member
   }
 
   #bootstrap(member: Member, gates: ReadonlyArray<NetAddress.InetAddress>, then: () => void): void {
     member.core.bootstrap(gates, then, this.#now)
-    this.#drain(member)
+    this.#drain(member, "joining")
   }
 
   #randomId(): Id.Id {
@@ -241,24 +281,22 @@ class World {
   #publish(key: string): void {
     const member = this.#anyMember()
     member.core.set(Id.ofKey(key), valueOf(key), (taken = 0) => {
-      if (taken > 0) this.#published.push(key)
+      if (taken > 0) this.#published.push({ key, at: this.#now })
     }, this.#now)
-    this.#drain(member)
+    this.#drain(member, "publishing")
   }
 
   #search(): void {
-    const key = this.#published[this.#draws.below(this.#published.length)]
+    const sought = this.#published[this.#draws.below(this.#published.length)]
     const member = this.#anyMember()
-    if (key === undefined) return
+    if (sought === undefined) return
+    const { at, key } = sought
     const began = this.#now
     member.core.find(Id.ofKey(key), ({ hops, value }) => {
-      this.#made++
-      if (value === undefined) return
-      if (value !== valueOf(key)) this.#wrong++
-      this.#times.push(this.#now - began)
-      this.#hops.push(hops)
+      if (value !== undefined && value !== valueOf(key)) this.#wrong++
+      this.#searches.push({ age: began - at, millis: this.#now - began, hops: value === undefined ? undefined : hops })
     }, began)
-    this.#drain(member)
+    this.#drain(member, "lookups")
   }
 
   #anyMember(): Member {
@@ -267,35 +305,33 @@ class World {
 
   // What their cores want
 
-  #drain(member: Member): void {
+  #drain(member: Member, root: Root): void {
     const { core } = member
-    for (let output = core.poll(); output !== undefined; output = core.poll()) this.#act(member, output)
+    for (let output = core.poll(); output !== undefined; output = core.poll()) {
+      this.#act(member, rootOf(root, output), output)
+    }
   }
 
-  #act(member: Member, output: Output): void {
+  #act(member: Member, root: Root, output: Output): void {
     switch (output._tag) {
       case "Ping":
-        return this.#call(
-          member,
-          output.address,
-          output.told,
-          (called, from, answer) => {
-            const id = called.core.ping(from, this.#now)
-            answer(id === undefined ? refused : { _tag: "Id", id })
-          }
-        )
+        return this.#call(member, root, output, output.told, (called, from, answer) => {
+          const id = called.core.ping(from, this.#now)
+          answer(id === undefined ? refused : { _tag: "Id", id })
+        })
       case "Find": {
-        const { address, kind, target, told } = output
-        return this.#call(member, address, told, ({ core }, from, answer) => {
+        const { kind, target, told } = output
+        return this.#call(member, root, output, told, ({ core }, from, answer) => {
           if (kind === "value") core.findValue(from, target, answer, this.#now)
           else answer({ _tag: "Contacts", contacts: core.findNode(from, target, this.#now) })
         })
       }
       case "Store": {
-        const { address, key, told, value } = output
+        const { key, told, value } = output
         return this.#call(
           member,
-          address,
+          root,
+          output,
           told,
           ({ core }, from, answer) =>
             core.store(from, key, value, (taken) => answer({ _tag: "Taken", taken }), this.#now)
@@ -310,37 +346,48 @@ class World {
         member.pairs.delete(output.key)
         return output.told(undefined, this.#now)
       case "Sleep":
-        return this.#after(output.millis, () => this.#tell(member, output.told, undefined))
+        return this.#after(output.millis, () => this.#tell(member, root, output.told, undefined))
       case "Event":
     }
   }
 
   /** Sends a request, and what is answered; tells the caller of that, or of silence once its time is over. */
-  #call<A>(
+  #call<A extends Identified | Found | Taken>(
     caller: Member,
-    address: NetAddress.InetAddress,
+    root: Root,
+    request: Request,
     told: Told<A | Lost>,
     serve: (called: Member, from: Contact, answer: (answer: A | Lost) => void) => void
   ): void {
+    const cause = causeOf(root, request)
     let isOver = false
     const end = (outcome: A | Lost) => {
       if (isOver) return
       isOver = true
-      this.#tell(caller, told, outcome)
+      this.#tell(caller, root, told, outcome)
     }
     this.#after(timeout, () => end(silent))
-    const to = NetAddress.formatInet(address)
+    const to = NetAddress.formatInet(request.address)
+    this.#count(cause, Sizes.ofRequest(request))
     this.#send(caller.socket, to, (called, from) => {
       const contact = from === caller.contact.name ? caller.contact : new Contact(caller.core.self, this.#inet(from))
-      serve(called, contact, (answer) => this.#send(called.socket, from, () => end(answer)))
-      this.#drain(called)
+      serve(called, contact, (answer) => {
+        this.#count(cause, Sizes.ofAnswer(answer))
+        this.#send(called.socket, from, () => end(answer))
+      })
+      this.#drain(called, "places")
     })
   }
 
-  #tell<A>(member: Member, told: Told<A>, outcome: A): void {
+  #count(cause: Cause, bytes: number): void {
+    this.#causes[cause]++
+    this.#bytes += bytes
+  }
+
+  #tell<A>(member: Member, root: Root, told: Told<A>, outcome: A): void {
     if (!member.isThere) return
     told(outcome, this.#now)
-    this.#drain(member)
+    this.#drain(member, root)
   }
 
   /** A datagram: it arrives at a tick, if at all. `arrive` is told where, and where from as is seen there. */
@@ -367,3 +414,13 @@ class World {
     return address
   }
 }
+
+const noMessages = (): { [cause in Cause]: number } => ({
+  joining: 0,
+  lookups: 0,
+  publishing: 0,
+  places: 0,
+  refreshing: 0,
+  renewing: 0,
+  "handing over": 0
+})

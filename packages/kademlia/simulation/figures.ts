@@ -39,13 +39,35 @@ export interface Figures {
     /** Of those found, how many were not what was published. */
     readonly wrong: number
     readonly medianMillis: number
+    readonly p90Millis: number
     readonly p99Millis: number
+    /** By how many hours ago the value was published: from `from` on, to where the next begins. */
+    readonly byAge: ReadonlyArray<{ readonly from: number; readonly made: number; readonly found: number }>
   }
   /** Of the lookups that found their value. */
   readonly hops: { readonly mean: number; readonly median: number; readonly p99: number }
-  readonly messages: { readonly perNodeHour: number }
-  /** At the end. `dead` is the share of contacts whose nodes have left. */
-  readonly table: { readonly mean: number; readonly max: number; readonly buckets: number; readonly dead: number }
+  /** `byCause` and `bytesPerNodeHour`, of UDP's payload, with `events` alone. */
+  readonly messages: {
+    readonly perNodeHour: number
+    readonly byCause?: Readonly<Record<Cause, number>>
+    readonly bytesPerNodeHour?: number
+  }
+  /**
+   * At the end. `dead` is the share of contacts whose nodes have left, `lonely` that of nodes with fewer than ten contacts, or with
+   * half of the others where there are fewer than twenty.
+   */
+  readonly table: {
+    readonly mean: number
+    readonly max: number
+    readonly buckets: number
+    readonly dead: number
+    readonly lonely: number
+  }
+  /**
+   * At the end, of each key that was published, in the mean: how many nodes hold it, and how many of the k closest to it that can be
+   * called. With `events` alone.
+   */
+  readonly holders?: { readonly all: number; readonly closest: number }
   /**
    * Of the contacts that nodes name to a stranger at the end, those whose nodes have left, and those behind NATs that let no
    * stranger in: shares. With `events` alone.
@@ -59,16 +81,26 @@ export interface Figures {
   readonly heapMiB: number
 }
 
+/** What a message is sent for. What answers it, too. */
+export type Cause = "joining" | "lookups" | "publishing" | "places" | "refreshing" | "renewing" | "handing over"
+
+/** A lookup of a value that has ended. */
+export interface Search {
+  /** How long ago it was published, in milliseconds. */
+  readonly age: number
+  /** How long the lookup took, in milliseconds. */
+  readonly millis: number
+  /** None where it found nothing. */
+  readonly hops: number | undefined
+}
+
 /** What a simulation has counted. */
 export interface Counted {
   readonly left: number
   /** Keys that somebody took. */
   readonly published: number
-  readonly made: number
+  readonly searches: ReadonlyArray<Search>
   readonly wrong: number
-  /** Of the lookups that found their value, in milliseconds. */
-  readonly times: ReadonlyArray<number>
-  readonly hops: ReadonlyArray<number>
   /** Datagrams sent while it was measured, and the CPU time that they took, in microseconds. */
   readonly messages: number
   readonly micros: number
@@ -80,7 +112,10 @@ export interface Counted {
 }
 
 export const figuresOf = ({ hours, loss, nodes }: Options, counted: Counted): Figures => {
-  const { hops, isThere, left, made, messages, micros, published, startedAt, tables, times, wrong } = counted
+  const { isThere, left, messages, micros, published, searches, startedAt, tables, wrong } = counted
+  const found = searches.filter(({ hops }) => hops !== undefined)
+  const times = found.map(({ millis }) => millis)
+  const hops = found.map(({ hops = 0 }) => hops)
   const sizes = tables.map((buckets) => buckets.reduce((sum, { entries }) => sum + entries.length, 0))
   const contacts = tables.flatMap((buckets) => buckets.flatMap(({ entries }) => entries))
   return {
@@ -90,11 +125,16 @@ export const figuresOf = ({ hours, loss, nodes }: Options, counted: Counted): Fi
     left,
     keys: published,
     lookups: {
-      made,
-      found: hops.length,
+      made: searches.length,
+      found: found.length,
       wrong,
       medianMillis: quantile(times, 0.5),
-      p99Millis: quantile(times, 0.99)
+      p90Millis: quantile(times, 0.9),
+      p99Millis: quantile(times, 0.99),
+      byAge: ages.map((from, i) => {
+        const ofAge = searches.filter(({ age }) => age >= from * hour && age < (ages[i + 1] ?? Infinity) * hour)
+        return { from, made: ofAge.length, found: ofAge.filter(({ hops }) => hops !== undefined).length }
+      })
     },
     hops: { mean: mean(hops), median: quantile(hops, 0.5), p99: quantile(hops, 0.99) },
     messages: { perNodeHour: messages / nodes / hours },
@@ -102,7 +142,8 @@ export const figuresOf = ({ hours, loss, nodes }: Options, counted: Counted): Fi
       mean: mean(sizes),
       max: sizes.reduce((a, b) => Math.max(a, b), 0),
       buckets: mean(tables.map((buckets) => buckets.length)),
-      dead: mean(contacts.map(({ contact }) => isThere(contact.id) ? 0 : 1))
+      dead: mean(contacts.map(({ contact }) => isThere(contact.id) ? 0 : 1)),
+      lonely: mean(sizes.map((size) => size < Math.min(10, nodes / 2) ? 1 : 0))
     },
     microsPerMessage: micros / Math.max(1, messages),
     realSeconds: (performance.now() - startedAt) / 1000,
@@ -111,6 +152,9 @@ export const figuresOf = ({ hours, loss, nodes }: Options, counted: Counted): Fi
 }
 
 export const hour = 3_600_000
+
+/** The ages of keys that are told apart, in hours. */
+const ages = [0, 1, 6]
 
 /** All have joined by then, and the measurement begins. */
 export const rampHours = 1

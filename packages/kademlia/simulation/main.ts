@@ -4,7 +4,8 @@
  *   npm run simulate:kademlia -- --nodes 2000 --hours 24 --seed 1
  */
 import { parseArgs } from "node:util"
-import { exponential, ipfs } from "./churn.ts"
+import type { Churn } from "./churn.ts"
+import { exponential, ipfs, kad } from "./churn.ts"
 import * as Events from "./events.ts"
 import type { Figures } from "./figures.ts"
 import * as Fibers from "./simulate.ts"
@@ -18,7 +19,7 @@ const { values } = parseArgs({
     events: { type: "boolean", default: false },
     /** Runs both, and prints their figures side by side. */
     compare: { type: "boolean", default: false },
-    /** How long nodes stay: `exponential`, with the mean of `session`, or `ipfs`. */
+    /** How long nodes stay: `exponential`, with the mean of `session`, `ipfs` or `kad`. */
     churn: { type: "string", default: "exponential" },
     /** The mean time that a node stays, in hours. */
     session: { type: "string", default: "6" },
@@ -41,7 +42,13 @@ const { values } = parseArgs({
   }
 })
 
-if (values.churn !== "exponential" && values.churn !== "ipfs") throw new Error(`no churn is called ${values.churn}`)
+const churns: ReadonlyMap<string, Churn> = new Map([
+  ["exponential", exponential(Number(values.session))],
+  ["ipfs", ipfs],
+  ["kad", kad]
+])
+const churn = churns.get(values.churn)
+if (churn === undefined) throw new Error(`no churn is called ${values.churn}`)
 if ((values.events || values.compare) && Number(values.hostile) > 0) {
   throw new Error("hostile nodes are not run by events")
 }
@@ -66,7 +73,7 @@ const options = {
   nodes: Number(values.nodes),
   hours: Number(values.hours),
   seed: Number(values.seed),
-  churn: values.churn === "ipfs" ? ipfs : exponential(Number(values.session)),
+  churn,
   loss: Number(values.loss),
   lookupsPerHour: Number(values.lookups),
   k: Number(values.k),
@@ -88,16 +95,33 @@ const report = ({ hops, lookups, messages, table, ...figures }: Figures): string
     `${figures.keys} keys, published once`,
     ...lookups.made === 0 ? ["no lookups of values: those begin an hour after the first key"] : [
       `${lookups.made} lookups of values: ${percent(lookups.found / lookups.made)} found theirs ` +
-      `(${lookups.wrong} wrong), in ${lookups.medianMillis} ms at the median and ${lookups.p99Millis} ms at the 99th percentile`,
+      `(${lookups.wrong} wrong), in ${lookups.medianMillis} ms at the median, ${lookups.p90Millis} ms at the 90th percentile ` +
+      `and ${lookups.p99Millis} ms at the 99th`,
+      lookups.byAge.filter(({ made }) => made > 0)
+        .map(({ from, found, made }) => `published ${from} h ago or longer: ${percent(found / made)} of ${made}`).join(
+          ", "
+        ),
       `hops: mean ${hops.mean.toFixed(2)}, median ${hops.median}, 99th percentile ${hops.p99}; ` +
-      `log2 n = ${Math.log2(figures.nodes).toFixed(1)}`
+      `log2 n = ${Math.log2(figures.nodes).toFixed(1)}, log2 (n / k) = ${
+        Math.log2(figures.nodes / options.k).toFixed(1)
+      }`
+    ],
+    ...figures.holders === undefined ? [] : [
+      `a key is held by ${figures.holders.all.toFixed(1)} nodes, and by ${figures.holders.closest.toFixed(1)} of the ` +
+      `${options.k} closest that can be called`
     ],
     `messages per node and hour: ${messages.perNodeHour.toFixed(0)} (requests and answers sent), ` +
     `${figures.microsPerMessage.toFixed(1)} us of CPU each`,
+    ...messages.byCause === undefined ? [] : [
+      `of these: ${
+        Object.entries(messages.byCause).map(([cause, count]) => `${cause} ${count.toFixed(0)}`).join(", ")
+      }; ` +
+      `${((messages.bytesPerNodeHour ?? 0) / 1000).toFixed(1)} kB`
+    ],
     `contacts per node: mean ${table.mean.toFixed(0)}, at most ${table.max}; ${
       percent(table.dead)
     } of them had left; ` +
-    `${table.buckets.toFixed(1)} buckets`,
+    `${table.buckets.toFixed(1)} buckets; ${percent(table.lonely)} of the nodes have fewer than ten`,
     ...figures.named === undefined ? [] : [
       `of the contacts that nodes name to others ${percent(figures.named.dead)} had left, and ` +
       `${percent(figures.named.unreachable)} are behind NATs that let no stranger in`
@@ -128,5 +152,7 @@ const columns = (all: ReadonlyArray<Figures>): string => {
 
 const simulations = values.compare ? [Fibers, Events] : [values.events ? Events : Fibers]
 const all = simulations.map(({ simulate }) => simulate(options))
-if (values.json) { for (const figures of all) console.log(JSON.stringify(figures)) }
-else console.log(values.compare ? columns(all) : all.map(report).join("\n"))
+if (values.json) {
+  const { churn } = values
+  for (const figures of all) console.log(JSON.stringify({ churn, nat: options.nat, seed: options.seed, ...figures }))
+} else console.log(values.compare ? columns(all) : all.map(report).join("\n"))

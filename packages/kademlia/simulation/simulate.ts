@@ -6,7 +6,7 @@ import type { NetAddress } from "effect/net"
 import * as Id from "../src/Id.ts"
 import * as Node from "../src/Node.ts"
 import * as Storage from "../src/Storage.ts"
-import type { Figures, Options as Common } from "./figures.ts"
+import type { Figures, Options as Common, Search } from "./figures.ts"
 import {
   cpuMicros,
   delay,
@@ -150,30 +150,27 @@ const run = Effect.fnUntraced(function*(options: Options) {
   yield* advance(0, rampHours)
 
   // Each key is published once, within the first half hour of the measurement.
-  const published: Array<string> = []
+  const published: Array<{ readonly key: string; readonly at: number }> = []
   const publish = Effect.fnUntraced(function*(key: string) {
     yield* Effect.sleep(upTo(0.5 * hour))
-    if ((yield* honest().node.set(key, valueOf(key))) > 0) published.push(key)
+    if ((yield* honest().node.set(key, valueOf(key))) > 0) published.push({ key, at: clock.currentTimeMillisUnsafe() })
   })
   for (let i = 0; i < keysOf(options.nodes); i++) yield* Effect.forkChild(publish(`key ${i}`))
 
-  const times: Array<number> = []
-  const hops: Array<number> = []
-  let made = 0
+  const ended: Array<Search> = []
   let wrong = 0
   const search = Effect.fnUntraced(function*() {
-    const key = published[below(published.length)]
-    if (key === undefined) return
+    const sought = published[below(published.length)]
+    if (sought === undefined) return
+    const { at, key } = sought
     const { node } = honest()
     const began = clock.currentTimeMillisUnsafe()
     const found = yield* node.find(key)
     // It has left meanwhile.
     if (!live.has(node.id)) return
-    made++
-    if (Option.isNone(found.value)) return
-    if (found.value.value !== valueOf(key)) wrong++
-    times.push(clock.currentTimeMillisUnsafe() - began)
-    hops.push(found.hops)
+    const hops = Option.isSome(found.value) ? found.hops : undefined
+    if (Option.isSome(found.value) && found.value.value !== valueOf(key)) wrong++
+    ended.push({ age: began - at, millis: clock.currentTimeMillisUnsafe() - began, hops })
   })
   const searches = Effect.gen(function*() {
     yield* Effect.sleep(hour)
@@ -193,10 +190,8 @@ const run = Effect.fnUntraced(function*(options: Options) {
   return figuresOf(options, {
     left,
     published: published.length,
-    made,
+    searches: ended,
     wrong,
-    times,
-    hops,
     messages: after.sent - before.sent,
     micros,
     tables: yield* Effect.forEach(members, ({ node }) => node.buckets),

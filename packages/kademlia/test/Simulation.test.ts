@@ -76,7 +76,8 @@ describe("both simulations", () => {
 
   it("say that nothing is found where nothing is looked for", () => {
     for (const { hops, lookups } of both({ hours: 1 })) {
-      expect(lookups).toStrictEqual({ made: 0, found: 0, wrong: 0, medianMillis: 0, p99Millis: 0 })
+      const byAge = [0, 1, 6].map((from) => ({ from, made: 0, found: 0 }))
+      expect(lookups).toStrictEqual({ made: 0, found: 0, wrong: 0, medianMillis: 0, p90Millis: 0, p99Millis: 0, byAge })
       expect(hops).toStrictEqual({ mean: 0, median: 0, p99: 0 })
     }
   })
