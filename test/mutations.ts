@@ -1647,6 +1647,14 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
       "src/core/Values": [["Object.is(a, b) || ", ""]]
     }
   }),
+  ...breaksKademlia("Upkeep", {
+    "is not kept busy by those that no longer wait for it": {
+      "src/internal/driver": [
+        ["return giveUp === undefined ? undefined : Effect.sync(giveUp)", "return"],
+        ["Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber))", "Fiber.join(fiber)"]
+      ]
+    }
+  }),
   ...breaksKademlia("Storage", {
     "takes no place": {
       "src/StorageLevel": [
@@ -1684,7 +1692,7 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
       "src/internal/events": [["PubSub.sliding<Event>(maxBehind)", "PubSub.unbounded<Event>()"]]
     },
     "that ends is interrupted, and so is who asks afterwards": {
-      "src/internal/driver": [["Fiber.join(this.#options.run(answer))", "answer"]]
+      "src/internal/driver": [["this.#options.run(answer)\n", "Effect.runFork(answer)\n"]]
     }
   })
 ]
@@ -1830,14 +1838,29 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
   [
     "Serving",
     "wants no place and keeps nothing",
-    "if (reachability.verdict === \"unreachable\") then(false)\n    else ",
-    ""
+    "reachability.verdict === \"unreachable\" || !this",
+    "!this"
   ],
   ["Values", "hands over what it has kept", "reachability.verdict === \"unreachable\" && !due.own", "false"],
   ["Values", "what it has published it keeps", " && !due.own ?", " ?"],
   ["Values", "is answered to whoever looks for it", " && entry.expiresAt > this.#shared.now", ""],
   ["Values", "and not where it has failed", "if (written === \"full\")", "if (written !== \"kept\")"],
   ["HandOver", "once all that is kept is known", "    this.#turns.take((done) => this.#endLoading = done)\n", ""],
+  [
+    "inTurn",
+    "is not written where nobody waits",
+    "return () => this.#waiting.delete(act)",
+    "return () => true"
+  ],
+  ["Serving", "is not written where nobody waits", "giveUp() && leave()", "giveUp()"],
+  [
+    "Serving",
+    "is asked for and sent by so many at once",
+    "    if (!this.#places.enter(from)) return answer(undefined)\n",
+    ""
+  ],
+  ["Places", "is asked for and sent by so many at once", "this.#taken >= limits.all", "this.#taken > limits.all"],
+  ["Places", "is asked for and sent by so many at once", " || count >= limits.sender", ""],
   ["HandOver", "is looked at with 255 others at once", "lookedAtOnce = 256", "lookedAtOnce = 257"],
   ["HandOver", "is looked at with 255 others at once", "else this.#shared.sleep(pause, handPiece)", "else handPiece()"],
   ["HandOver", "is handed to another newcomer after a minute", " || this.#shared.now >= endsAt", ""],

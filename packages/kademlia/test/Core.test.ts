@@ -1,6 +1,7 @@
 /** A node decided step by step: no network, no clock and no storage, only what it is told and what it wants done. */
 import { describe, expect, it, vi } from "@effect/vitest"
 import { Contact } from "../src/Contact.ts"
+import { limits } from "../src/core/Places.ts"
 import type { Output } from "../src/core/Shared.ts"
 import type { Messages, Storage } from "../src/index.ts"
 import { Id } from "../src/index.ts"
@@ -200,6 +201,61 @@ describe("what is kept", () => {
     write!.told("kept", 3)
     expect(wanted("Read")).toHaveLength(1)
     expect(taken).toStrictEqual([true])
+  })
+
+  it("is not written where nobody waits for that any more, and nothing of it waits", () => {
+    const { core, wanted } = make()
+    const taken: Array<string> = []
+    const store = (value: string) => core.store(from!, key, value, () => taken.push(value), 1)
+    const [giveUpFirst, giveUpSecond] = [store("one"), store("two"), store("three")]
+    giveUpSecond!()
+    // It has begun, and goes on.
+    giveUpFirst!()
+    for (const value of ["one", "three"]) {
+      const [read] = wanted("Read")
+      read!.told(undefined, 2)
+      const [write] = wanted("Write")
+      expect(write!.entry.value).toBe(value)
+      write!.told("kept", 3)
+    }
+    expect(wanted("Read")).toStrictEqual([])
+    expect(taken).toStrictEqual(["one", "three"])
+    for (let i = 0; i < limits.sender; i++) core.findValue(from!, key, () => {}, 4)
+    // All that were given up have left their places.
+    expect(wanted("Read")).toHaveLength(limits.sender)
+  })
+
+  it("is asked for and sent by so many at once, of one sender and in all, where the storage is slow", () => {
+    const { core, wanted } = make()
+    const of = (host: number) => new Contact(Id.ofKey(`${host}`), inet(`10.0.2.${host}:1`))
+    const refused = { finds: 0, stores: 0 }
+    const find = (host: number) => core.findValue(of(host), key, () => refused.finds++, 1)
+    const store = (host: number) => core.store(of(host), key, "value", (isTaken) => isTaken || refused.stores++, 1)
+    const reads = []
+    for (let host = 1; host <= limits.all / limits.sender; host++) {
+      const giveUp = store(host)
+      for (let i = 2; i < limits.sender; i++) find(host)
+      if (host > 1) giveUp()
+      if (host > 1) find(host)
+      expect(refused).toStrictEqual({ finds: 0, stores: 0 })
+      find(host)
+      expect(refused).toStrictEqual({ finds: 0, stores: 0 })
+      find(host)
+      store(host)
+      expect(refused).toStrictEqual({ finds: 1, stores: 1 })
+      Object.assign(refused, { finds: 0, stores: 0 })
+    }
+    reads.push(...wanted("Read"))
+    expect(reads).toHaveLength(limits.all)
+    find(99)
+    store(99)
+    expect(refused).toStrictEqual({ finds: 1, stores: 1 })
+    reads.at(-1)!.told(undefined, 2)
+    expect(refused.finds).toBe(2)
+    find(99)
+    expect(refused.finds).toBe(2)
+    find(99)
+    expect(refused.finds).toBe(3)
   })
 
   it("makes room for a nearer pair of its sender's where the storage is full, and not where it has failed", () => {

@@ -1,6 +1,6 @@
 /** What looking after the pairs costs, and that it never undoes what has happened meanwhile. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Layer, Logger, Option, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, Option, Stream } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { TestClock } from "effect/testing"
@@ -137,6 +137,39 @@ it.effect("a storage that fails keeps nothing, and the node goes on", () =>
     expect(yield* inTime(call.find_value(id, key))).toStrictEqual([])
     expect(yield* inTime(Effect.flip(node.set("key", "value")))).toMatchObject({ reason: "NoRoom" })
   }).pipe(on, Effect.provide(Logger.layer([]))))
+
+it.effect("a slow storage is not kept busy by those that no longer wait for it", () =>
+  Effect.gen(function*() {
+    const gate = yield* Deferred.make<void>()
+    const { count, layer, memory } = yield* watched({ read: Deferred.await(gate) })
+    const { node } = yield* start(addressOf(1), { every: "1 day" }, layer)
+    const call = yield* caller("10.1.0.1:1")
+    const stores = (name: string, number: number) =>
+      Effect.forEach(
+        Array.from({ length: number }, (_, i) => Id.ofKey(`${name} ${i}`)),
+        (key) => Effect.forkChild(call.store(key, key, "value"), { startImmediately: true })
+      )
+    const waiting = yield* stores("waiting", 2)
+    yield* inTime(Effect.sleep("100 millis"))
+    // More than may wait at once: each makes room for the next.
+    for (let round = 0; round < 12; round++) {
+      const given = yield* stores(`given up ${round}`, 100)
+      yield* TestClock.adjust("100 millis")
+      yield* Fiber.interruptAll(given)
+      yield* TestClock.adjust("100 millis")
+    }
+    const last = yield* stores("last", 1)
+    yield* TestClock.adjust("100 millis")
+    // Its own program does not wait either.
+    const setting = yield* Effect.forkChild(node.set("own", "value"), { startImmediately: true })
+    yield* Fiber.interrupt(setting)
+    yield* Deferred.succeed(gate, undefined)
+    yield* inTime(Effect.forEach([...waiting, ...last], Fiber.await))
+    expect((yield* Stream.runCollect(memory.all)).map(([key]) => key)).toStrictEqual(
+      ["waiting 0", "waiting 1", "last 0"].map(Id.ofKey)
+    )
+    expect(count.reads).toBe(3)
+  }).pipe(on))
 
 describe("a value that is due", () => {
   it.effect("is not written over one that came since it was listed, nor written again once it was removed", () =>

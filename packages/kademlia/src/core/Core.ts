@@ -96,9 +96,10 @@ export class Core {
     return this.#serving.ping(from)
   }
 
-  store(from: Contact, key: Id, value: Value, then: (taken: boolean) => void, now: number): void {
+  /** Returns what gives it up, for whoever no longer waits. */
+  store(from: Contact, key: Id, value: Value, then: (taken: boolean) => void, now: number): () => void {
     this.#shared.now = now
-    this.#serving.store(from, key, value, then)
+    return this.#serving.store(from, key, value, then)
   }
 
   findNode(from: Contact, target: Id, now: number): ReadonlyArray<Contact> {
@@ -119,10 +120,13 @@ export class Core {
     this.#joining.bootstrap(addresses, then)
   }
 
-  /** Publishes a pair. `then` is told how many nodes took it; nothing if this one has no room for it. */
-  set(key: Id, value: Value, then: (taken: number | undefined) => void, now: number): void {
+  /**
+   * Publishes a pair. `then` is told how many nodes took it; nothing if this one has no room for it. Returns what gives it up,
+   * for whoever no longer waits.
+   */
+  set(key: Id, value: Value, then: (taken: number | undefined) => void, now: number): () => void {
     this.#shared.now = now
-    this.#values.set(key, value, then)
+    return this.#values.set(key, value, then)
   }
 
   find(key: Id, then: (search: Search) => void, now: number): void {

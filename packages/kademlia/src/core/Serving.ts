@@ -2,8 +2,10 @@
 import type { Contact } from "../Contact.ts"
 import { networkOf } from "../Contact.ts"
 import type { Value } from "../Messages.ts"
+import type { Entry } from "../Storage.ts"
 import type { Contacts } from "./Contacts.ts"
 import type { Id } from "./distance.ts"
+import { Places } from "./Places.ts"
 import type { Found, Shared } from "./Shared.ts"
 import type { Values } from "./Values.ts"
 
@@ -15,6 +17,8 @@ export interface Parts {
 export class Serving {
   readonly #shared: Shared
   readonly #parts: Parts
+  /** Of those that wait for the storage, which may be slow. */
+  readonly #places = new Places()
 
   constructor(shared: Shared, parts: Parts) {
     this.#shared = shared
@@ -28,11 +32,20 @@ export class Serving {
     return reachability.verdict === "unreachable" ? undefined : self
   }
 
-  store(from: Contact, key: Id, value: Value, then: (taken: boolean) => void): void {
+  /** Returns what gives it up, for whoever no longer waits. */
+  store(from: Contact, key: Id, value: Value, then: (taken: boolean) => void): () => void {
     const { reachability } = this.#shared
     this.#heard(from)
-    if (reachability.verdict === "unreachable") then(false)
-    else this.#parts.values.keep(key, value, from, then)
+    if (reachability.verdict === "unreachable" || !this.#places.enter(from)) {
+      then(false)
+      return () => {}
+    }
+    const leave = () => this.#places.leave(from)
+    const giveUp = this.#parts.values.keep(key, value, from, (taken) => {
+      leave()
+      then(taken)
+    })
+    return () => giveUp() && leave()
   }
 
   findNode(from: Contact, target: Id): ReadonlyArray<Contact> {
@@ -42,12 +55,17 @@ export class Serving {
   }
 
   findValue(from: Contact, key: Id, then: (found: Found) => void): void {
-    this.#parts.values.kept(key, (kept) => {
+    const answer = (kept: Entry | undefined) => {
       const found: Found = kept === undefined
         ? { _tag: "Contacts", contacts: this.#neighbours(from, key) }
         : { _tag: "Value", value: kept.value }
       this.#heard(from)
       then(found)
+    }
+    if (!this.#places.enter(from)) return answer(undefined)
+    this.#parts.values.kept(key, (kept) => {
+      this.#places.leave(from)
+      answer(kept)
     })
   }
 

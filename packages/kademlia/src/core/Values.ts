@@ -76,12 +76,15 @@ export class Values {
     this.#handOver.start()
   }
 
-  /** Publishes a pair of this node's own. `then` is told how many nodes took it; nothing if this one has no room. */
-  set(key: Id, value: Value, then: (taken: number | undefined) => void): void {
+  /**
+   * Publishes a pair of this node's own. `then` is told how many nodes took it; nothing if this one has no room. Returns what
+   * gives that up, and tells whether it had not begun.
+   */
+  set(key: Id, value: Value, then: (taken: number | undefined) => void): () => boolean {
     const { self, settings } = this.#shared
     const spread = () =>
       this.#lookups.run("node", key, ({ closest }) => this.#spread(key, closest, ({ taken }) => then(taken)))
-    this.#writing.take((done) => {
+    return this.#writing.take((done) => {
       const entry: Entry = {
         value,
         own: true,
@@ -121,11 +124,11 @@ export class Values {
   /**
    * Takes a pair from a peer. The wire does not say how old it is, nor whether its publisher sends it or one that keeps
    * it, too: the same value from another node near the key counts as a mere copy, and does not live longer for it. What
-   * this node published stays as it is.
+   * this node published stays as it is. Returns what gives that up, and tells whether it had not begun.
    */
-  keep(key: Id, value: Value, from: Contact, then: (taken: boolean) => void): void {
+  keep(key: Id, value: Value, from: Contact, then: (taken: boolean) => void): () => boolean {
     const { settings, table } = this.#shared
-    this.#writing.take((done) => {
+    return this.#writing.take((done) => {
       const end = (taken: boolean) => {
         done()
         then(taken)

@@ -35,18 +35,21 @@ export const inTurn = <A>(
 
 /** One has its turn after the other. */
 export class Turns {
-  readonly #waiting: Array<(done: () => void) => void> = []
+  readonly #waiting = new Set<(done: () => void) => void>()
   #isBusy = false
 
-  /** Has its turn until it calls `done`. */
-  take(act: (done: () => void) => void): void {
-    this.#waiting.push(act)
+  /** Has its turn until it calls `done`. Returns what gives the turn up, and tells whether it had not begun. */
+  take(act: (done: () => void) => void): () => boolean {
+    this.#waiting.add(act)
     if (!this.#isBusy) this.#next()
+    return () => this.#waiting.delete(act)
   }
 
   #next(): void {
-    const next = this.#waiting.shift()
+    const [next] = this.#waiting
     this.#isBusy = next !== undefined
-    next?.(() => this.#next())
+    if (next === undefined) return
+    this.#waiting.delete(next)
+    next(() => this.#next())
   }
 }

@@ -42,12 +42,19 @@ export class Driver {
     return Effect.sync(() => this.#tell(input))
   }
 
-  /** Asks the core for something that takes its time. Whoever waits for that is interrupted when the node ends. */
-  ask<A>(question: (core: Core, then: (answer: A) => void, now: number) => void): Effect.Effect<A> {
-    const answer = Effect.callback<A>((resume) =>
-      this.#tell((core, now) => question(core, (value) => resume(Effect.succeed(value)), now))
-    )
-    return Effect.suspend(() => Fiber.join(this.#options.run(answer)))
+  /**
+   * Asks the core for something that takes its time. Whoever waits for that is interrupted when the node ends. If it is
+   * interrupted before, what the question has returned is called, which gives up what has not begun.
+   */
+  ask<A>(question: (core: Core, then: (answer: A) => void, now: number) => (() => void) | void): Effect.Effect<A> {
+    const answer = Effect.callback<A>((resume) => {
+      const giveUp = this.#tell((core, now) => question(core, (value) => resume(Effect.succeed(value)), now))
+      return giveUp === undefined ? undefined : Effect.sync(giveUp)
+    })
+    return Effect.suspend(() => {
+      const fiber = this.#options.run(answer)
+      return Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber))
+    })
   }
 
   #tell<A>(input: (core: Core, now: number) => A): A {
