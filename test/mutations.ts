@@ -1643,6 +1643,10 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
         ["{ ...entry, expiresAt, republishAt }", "{ ...entry, republishAt }"]
       ]
     },
+    "are left out of a list, which counts for the rest": {
+      "src/core/Contacts": [["reaches(this.#address, contact) && ", ""]],
+      "src/Contact": [[" ||\n  (NetAddress.isIpv6Address(own) && NetAddress.isUnspecified(own))", ""]]
+    },
     "is the same value though it is no number": {
       "src/core/Values": [["Object.is(a, b) || ", ""]]
     }
@@ -1653,6 +1657,12 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
         ["return giveUp === undefined ? undefined : Effect.sync(giveUp)", "return"],
         ["Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber))", "Fiber.join(fiber)"]
       ]
+    }
+  }),
+  ...breaksKademlia("Shortlist", {
+    "whose contacts could not be sent to": {
+      "src/core/Lookup": [["if (answer.isUnsent) this.#shortlist.unsent(candidate)\n        else this", "this"]],
+      "src/core/Shortlist": [["this.#drop(candidate, \"unsent\")", "this.#drop(candidate, \"failed\")"]]
     }
   }),
   ...breaksKademlia("Storage", {

@@ -115,6 +115,14 @@ const fromWire = ([id, ip, port]: typeof Wire.Type): Option.Option<Contact> =>
 export const mayName = (sender: Contact, contact: Contact): boolean =>
   contact.reach !== nowhere && contact.reach >= sender.reach
 
+/**
+ * Whether a socket at `own` can send to `contact`: one on IPv4 reaches no IPv6 address, and the other way round, but for one on
+ * all addresses of both families.
+ */
+export const reaches = (own: NetAddress.IpAddress, { address: { address } }: Contact): boolean =>
+  NetAddress.isIpv4Address(own) === NetAddress.isIpv4Address(address) ||
+  (NetAddress.isIpv6Address(own) && NetAddress.isUnspecified(own))
+
 const nowhere = -1
 
 const everywhere = 3

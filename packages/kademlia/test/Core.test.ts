@@ -18,9 +18,9 @@ const peer = (number: number) => new Contact(Id.ofKey(`peer ${number}`), inet(`1
 const peers = Array.from({ length: 12 }, (_, i) => peer(i + 1))
 
 /** A node that knows these, and what it wants done since it was last asked. */
-const make = (known: ReadonlyArray<Contact> = []) => {
+const make = (known: ReadonlyArray<Contact> = [], address?: string) => {
   let ids = 0
-  const core = coreOf(self, () => Id.ofKey(`random ${++ids}`))
+  const core = coreOf(self, () => Id.ofKey(`random ${++ids}`), address)
   const outputs = (): ReadonlyArray<Output> => {
     const all: Array<Output> = []
     for (let output = core.poll(); output !== undefined; output = core.poll()) all.push(output)
@@ -97,6 +97,28 @@ describe("a lookup", () => {
     expect(wanted("Find")).toStrictEqual([])
     expect(found).toHaveLength(1)
   })
+})
+
+describe("contacts that the node's socket cannot reach", () => {
+  const [ipv4, ipv6] = ["8.8.4.4:1", "[2600::4]:1"].map(inet)
+  const cases = [
+    ["8.8.8.8:1", "8.8.9.9:1", [ipv4]],
+    ["0.0.0.0:1", "8.8.9.9:1", [ipv4]],
+    ["[2600::1]:1", "[2600::9]:1", [ipv6]],
+    ["[::]:1", "[2600::9]:1", [ipv4, ipv6]]
+  ] as const
+  for (const [own, namer, reached] of cases) {
+    it(`are left out of a list, which counts for the rest: ${own}`, () => {
+      const { core, wanted } = make([new Contact(Id.ofKey("namer"), inet(namer))], own)
+      const results: Array<ReadonlyArray<Contact>> = []
+      core.lookup(self, ({ closest }) => results.push(closest), 1)
+      wanted("Find")[0]!.told(named(new Contact(Id.ofKey("a"), ipv4!), new Contact(Id.ofKey("b"), ipv6!)), 2)
+      const finds = wanted("Find")
+      expect(new Set(addresses(finds))).toStrictEqual(new Set(reached))
+      for (const { told } of finds) told(named(), 3)
+      expect(results[0]).toHaveLength(1 + reached.length)
+    })
+  }
 })
 
 describe("joining", () => {

@@ -1,6 +1,7 @@
 /** What a lookup knows, among nodes that lie: no network, only who says what. */
 import { expect, it } from "@effect/vitest"
 import { Contact } from "../src/Contact.ts"
+import { Lookup } from "../src/core/Lookup.ts"
 import type { Candidate } from "../src/core/Shortlist.ts"
 import { Shortlist } from "../src/core/Shortlist.ts"
 import { Id } from "../src/index.ts"
@@ -44,6 +45,19 @@ it("who names nodes that do not answer is not believed, so the closest that are 
     const { answers, closest } = search(Id.ofKey(`target ${seed}`), real, (contact) => liars.has(contact))
     expect(answers.slice(0, k)).toStrictEqual(closest)
   }
+})
+
+it("a node is believed whose contacts could not be sent to, as is who names them again", () => {
+  const from = [contact("namer", 0, 1), contact("namer", 1, 1)]
+  const contacts = Array.from({ length: 8 }, (_, i) => contact("named", i, 2))
+  const lookup = new Lookup({ target: Id.ofKey("target"), k, alpha: 2, from })
+  const namers = [lookup.poll()!, lookup.poll()!]
+  for (const namer of namers) {
+    lookup.answered(namer, { _tag: "Contacts", contacts })
+    for (let i = 0; i < 3; i++) lookup.answered(lookup.poll()!, { _tag: "Lost", isSilent: false, isUnsent: true })
+  }
+  expect(namers.map(({ named: { failed } }) => failed)).toStrictEqual([0, 0])
+  expect(contacts).toContain(lookup.poll()?.contact)
 })
 
 it("a few that have gone do not make an honest node a liar", () => {

@@ -21,10 +21,10 @@ export interface Member {
 export const inet = NetAddress.inetAddressFromStringUnsafe
 
 /** A node without fibers, at time 0, for which chance always says the same. */
-export const coreOf = (self: Id.Id, randomId: () => Id.Id = () => self): Core =>
+export const coreOf = (self: Id.Id, randomId: () => Id.Id = () => self, address = "10.0.0.1:1"): Core =>
   new Core({
     self,
-    address: inet("10.0.0.1:1"),
+    address: inet(address),
     settings: settingsOf({ k: 4, alpha: 2 }),
     bits: 1,
     staleAfter: 5,

@@ -1,7 +1,7 @@
 /** Who is heard from, lost and named, by way of `Admission`: has those pinged that it wants, and tells it what came of them. */
 import { NetAddress } from "effect/net"
 import type { Contact } from "../Contact.ts"
-import { mayName } from "../Contact.ts"
+import { mayName, reaches } from "../Contact.ts"
 import type { Output, Ping } from "./Admission.ts"
 import { Admission } from "./Admission.ts"
 import type { Lost, Shared } from "./Shared.ts"
@@ -15,12 +15,14 @@ export interface Options {
 
 export class Contacts {
   readonly #shared: Shared
+  readonly #address: NetAddress.IpAddress
   readonly #onPlaced: Options["onPlaced"]
   readonly #admission: Admission
 
   constructor(shared: Shared, { address, onPlaced }: Options) {
     const { self, settings: { questionAfter }, table } = shared
     this.#shared = shared
+    this.#address = address.address
     this.#onPlaced = onPlaced
     this.#admission = new Admission({ self, table, address: NetAddress.formatInet(address), questionAfter })
   }
@@ -77,7 +79,9 @@ export class Contacts {
 
   /** The contacts of a stranger's list that may be called. */
   callable(from: Contact, contacts: ReadonlyArray<Contact>): ReadonlyArray<Contact> {
-    return contacts.filter((contact) => mayName(from, contact) && this.#admission.isOther(contact))
+    return contacts.filter((contact) =>
+      reaches(this.#address, contact) && mayName(from, contact) && this.#admission.isOther(contact)
+    )
   }
 
   /** Takes note of an address, `host:port`, that answers with this node's id. */

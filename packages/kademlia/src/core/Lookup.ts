@@ -57,7 +57,8 @@ export class Lookup {
         this.#shortlist.add(answer.contacts, candidate)
         break
       case "Lost":
-        this.#shortlist.failed(candidate)
+        if (answer.isUnsent) this.#shortlist.unsent(candidate)
+        else this.#shortlist.failed(candidate)
         break
       case "Value":
         this.#found = { value: answer.value, hop: candidate.hop }

@@ -7,7 +7,7 @@ export interface Candidate {
   readonly contact: Contact
   /** How many nodes were asked one after the other to get here, this one included. */
   readonly hop: number
-  state: "heard of" | "asked" | "answered" | "failed"
+  state: "heard of" | "asked" | "answered" | "failed" | "unsent"
   /** Who named it; nobody, where the own table holds it. */
   readonly by: Set<Candidate> | undefined
   /** How many it has named, and how many of them have failed. */
@@ -96,11 +96,14 @@ export class Shortlist {
   }
 
   failed(candidate: Candidate): void {
-    candidate.state = "failed"
-    this.#inFlight--
-    this.#candidates = this.#candidates.filter((other) => other !== candidate)
+    this.#drop(candidate, "failed")
     for (const by of candidate.by ?? []) by.named.failed++
     if (candidate.by !== undefined && ![...candidate.by].every(isBelieved)) this.#forgetUnbelieved()
+  }
+
+  /** The call has not left this node: that is no fault of the candidate, nor of those that named it. */
+  unsent(candidate: Candidate): void {
+    this.#drop(candidate, "unsent")
   }
 
   get isIdle(): boolean {
@@ -115,6 +118,12 @@ export class Shortlist {
   /** Those that have answered, the closest first. */
   get answers(): ReadonlyArray<Candidate> {
     return this.#candidates.filter(({ state }) => state === "answered")
+  }
+
+  #drop(candidate: Candidate, state: Candidate["state"]): void {
+    candidate.state = state
+    this.#inFlight--
+    this.#candidates = this.#candidates.filter((other) => other !== candidate)
   }
 
   #closest(): ReadonlyArray<Candidate> {
