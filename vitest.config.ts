@@ -10,6 +10,7 @@ const src = fileURLToPath(new URL("src/", import.meta.url))
 const longest = [
   "laws/Laws.test.ts",
   "laws/Hostile.test.ts",
+  "kademlia/test/Python.test.ts",
   "kademlia/test/Commands.test.ts",
   "fuzz/Fuzzing.test.ts",
   "kademlia/test/Map.test.ts",
