@@ -28,6 +28,7 @@ import {
   valueOf
 } from "./figures.ts"
 import { Heap } from "./Heap.ts"
+import * as Hostile from "./hostile.ts"
 import * as Nat from "./nats.ts"
 import * as Sizes from "./sizes.ts"
 
@@ -40,6 +41,8 @@ interface Member {
   /** The name of its own socket. */
   readonly socket: string
   readonly isOpen: boolean
+  /** Of one that does harm, and does not ask its core what to answer. */
+  readonly kind: Hostile.Kind | undefined
   readonly pairs: Map<Id.Id, Entry>
   isThere: boolean
 }
@@ -76,6 +79,7 @@ class World {
   /** Those that are there, by the names of their sockets. */
   readonly #live = new Map<string, Member>()
   readonly #ids = new Map<Id.Id, Member>()
+  readonly #hostile = new Map<Id.Id, NetAddress.InetAddress>()
   readonly #nats: Nats<string>
   readonly #addresses = new Map<string, NetAddress.InetAddress>()
   readonly #published: Array<{ readonly key: string; readonly at: number }> = []
@@ -118,6 +122,7 @@ class World {
     const [messages, micros] = [this.#sent - sent, cpuMicros() - cpu]
 
     const named = this.#named()
+    const honest = this.#members.filter(({ kind }) => kind === undefined)
     const perNodeHour = (count: number) => count / nodes / hours
     const figures = figuresOf(this.#options, {
       left: this.#left,
@@ -143,8 +148,8 @@ class World {
         unreachable: mean(named.map(({ id }) => this.#ids.get(id)?.isOpen === false ? 1 : 0))
       },
       judged: {
-        rightly: mean(this.#members.map(({ core, isOpen }) => core.isReachable === isOpen ? 1 : 0)),
-        wrongly: mean(this.#members.map(({ core, isOpen }) => core.isReachable === !isOpen ? 1 : 0))
+        rightly: mean(honest.map(({ core, isOpen }) => core.isReachable === isOpen ? 1 : 0)),
+        wrongly: mean(honest.map(({ core, isOpen }) => core.isReachable === !isOpen ? 1 : 0))
       }
     }
   }
@@ -152,7 +157,7 @@ class World {
   /** Whom the nodes that can be called name to those that ask them. */
   #named(): ReadonlyArray<Contact> {
     const stranger = new Contact(this.#randomId(), this.#inet("10.255.255.255:8468"))
-    return this.#members.filter(({ isOpen }) => isOpen).flatMap(({ core }) =>
+    return this.#members.filter(({ isOpen, kind }) => isOpen && kind === undefined).flatMap(({ core }) =>
       core.findNode(stranger, this.#randomId(), this.#now)
     )
   }
@@ -207,7 +212,7 @@ class World {
   /** A place in the network: a node that stays for a while, then another. */
   #open(): void {
     const index = this.#members.length
-    const member = this.#start()
+    const member = this.#start(index)
     this.#members.push(member)
     const stay = () => this.#stay(index, this.#options.churn.residual(this.#random))
     if (index > 0) this.#bootstrap(member, this.#gatesAmong(index), stay)
@@ -220,9 +225,10 @@ class World {
       member.isThere = false
       this.#live.delete(member.socket)
       this.#ids.delete(member.contact.id)
+      this.#hostile.delete(member.contact.id)
       this.#left++
       const gates = this.#gatesAmong(this.#members.length)
-      const next = this.#start()
+      const next = this.#start(index)
       this.#members[index] = next
       this.#bootstrap(next, gates, () => this.#stay(index, this.#options.churn.session(this.#random)))
     })
@@ -237,7 +243,7 @@ class World {
     )
   }
 
-  #start(): Member {
+  #start(index: number): Member {
     const { bits, staleAfter } = this.#options
     const number = this.#started++
     const host = (net: number) => `${net}.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`
@@ -257,7 +263,9 @@ class World {
       now: this.#now
     })
     const contact = new Contact(self, this.#inet(`${host(10)}:8468`))
-    const member: Member = { core, contact, socket, isOpen: Nat.isOpen(nat), pairs: new Map(), isThere: true }
+    const kind = Hostile.kindAt(index, this.#options.hostile ?? 0)
+    if (kind !== undefined) this.#hostile.set(self, contact.address)
+    const member: Member = { core, contact, socket, isOpen: Nat.isOpen(nat), kind, pairs: new Map(), isThere: true }
     this.#live.set(socket, member)
     this.#ids.set(self, member)
     core.start(this.#now)
@@ -279,7 +287,7 @@ class World {
   // What they do
 
   #publish(key: string): void {
-    const member = this.#anyMember()
+    const member = this.#honest()
     member.core.set(Id.ofKey(key), valueOf(key), (taken = 0) => {
       if (taken > 0) this.#published.push({ key, at: this.#now })
     }, this.#now)
@@ -288,7 +296,7 @@ class World {
 
   #search(): void {
     const sought = this.#published[this.#draws.below(this.#published.length)]
-    const member = this.#anyMember()
+    const member = this.#honest()
     if (sought === undefined) return
     const { at, key } = sought
     const began = this.#now
@@ -299,8 +307,12 @@ class World {
     this.#drain(member, "lookups")
   }
 
-  #anyMember(): Member {
-    return this.#members[this.#draws.below(this.#members.length)]!
+  /** A node that does no harm. */
+  #honest(): Member {
+    while (true) {
+      const member = this.#members[this.#draws.below(this.#members.length)]!
+      if (member.kind === undefined) return member
+    }
   }
 
   // What their cores want
@@ -316,26 +328,25 @@ class World {
     switch (output._tag) {
       case "Ping":
         return this.#call(member, root, output, output.told, (called, from, answer) => {
-          const id = called.core.ping(from, this.#now)
+          const id = called.kind === undefined ? called.core.ping(from, this.#now) : called.core.self
           answer(id === undefined ? refused : { _tag: "Id", id })
         })
       case "Find": {
         const { kind, target, told } = output
-        return this.#call(member, root, output, told, ({ core }, from, answer) => {
-          if (kind === "value") core.findValue(from, target, answer, this.#now)
+        return this.#call(member, root, output, told, (called, from, answer) => {
+          const { core } = called
+          if (called.kind !== undefined) this.#mislead(called.kind, target, answer)
+          else if (kind === "value") core.findValue(from, target, answer, this.#now)
           else answer({ _tag: "Contacts", contacts: core.findNode(from, target, this.#now) })
         })
       }
       case "Store": {
         const { key, told, value } = output
-        return this.#call(
-          member,
-          root,
-          output,
-          told,
-          ({ core }, from, answer) =>
-            core.store(from, key, value, (taken) => answer({ _tag: "Taken", taken }), this.#now)
-        )
+        return this.#call(member, root, output, told, (called, from, answer) => {
+          const tell = (taken: boolean) => answer({ _tag: "Taken", taken })
+          if (called.kind === undefined) called.core.store(from, key, value, tell, this.#now)
+          else tell(Hostile.takes(called.kind))
+        })
       }
       case "Read":
         return output.told(member.pairs.get(output.key), this.#now)
@@ -349,6 +360,14 @@ class World {
         return this.#after(output.millis, () => this.#tell(member, root, output.told, undefined))
       case "Event":
     }
+  }
+
+  /** What a node answers that does harm. */
+  #mislead(kind: Hostile.Kind, target: Id.Id, answer: (answer: Found) => void): void {
+    const names = { kind, k: this.#options.k, others: this.#hostile, random: this.#random }
+    const name = () => answer({ _tag: "Contacts", contacts: Hostile.namesOf(names, target) })
+    if (kind === "mute") this.#after(Hostile.lateness, name)
+    else name()
   }
 
   /** Sends a request, and what is answered; tells the caller of that, or of silence once its time is over. */

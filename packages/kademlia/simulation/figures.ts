@@ -20,6 +20,8 @@ export interface Options {
   readonly staleAfter: number
   /** How many nodes each node joins by way of, at most. */
   readonly gates: number
+  /** The share of nodes that are hostile, 0 to 1: as many mute as lying as hoarding ones. They come and go, too. */
+  readonly hostile?: number | undefined
   /** The share of nodes behind NATs, 0 to 1, each behind one of its own. */
   readonly nat?: number | undefined
   /** Told now and then how much is done, 0 to 1. */

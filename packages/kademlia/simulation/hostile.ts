@@ -15,14 +15,26 @@ export const kinds = ["mute", "lying", "hoarding"] as const
 
 export type Kind = typeof kinds[number]
 
-export interface Options {
+/** What the node in a place is, if it is hostile: of so large a share of places, which lie evenly among the others. */
+export const kindAt = (index: number, share: number): Kind | undefined => {
+  const before = Math.floor(index * share)
+  return Math.floor((index + 1) * share) > before ? kinds[before % kinds.length] : undefined
+}
+
+/** How late a mute one answers, in milliseconds. */
+export const lateness = 2_000
+
+export interface Names {
   readonly kind: Kind
-  readonly id: Id.Id
   readonly k: number
   /** The hostile nodes that are there. */
   readonly others: ReadonlyMap<Id.Id, NetAddress.InetAddress>
   /** From 0 to 1. */
   readonly random: () => number
+}
+
+export interface Options extends Names {
+  readonly id: Id.Id
 }
 
 /** Serves in place of a node. */
@@ -32,30 +44,37 @@ export const serve = (options: Options) =>
       Kademlia.toLayer({
         ping: () => Effect.succeed(options.id),
         stun: () => Effect.succeed(["10.0.0.1", 1]),
-        store: () => Effect.succeed(options.kind === "hoarding"),
+        store: () => Effect.succeed(takes(options.kind)),
         find_node: (_id, target) => answer(options, target),
         find_value: (_id, key) => answer(options, key)
       })
     )
   )
 
+/** Whether it says that it keeps a pair. */
+export const takes = (kind: Kind): boolean => kind === "hoarding"
+
 const answer = (options: Options, target: Id.Id): Effect.Effect<ReadonlyArray<Contact>> => {
-  switch (options.kind) {
+  const names = Effect.sync(() => namesOf(options, target))
+  return options.kind === "mute" ? Effect.delay(names, lateness) : names
+}
+
+/** Whom it names to those that ask. */
+export const namesOf = (names: Names, target: Id.Id): ReadonlyArray<Contact> => {
+  switch (names.kind) {
     case "mute":
-      return Effect.as(Effect.sleep("2 seconds"), [])
+      return []
     case "lying":
-      return Effect.sync(() => invented(options, target))
+      return invented(names, target)
     case "hoarding":
-      return Effect.sync(() =>
-        [...options.others].map(([id, address]) => new Contact(id, address))
-          .sort((a, b) => Id.byDistance(target)(a.id, b.id))
-          .slice(0, options.k)
-      )
+      return [...names.others].map(([id, address]) => new Contact(id, address))
+        .sort((a, b) => Id.byDistance(target)(a.id, b.id))
+        .slice(0, names.k)
   }
 }
 
 /** Contacts that share most bits with the target. No node of the simulation has such an address. */
-const invented = ({ k, random }: Options, target: Id.Id): ReadonlyArray<Contact> =>
+const invented = ({ k, random }: Names, target: Id.Id): ReadonlyArray<Contact> =>
   Array.from({ length: k }, () => {
     const below = (n: number) => Math.floor(random() * n)
     const address = NetAddress.inetAddressFromStringUnsafe(`10.255.${below(256)}.${below(256)}:${1 + below(65_535)}`)

@@ -33,7 +33,7 @@ const { values } = parseArgs({
     stale: { type: "string", default: "5" },
     /** How many nodes each node joins by way of, at most. */
     gates: { type: "string", default: "3" },
-    /** The share of nodes that are mute, lie, or hoard; not with `events`. */
+    /** The share of nodes that are mute, lie, or hoard. */
     hostile: { type: "string", default: "0" },
     /** The share of nodes behind NATs; with `events` alone. */
     nat: { type: "string", default: "0" },
@@ -49,9 +49,6 @@ const churns: ReadonlyMap<string, Churn> = new Map([
 ])
 const churn = churns.get(values.churn)
 if (churn === undefined) throw new Error(`no churn is called ${values.churn}`)
-if ((values.events || values.compare) && Number(values.hostile) > 0) {
-  throw new Error("hostile nodes are not run by events")
-}
 if (!values.events && Number(values.nat) > 0) throw new Error("nodes behind NATs are run by events alone")
 
 const started = performance.now()

@@ -6,7 +6,7 @@ import type { NetAddress } from "effect/net"
 import * as Id from "../src/Id.ts"
 import * as Node from "../src/Node.ts"
 import * as Storage from "../src/Storage.ts"
-import type { Figures, Options as Common, Search } from "./figures.ts"
+import type { Figures, Options, Search } from "./figures.ts"
 import {
   cpuMicros,
   delay,
@@ -22,11 +22,6 @@ import {
 } from "./figures.ts"
 import * as Hostile from "./hostile.ts"
 import * as Time from "./Time.ts"
-
-export interface Options extends Common {
-  /** The share of nodes that are hostile, 0 to 1: as many mute as lying as hoarding ones. They come and go, too. */
-  readonly hostile?: number | undefined
-}
 
 interface Member {
   readonly node: Node.Node["Service"]
@@ -68,12 +63,7 @@ const run = Effect.fnUntraced(function*(options: Options) {
   let left = 0
 
   const hostile = new Map<Id.Id, NetAddress.InetAddress>()
-  const share = options.hostile ?? 0
-  /** What the node in a place is, if it is none of ours: such places lie evenly among the others. */
-  const kindOf = (index: number): Hostile.Kind | undefined => {
-    const before = Math.floor(index * share)
-    return Math.floor((index + 1) * share) > before ? Hostile.kinds[before % Hostile.kinds.length] : undefined
-  }
+  const kindOf = (index: number): Hostile.Kind | undefined => Hostile.kindAt(index, options.hostile ?? 0)
 
   const start = Effect.fnUntraced(function*(kind: Hostile.Kind | undefined) {
     const number = addresses++

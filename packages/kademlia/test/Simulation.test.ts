@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { exponential, ipfs, weibull } from "../simulation/churn.ts"
 import * as Events from "../simulation/events.ts"
+import type { Figures, Options } from "../simulation/figures.ts"
 import * as Fibers from "../simulation/simulate.ts"
 
 const options = {
@@ -51,7 +52,7 @@ for (const [name, { simulate }] of [["fibers", Fibers], ["events", Events]] as c
 }
 
 describe("both simulations", () => {
-  const both = (changes: Partial<typeof options> & { readonly seed?: number }) =>
+  const both = (changes: Partial<Options>) =>
     [Fibers, Events].map(({ simulate }) => simulate({ ...options, seed: 1, ...changes }))
 
   it("have all know each other where nobody leaves, all lookups find, and it costs as many messages", () => {
@@ -72,6 +73,22 @@ describe("both simulations", () => {
     )
     expect(events! / fibers!).toBeCloseTo(1, 1)
     for (const [, events] of networks) expect(events!.lookups.p99Millis).toBeGreaterThanOrEqual(1_000)
+  })
+
+  it("have hostile nodes do as much harm: little to whoever joins by way of several", () => {
+    const seeds = [3, 4, 5]
+    const among = { churn: exponential(Infinity), loss: 0, k: 8, nodes: 24, lookupsPerHour: 4 }
+    const share = (all: ReadonlyArray<Figures>) =>
+      all.reduce((sum, { lookups }) => sum + lookups.found, 0) / all.reduce((sum, { lookups }) => sum + lookups.made, 0)
+    const messages = (all: ReadonlyArray<Figures>) => all.reduce((sum, { messages }) => sum + messages.perNodeHour, 0)
+    const networks = seeds.map((seed) => both({ ...among, hostile: 0.3, gates: 12, seed }))
+    const [fibers, events] = [0, 1].map((i) => networks.map((figures) => figures[i]!))
+    expect([share(fibers!), share(events!)]).toStrictEqual([1, 1])
+    expect(messages(events!) / messages(fibers!)).toBeCloseTo(1, 1)
+    const honest = seeds.map((seed) => Events.simulate({ ...options, ...among, gates: 12, seed }))
+    expect(messages(honest) / messages(events!)).toBeLessThan(0.9)
+    const misled = seeds.map((seed) => Events.simulate({ ...options, ...among, hostile: 0.3, gates: 1, seed }))
+    expect(share(misled)).toBeLessThan(0.9)
   })
 
   it("say that nothing is found where nothing is looked for", () => {
