@@ -2,7 +2,8 @@
  * Changes src in one place at a time and sees whether a test fails. First come the changes of `test/mutations.ts`, unless rooms or a
  * sample are asked for. Then a machine makes mutants: each is run against the tests that reach it, the quick ones
  * first. What is known is kept in .build/mutate/state.json: a run that is stopped goes on where it was, and a later one runs again
- * only mutants of files that have changed, survivors whose tests have changed, and those whose catcher has changed.
+ * only mutants of files that have changed, survivors whose tests have changed, and those whose catcher has changed. What caught a
+ * mutant before is tried first.
  *
  *   npm run mutate -- [--room PATH]... [--sample N --seed S] [--within SECONDS] [--without PATH]... [--minutes M] [--jobs N]
  *                     [--alone] [--fresh]
@@ -64,6 +65,8 @@ interface Known {
 interface State {
   readonly measured: Record<string, Measured>
   readonly known: Record<string, Known>
+  /** The test that caught a mutant last, by what the mutant changes. It is tried first, when the mutant's file has changed since. */
+  readonly catchers: Record<string, string>
 }
 
 const hashOf = (...texts: ReadonlyArray<string>): string => {
@@ -78,8 +81,8 @@ const read = (file: string): string => readFileSync(join(project, file), "utf8")
 const codeOf = (text: string): string => text.split("\n").filter((line) => !/^\s*(\/\/|\/?\*)/.test(line)).join("\n")
 
 const load = (): State => {
-  if (flags.fresh || !existsSync(stateFile)) return { measured: {}, known: {} }
-  return JSON.parse(readFileSync(stateFile, "utf8"))
+  const none: State = { measured: {}, known: {}, catchers: {} }
+  return flags.fresh || !existsSync(stateFile) ? none : { ...none, ...JSON.parse(readFileSync(stateFile, "utf8")) }
 }
 
 const save = (): void => {
@@ -96,6 +99,8 @@ const shuffled = <A>(all: ReadonlyArray<A>, seed: number): Array<A> => {
 const roomOf = ({ file }: Mutant): string => file.slice("src/".length, -".ts".length)
 
 const keyOf = ({ file, number }: Mutant): string => hashOf(file, codeOf(sources.get(file)!), String(number))
+
+const changeOf = ({ code, file, original, replacement }: Mutant): string => hashOf(file, code, original, replacement)
 
 /** One line of a report. */
 const lineOf = (mutant: Mutant): string =>
@@ -238,6 +243,7 @@ const learn = (mutant: Mutant, verdict: Verdict, candidates: ReadonlyArray<Test>
   const file = verdict.is === "survived" ? undefined : fileOf(verdict.by)
   const hash = verdict.is === "survived" ? hashOfTests(candidates) : (file && fileHashes.get(file)) ?? ""
   state.known[keyOf(mutant)] = { verdict, hash }
+  if (verdict.is !== "survived") state.catchers[changeOf(mutant)] = verdict.by
   save()
   if (verdict.is === "caught") {
     const key = `${roomOf(mutant)} ${file}`
@@ -247,20 +253,26 @@ const learn = (mutant: Mutant, verdict: Verdict, candidates: ReadonlyArray<Test>
   console.log(`${verdict.is}: ${lineOf(mutant)} (${by})`)
 }
 
-// First many at once, file by file, the quick tests before the slow ones. What is left is not caught, but for what is reached as
-// a module loads: that is judged one by one.
+// First many at once, file by file: what has caught a mutant before, then the quick tests before the slow ones. What is left is
+// not caught, but for what is reached as a module loads: that is judged one by one.
 const open = new Map<string, { readonly mutant: Mutant; readonly candidates: ReadonlyArray<Test> }>()
 for (const mutant of chosen) {
   const candidates = testsFor(mutant)
   if (stillKnown(mutant, candidates) === undefined) open.set(mutant.id, { mutant, candidates })
 }
 console.log(`${open.size} mutants to judge`)
+const lasting = (from: number, to: number) => ({ milliseconds }: Test): boolean =>
+  from <= milliseconds && milliseconds <= to
+const caughtBefore = ({ file, name }: Test, mutant: Mutant): boolean =>
+  state.catchers[changeOf(mutant)] === `${file} > ${name}`
 if (!flags.alone) {
-  for (const [from, to] of [[0, 30], [31, 200], [201, 1_000], [1_001, Infinity]] as const) {
+  for (
+    const isTurnOf of [caughtBefore, lasting(0, 30), lasting(31, 200), lasting(201, 1_000), lasting(1_001, Infinity)]
+  ) {
     const wanted = new Map<string, Map<Test, Set<string>>>()
-    for (const [id, { candidates }] of open) {
+    for (const [id, { candidates, mutant }] of open) {
       for (const test of candidates) {
-        if (test.milliseconds < from || test.milliseconds > to) continue
+        if (!isTurnOf(test, mutant)) continue
         const tests = wanted.get(test.file) ?? new Map<Test, Set<string>>()
         wanted.set(test.file, tests)
         const mutants = tests.get(test) ?? new Set<string>()
