@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, type Duration, Effect, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { idBytes } from "../../src/Codec.ts"
 import { Call, CallTable } from "../../src/internal/calling/callTable.ts"
 import * as Now from "../../src/internal/time/now.ts"
@@ -43,7 +44,9 @@ const make = Effect.gen(function*() {
     }
   })
   let given: ReadonlyArray<Uint8Array> = []
-  const calls = new CallTable<Item>({
+  /** How many were in the table as each expired. */
+  const whenExpired: Array<number> = []
+  const calls: CallTable<Item> = new CallTable<Item>({
     clock,
     now: Now.make(clock),
     context: yield* Effect.context<never>(),
@@ -53,16 +56,17 @@ const make = Effect.gen(function*() {
         given = given.slice(1)
       }
     },
-    onExpire: () => {}
+    onExpire: () => void whenExpired.push(calls.size)
   })
-  const add = (item: Item, ...ids: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const add = (item: Item, ...ids: ReadonlyArray<Uint8Array>): Uint8Array => addFor(Infinity, item, ...ids)
+  const addFor = (timeout: number, item: Item, ...ids: ReadonlyArray<Uint8Array>): Uint8Array => {
     given = ids
     const request = new Uint8Array(1 + idBytes + 1).fill(9)
-    calls.add(item, request, 1, Infinity)
+    calls.add(item, request, 1, timeout)
     expect([request[0], request[1 + idBytes]]).toStrictEqual([9, 9])
     return request.slice(1, 1 + idBytes)
   }
-  return { add, calls, sleeps: () => sleeps }
+  return { add, addFor, calls, sleeps: () => sleeps, whenExpired }
 })
 
 describe("CallTable", () => {
@@ -130,6 +134,15 @@ describe("CallTable", () => {
       const { add, sleeps } = yield* make
       add(new Item(0), idOf(0, 1))
       expect(sleeps()).toBe(0)
+    }))
+
+  it.effect("of calls that are due at once, all have left before the first is heard of", () =>
+    Effect.gen(function*() {
+      const { addFor, whenExpired } = yield* make
+      for (const which of [1, 2, 3]) addFor(1_000_000, new Item(0), idOf(0, which))
+      addFor(1_000_001, new Item(0), idOf(0, 4))
+      yield* TestClock.adjust("1 millis")
+      expect(whenExpired).toStrictEqual([1, 1, 1])
     }))
 
   it.effect("gives no id that a call has", () =>

@@ -101,6 +101,14 @@ describe("a deadline", () => {
       expect(yield* left).toBe(Infinity)
     }))
 
+  it.effect("that is over leaves no time, and not less than none", () =>
+    Effect.gen(function*() {
+      const now = yield* Clock.monotonicTimeNanos
+      for (const [nanos, millis] of [[2_000_000n, 2], [0n, 0], [-2_000_000n, 0]] as const) {
+        expect(yield* Effect.provideService(left, Handlers.Deadline, now + nanos)).toBe(millis)
+      }
+    }))
+
   it.effect("is inherited by the calls that the handler makes, from node to node, and never grows", () =>
     Effect.gen(function*() {
       const { events, node, trailers } = world()
