@@ -7,6 +7,7 @@ import { DatagramSocket } from "effect/socket"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
 import { Protocol, Transport } from "../../src/index.ts"
+import * as Now from "../../src/internal/time/now.ts"
 import { SimulatedNetwork } from "../../src/testing/index.ts"
 import { idle } from "../support/nodes.ts"
 
@@ -743,6 +744,69 @@ describe("SimulatedNetwork", () => {
         expect(yield* ids).toStrictEqual(first)
       }))
   })
+
+  /** Of each preset: the least and the greatest delay, or the median and the 99th percentile, in milliseconds. */
+  const presets = {
+    lan: { preset: SimulatedNetwork.lan, delays: [[0, 0.1], [1, 0.5]], loss: 0, mtu: 1500, bandwidth: 125_000_000 },
+    wifi: {
+      preset: SimulatedNetwork.wifi,
+      delays: [[0.5, 3], [0.99, 250]],
+      loss: 0.005,
+      mtu: 1500,
+      bandwidth: undefined
+    },
+    mobile: {
+      preset: SimulatedNetwork.mobile,
+      delays: [[0, 30], [1, 60]],
+      loss: 0.002,
+      mtu: 1400,
+      bandwidth: 6_250_000
+    },
+    satellite: {
+      preset: SimulatedNetwork.satellite,
+      delays: [[0, 239.6], [1, 279]],
+      loss: 0.01,
+      mtu: 1500,
+      bandwidth: 125_000
+    },
+    hostile: { preset: SimulatedNetwork.hostile, delays: [[0, 0], [1, 1000]], loss: 0.2, mtu: 1500, bandwidth: 125_000 }
+  } as const
+  for (const [name, { bandwidth, delays, loss, mtu, preset }] of Object.entries(presets)) {
+    it.effect(`the preset ${name} has the delays, the loss and the sizes that its documentation says`, () =>
+      Effect.gen(function*() {
+        /** What becomes of this many datagrams that are sent at once. */
+        const send = (count: number, bytes: number, settings: SimulatedNetwork.Settings) =>
+          Effect.gen(function*() {
+            const net = yield* network
+            const [a] = yield* pair
+            const from = Now.millisOf(Now.make(yield* Clock.Clock)())
+            for (let i = 0; i < count; i++) yield* a.send("10.0.0.2:2", new Uint8Array(bytes))
+            yield* TestClock.adjust("10 minutes")
+            const arrived = (yield* net.trace).filter(({ fate }) => fate === "delivered")
+            return { stats: yield* net.stats, times: arrived.map(({ time }) => time - from) }
+          }).pipe(on({ ...preset, trace: true, ...settings }), Effect.scoped)
+        const draws = 4000
+        const free = { bandwidth: undefined, queue: undefined, duplicate: 0 }
+        const { times } = yield* send(draws, 1, { ...free, loss: 0 })
+        expect(times).toHaveLength(draws)
+        for (const [share, millis] of delays) {
+          const time = times[Math.round(share * (draws - 1))]!
+          expect(Math.abs(time - millis), String(share)).toBeLessThan(0.2 + 0.15 * millis)
+        }
+        // Bounds are bounds.
+        if (delays[0][0] === 0) {
+          expect(times[0]).toBeGreaterThanOrEqual(delays[0][1])
+          expect(times.at(-1)).toBeLessThanOrEqual(delays[1][1] + 0.11)
+        }
+        const { stats } = yield* send(draws, 1, { ...free, delay: 0 })
+        expect(Math.abs(stats.lost - draws * loss)).toBeLessThanOrEqual(4 * Math.sqrt(draws * loss))
+        expect((yield* send(1, mtu - 28, { loss: 0 })).stats["too long"]).toBe(0)
+        expect((yield* send(1, mtu - 27, { loss: 0 })).stats["too long"]).toBe(1)
+        const burst = yield* send(10, mtu - 28, { loss: 0, duplicate: 0, delay: 0 })
+        const millis = bandwidth === undefined ? 0 : 10 * mtu * 1000 / bandwidth
+        expect(Math.abs(burst.times.at(-1)! - millis)).toBeLessThanOrEqual(0.11)
+      }))
+  }
 
   it.live("works on the real clock, too", () =>
     Effect.gen(function*() {
