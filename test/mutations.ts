@@ -1311,6 +1311,19 @@ const ofNats: ReadonlyArray<Mutation> = breaks("testing/Nat", {
   }
 })
 
+const ofPresets: ReadonlyArray<Mutation> = breaks("testing/SimulatedNetwork", {
+  "the preset ${name} has the delays, the loss and the sizes that its documentation says": {
+    "testing/SimulatedNetwork": [
+      ["[\"0.1 millis\", \"0.5 millis\"]", "[\"0.1 millis\", \"5 millis\"]"],
+      ["loss: 0.002", "loss: 0"],
+      ["mtu: 1400", "mtu: 1500"]
+    ]
+  },
+  "what reaches a socket at once fills its buffer for a tick, also between two ticks": {
+    "testing/SimulatedNetwork": [["const tick = Math.floor(nanos() / tickNanos)", "const tick = nanos()"]]
+  }
+})
+
 const ofTestTime: ReadonlyArray<Mutation> = breaks("testing/whileTimePasses", {
   "time goes from sleep to sleep, and stands still when the effect has ended": {
     "testing/whileTimePasses": [
@@ -1376,9 +1389,7 @@ const ofSimulation: ReadonlyArray<Mutation> = breaks("testing/SimulatedNetwork",
   },
   "a broadcast reaches all of IPv4 with its port, the sender too, and none behind a NAT": {
     "testing/groups": [[".filter(isIpv4)", ""]],
-    "testing/SimulatedNetwork": [
-      ["if (nats.between(packet.from, name) === undefined) refusal", "if (name !== \"\") refusal"]
-    ]
+    "testing/nat": [["if (this.#behind.get(hostOf(to)) !== this.#behind.get(hostOf(from))) return undefined", ""]]
   },
   "a socket that closes is of no group any more": {
     "testing/SimulatedNetwork": [["          groups.leave(bound)\n", ""]]
@@ -1991,6 +2002,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofTheWire,
   ...ofSockets,
   ...ofNats,
+  ...ofPresets,
   ...ofTestTime,
   ...ofSimulation,
   ...ofTheTool,

@@ -46,6 +46,13 @@ export const excused: ReadonlyArray<Excused> = [
     "src/internal/socket/effect.ts": [
       ["if (waiting !== undefined) writes.delete(waiting)", "waiting !== undefined", "true"]
     ],
+    "src/testing/nat.ts": [
+      [
+        "if (mapping === undefined || sentAt === undefined || now - sentAt >= this.#timeout) return undefined",
+        "mapping === undefined",
+        "false"
+      ]
+    ],
     "src/internal/time/deadlines.ts": [
       ["return this.#heap[0]?.first?.due", "this.#heap[0]?.first?.due", "this.#heap[0]?.first.due"],
       ["if (last === undefined || last === queue) return", "last === undefined", "false"]
@@ -620,6 +627,92 @@ export const excused: ReadonlyArray<Excused> = [
   ...of("the delay of the base settings is drawn once to save time, and is the same whenever it is drawn", {
     "src/testing/SimulatedNetwork.ts": [
       ["way.delay = way.settings === base ? baseDelay : drawDelay(way.settings)", "way.settings === base", "false"]
+    ]
+  }),
+  ...of("it saves time, and what follows comes to the same", {
+    "src/testing/SimulatedNetwork.ts": [
+      ["if (way.version !== version) {", "way.version !== version", "true"],
+      [
+        "const name = nats.size === 0 ? packet.to : nats.enter(packet.from, packet.to, nanos())",
+        "nats.size === 0",
+        "false"
+      ],
+      [
+        "if (name !== packet.to && stopped.has(hostOf(name))) return note(packet, \"stopped\")",
+        "name !== packet.to",
+        "true"
+      ],
+      ["return nats.size === 0 ? send(packet, bound) : leave(packet, bound)", "nats.size === 0", "false"]
+    ],
+    "src/testing/nat.ts": [
+      ["get size(): number {", "{\n    return this.#boxes.size\n  }", "{}"]
+    ]
+  }),
+  ...of("other chances, as good", {
+    "src/testing/SimulatedNetwork.ts": [
+      [
+        "for (let i = 0; i < bytes.length; i++) bytes[i] = random.nextDoubleUnsafe() * 256",
+        "i < bytes.length",
+        "i <= bytes.length"
+      ],
+      ["wayOf(source, name).count = forged++", "forged++", "forged--"],
+      [
+        "return (dice) => median * Math.exp(sigma * normalOf(dice))",
+        "median * Math.exp(sigma * normalOf(dice))",
+        "median / Math.exp(sigma * normalOf(dice))"
+      ]
+    ]
+  }),
+  ...of("once in 4,294,967,296", {
+    "src/testing/SimulatedNetwork.ts": [
+      [
+        "const chance = (dice: Dice, probability: number | undefined): boolean => dice.next() < (probability ?? 0)",
+        "dice.next() < (probability ?? 0)",
+        "dice.next() <= (probability ?? 0)"
+      ]
+    ]
+  }),
+  ...of("an address has brackets nowhere else", {
+    "src/testing/SimulatedNetwork.ts": [
+      [
+        ": NetAddress.inetAddressFromIpStringUnsafe(end.replace(/^\\[|\\]$/gu, \"\"), 0)",
+        "/^\\[|\\]$/gu",
+        "/\\[|\\]$/gu"
+      ],
+      [
+        ": NetAddress.inetAddressFromIpStringUnsafe(end.replace(/^\\[|\\]$/gu, \"\"), 0)",
+        "/^\\[|\\]$/gu",
+        "/^\\[|\\]/gu"
+      ]
+    ]
+  }),
+  ...of("a NAT lets in nobody who was sent to too long ago, whether it remembers them or not: it is memory alone", {
+    "src/testing/nat.ts": [
+      [
+        "for (const [other, sentAt] of sentTo) {",
+        "{\n      if (now - sentAt < this.#timeout) break\n      sentTo.delete(other)\n    }",
+        "{}"
+      ],
+      ["if (now - sentAt < this.#timeout) break", "now - sentAt < this.#timeout", "true"],
+      ["if (now - sentAt < this.#timeout) break", "now - sentAt < this.#timeout", "now - sentAt <= this.#timeout"],
+      ["sentTo.delete(other)", "sentTo.delete(other)", ";"],
+      ["sentTo.delete(part)", "sentTo.delete(part)", ";"]
+    ]
+  }),
+  ...of("one key for all, whichever it is", {
+    "src/testing/nat.ts": [
+      ["case \"endpoint-independent\":", "\"endpoint-independent\"", "\"\""],
+      ["return \"\"", "\"\"", "\"Stryker was here!\""],
+      [
+        "return { outside: this.#outside(port), port, inside, keys: [], sentTo: new Map(), usedAt: 0 }",
+        "[]",
+        "[\"Stryker was here\"]"
+      ]
+    ]
+  }),
+  ...of("the first port is looked at twice", {
+    "src/testing/nat.ts": [
+      ["for (let i = 0; i < portCount; i++) {", "i < portCount", "i <= portCount"]
     ]
   }),
   ...of("any other error of a socket closes it, and a closed one refuses all peers", {

@@ -578,21 +578,14 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     return undefined
   }
 
-  /** Sends a copy to each, as far as no NAT is between. */
+  /** Sends a copy to each. Those behind another NAT do not let it in. */
   const spread = (
     packet: Packet,
     source: Source,
     hearers: ReadonlyArray<Bound>
   ): DatagramSocket.DatagramSocketError | undefined => {
     let refusal: DatagramSocket.DatagramSocketError | undefined
-    for (const { name } of hearers) {
-      const copy = { ...packet, to: name }
-      if (nats.between(packet.from, name) === undefined) refusal ??= send(copy, source)
-      else {
-        stats.sent++
-        note(copy, "filtered")
-      }
-    }
+    for (const { name } of hearers) refusal ??= send({ ...packet, to: name }, source)
     return refusal
   }
 
@@ -684,7 +677,7 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
       if (sockets.has(name)) {
         return Effect.fail(openError("AddressInUse", new Error(`${name} of the simulated network has a socket`)))
       }
-      const bound: Bound = { address, name, events, ways: new Map(), tick: -1, bytes: 0 }
+      const bound: Bound = { address, name, events, ways: new Map(), tick: 0, bytes: 0 }
       sockets.set(name, bound)
       const write = (
         payload: Uint8Array,
@@ -701,8 +694,8 @@ const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
         address,
         send: (payload, to, done) => done(write(payload, to)),
         sendMany: (payloads, destinations, done) => {
-          for (let i = 0; i < payloads.length; i++) {
-            const error = write(payloads[i]!, destinations[i])
+          for (const [i, payload] of payloads.entries()) {
+            const error = write(payload, destinations[i])
             if (error !== undefined) return done(error, i)
           }
           done()

@@ -37,14 +37,14 @@ export const whileTimePasses = <A, E, R>(
 ): Effect.Effect<A, E, R> =>
   Effect.gen(function*() {
     const atMost = Duration.fromInputUnsafe(options?.atMost ?? "1 hour")
-    const fiber = yield* Effect.forkChild(effect, { startImmediately: true })
+    const fiber = yield* Effect.forkChild(effect)
     yield* untilSleeping
     // `adjust` goes from sleep to sleep, and is interrupted between two of them.
-    if (fiber.pollUnsafe() === undefined) yield* Effect.raceFirst(Fiber.await(fiber), TestClock.adjust(atMost))
+    yield* Effect.raceFirst(Fiber.await(fiber), TestClock.adjust(atMost))
     if (fiber.pollUnsafe() !== undefined) return yield* Fiber.join(fiber)
     yield* Fiber.interrupt(fiber)
     return yield* Effect.die(new Error(`it has not ended after ${Duration.format(atMost)}`))
   })
 
 // What needs no time may need some turns of the event loop, each of which lets all fibers go on that can.
-const untilSleeping = Effect.forEach(Array.from({ length: 100 }), () => Effect.yieldNow, { discard: true })
+const untilSleeping = Effect.repeat(Effect.yieldNow, { times: 99 })

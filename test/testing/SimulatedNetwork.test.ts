@@ -256,6 +256,16 @@ describe("SimulatedNetwork", () => {
       expect(yield* Effect.flatMap(network, ({ stats }) => stats)).toMatchObject({ "buffer full": 3 })
     }).pipe(on({ receiveBuffer: 500, delay: "1 millis" })))
 
+  it.effect("what reaches a socket at once fills its buffer for a tick, also between two ticks", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* pair
+      for (const text of ["0", "1", "2", "3"]) {
+        yield* a.send("10.0.0.2:2", text.padEnd(300))
+        yield* TestClock.adjust("5 millis")
+      }
+      expect(b.texts().map((text) => text.trim())).toStrictEqual(["0", "2"])
+    }).pipe(on({ receiveBuffer: 500, tick: "10 millis" })))
+
   it.effect("a partition cuts both ways until it is healed, by hand or with its scope", () =>
     Effect.gen(function*() {
       const net = yield* network
@@ -350,7 +360,11 @@ describe("SimulatedNetwork", () => {
       yield* net.set({ refuse: "Unreachable" }, { to: "10.0.0.2" })
       expect(yield* Effect.flip(a.send("10.0.0.2:2", "x"))).toMatchObject({
         _tag: "DatagramSocketError",
-        reason: { _tag: "DatagramSocketWriteError", kind: "Unreachable" }
+        reason: {
+          _tag: "DatagramSocketWriteError",
+          kind: "Unreachable",
+          cause: new Error("the simulated network refuses")
+        }
       })
       yield* net.set({ refuse: false }, { to: "10.0.0.2" })
       yield* a.send("10.0.0.2:2", "x")
@@ -591,8 +605,9 @@ describe("SimulatedNetwork", () => {
       yield* send("239.0.0.1:1", "one is left")
       yield* send("239.0.0.1:3", "port 3")
       yield* send("[ff02::1]:1", "six")
-      // What no socket has joined is nobody's.
+      // What no socket has joined, or none of this port, is nobody's.
       yield* send("239.0.0.2:1", "nobody")
+      yield* send("239.0.0.1:7", "nobody")
       expect([a, b, elsewhere, six].map(({ texts }) => texts())).toStrictEqual([
         ["both", "one", "one is left"],
         ["both"],
@@ -600,11 +615,15 @@ describe("SimulatedNetwork", () => {
         ["six"]
       ])
       expect(a.received[0]).toStrictEqual({ at: 0, from: "10.0.0.9:9", text: "both" })
-      expect(yield* net.stats).toMatchObject({ sent: 8, delivered: 6, lost: 1, nobody: 1 })
+      expect(yield* net.stats).toMatchObject({ sent: 9, delivered: 6, lost: 1, nobody: 2 })
       // One source alone is what it cannot do.
       const source = NetAddress.ipv4Loopback
       const refused = yield* Effect.flip(Effect.scoped(a.reader.joinMulticast({ group: groupOf("239.0.0.1"), source })))
-      expect(refused.reason).toMatchObject({ _tag: "DatagramSocketUnsupportedError", runtime: "SimulatedNetwork" })
+      expect(refused.reason).toMatchObject({
+        _tag: "DatagramSocketUnsupportedError",
+        capability: "multicast of one source",
+        runtime: "SimulatedNetwork"
+      })
     }).pipe(on({})))
 
   it.effect("a broadcast reaches all of IPv4 with its port, the sender too, and none behind a NAT", () =>
@@ -641,12 +660,16 @@ describe("SimulatedNetwork", () => {
       const backing = yield* net.open(NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1"), events)
       const leave = yield* backing.joinMulticast({ group: groupOf("239.0.0.1") })
       const other = yield* host("10.0.0.9:9")
+      const staying = yield* host("10.0.0.8:1")
+      yield* staying.reader.joinMulticast({ group: groupOf("239.0.0.1") })
       yield* other.send("239.0.0.1:1", "open")
       yield* settle
       backing.close()
       yield* other.send("239.0.0.1:1", "closed")
       yield* settle
       expect(heard).toStrictEqual(["open"])
+      expect(staying.texts()).toStrictEqual(["open", "closed"])
+      expect(yield* net.stats).toMatchObject({ sent: 3, delivered: 3 })
       yield* leave()
       // Several at once, and the first that is refused ends it.
       yield* net.set({ refuse: "PermissionDenied" }, { to: "10.0.0.3" })
@@ -659,7 +682,10 @@ describe("SimulatedNetwork", () => {
         [to("10.0.0.2"), to("10.0.0.3")],
         (error, i) => result.push([error?.reason._tag, i])
       )
-      expect(result).toStrictEqual([undefined, ["DatagramSocketWriteError", 1]])
+      // What is for nobody is sent to nobody.
+      backing.send(payload, undefined, (error) => result.push(error))
+      expect(result).toStrictEqual([undefined, ["DatagramSocketWriteError", 1], undefined])
+      expect(yield* net.stats).toMatchObject({ sent: 6, refused: 1 })
     }).pipe(on({})))
 
   describe("determinism", () => {
@@ -679,7 +705,8 @@ describe("SimulatedNetwork", () => {
           trace: (yield* net.trace).map(SimulatedNetwork.formatTrace).join("\n"),
           texts: [...a.texts(), "-", ...b.texts()].join(),
           random: Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString("hex"),
-          uuid: crypto.randomUUID().length
+          uuid: crypto.randomUUID().length,
+          others: crypto.subtle === globalThis.crypto.subtle
         }
       }).pipe(
         on({ ...SimulatedNetwork.hostile, seed, trace: true }),
@@ -693,6 +720,7 @@ describe("SimulatedNetwork", () => {
         expect(again).toStrictEqual(first)
         expect(other.trace).not.toBe(first.trace)
         expect(other.random).not.toBe(first.random)
+        expect(first.others).toBe(true)
         // On any machine: what seed 42 gave when this was written.
         expect(first.trace.split("\n").slice(0, 3)).toStrictEqual(golden.lines)
         expect(createHash("sha256").update(first.trace).digest("hex")).toBe(golden.sha256)
