@@ -1983,6 +1983,22 @@ const ofTheEvents: ReadonlyArray<Mutation> = ([
     "this.#after(timeout / 2, () => end(silent))"
   ],
   ["events", "run by ", "this.#ids.delete(member.contact.id)", ""],
+  [
+    "events",
+    "have hostile nodes do as much harm",
+    "if (called.kind !== undefined) this.#mislead(called.kind, target, answer)\n          else if",
+    "if"
+  ],
+  [
+    "events",
+    "have hostile nodes do as much harm",
+    "if (kind === \"mute\") this.#after(Hostile.lateness, name)\n    else ",
+    ""
+  ],
+  ["events", "a key is held by all", ".slice(0, this.#options.k)\n", ".slice(0, 10)\n"],
+  ["events", "what they are sent for", "    this.#causes = noMessages()\n", ""],
+  ["events", "what they are sent for", "this.#count(cause, Sizes.ofAnswer(answer))", ""],
+  ["figures", "what they are sent for", "age >= from * hour", "age >= 2 * from * hour"],
   ["figures", "nothing is found where nothing is looked for", "numbers.length === 0 ? 0 : ", ""],
   ["churn", "in IPFS is less than 8 hours", "** (1 / shape)", "** shape"],
   ["churn", "for those that are met is longer", "      let left = 500 * scale\n", "      let left = 0\n"]
@@ -1991,6 +2007,17 @@ const ofTheEvents: ReadonlyArray<Mutation> = ([
   find,
   replace,
   test: { file: "packages/kademlia/test/Simulation.test.ts", name }
+}))
+
+const ofTheSizes: ReadonlyArray<Mutation> = ([
+  ["a request has the size", "request[output.kind]", "request.node"],
+  ["an answer has the size", "(contacts.length > 15 ? 2 : 0)", "0"],
+  ["an answer has the size", " - `${address.port}`.length", " - 4"]
+] as const).map(([name, find, replace]) => ({
+  file: "packages/kademlia/simulation/sizes.ts",
+  find,
+  replace,
+  test: { file: "packages/kademlia/test/Sizes.test.ts", name }
 }))
 
 export const mutations: ReadonlyArray<Mutation> = [
@@ -2013,5 +2040,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofTheCore,
   ...ofTheExamples,
   ...ofTheEvents,
+  ...ofTheSizes,
   ...ofAllSeeds
 ]

@@ -100,6 +100,35 @@ describe("both simulations", () => {
   })
 })
 
+describe("by events", () => {
+  const among = { ...options, nodes: 40, hours: 8, churn: exponential(4), k: 20, seed: 1 }
+
+  it("messages are told by what they are sent for, lookups by the age of the value, and both are all there are", () => {
+    const { lookups, messages } = Events.simulate(among)
+    const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((a, b) => a + b, 0)
+    const causes = Object.values(messages.byCause!)
+    expect(Math.min(...causes)).toBeGreaterThan(0)
+    expect(sum(causes)).toBeCloseTo(messages.perNodeHour)
+    // A ping takes least, twenty contacts most.
+    expect(messages.bytesPerNodeHour! / messages.perNodeHour).toBeGreaterThan(45)
+    expect(messages.bytesPerNodeHour! / messages.perNodeHour).toBeLessThan(800)
+    expect(lookups.byAge.map(({ from }) => from)).toStrictEqual([0, 1, 6])
+    expect(lookups.byAge.every(({ found, made }) => made > 0 && found <= made)).toBe(true)
+    expect(sum(lookups.byAge.map(({ made }) => made))).toBe(lookups.made)
+    expect(sum(lookups.byAge.map(({ found }) => found))).toBe(lookups.found)
+  })
+
+  it("a key is held by all that are closest to it, where nobody leaves, and by fewer otherwise", () => {
+    const still = Events.simulate({ ...among, hours: 3, churn: exponential(Infinity), loss: 0 })
+    expect(still.holders?.closest).toBe(20)
+    expect(still.holders?.all).toBeLessThan(25)
+    expect(still.table.lonely).toBe(0)
+    const moving = Events.simulate(among)
+    expect(moving.holders?.closest).toBeLessThan(20)
+    expect(moving.holders?.closest).toBeGreaterThan(10)
+  })
+})
+
 it("nodes behind NATs that let no stranger in are named to hardly anybody, and hardly any node errs about itself", () => {
   const { judged, named } = Events.simulate({
     ...options,
