@@ -1683,6 +1683,12 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
         ["isNew && keys.delete(key)", "keys.delete(key)"]
       ]
     },
+    "is kept aside where it is damaged": {
+      "src/State": [["  yield* fs.rename(file, `${file}.damaged`)\n", ""]]
+    },
+    "says why, and what to do": {
+      "src/StorageLevel": [["`${why}. ${mend}`", "why"]]
+    },
     "has what can be read of it, and takes the rest anew": {
       "src/StorageLevel": [["    onDamaged(key)\n", ""]]
     }

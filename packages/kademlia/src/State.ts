@@ -16,16 +16,25 @@ export type State = typeof State.Type
 
 const Json = Schema.fromJsonString(State)
 
-/** The state in a file, if there is one. One that cannot be read is as none, and the log says so. */
+/** The state in a file, if there is one. One that is damaged is as none: it is kept aside, and the log says so. */
 export const load = Effect.fn("load")(function*(file: string) {
   const fs = yield* FileSystem.FileSystem
   if (!(yield* fs.exists(file))) return Option.none<State>()
   return yield* fs.readFileString(file).pipe(
     Effect.flatMap(Schema.decodeEffect(Json)),
     Effect.asSome,
-    Effect.catch((error) =>
-      Effect.as(Effect.logWarning(`kademlia: ${file} holds no state`, error), Option.none<State>())
-    )
+    Effect.catchTag("SchemaError", (error) => Effect.as(setAside(file, error), Option.none<State>()))
+  )
+})
+
+/** Else the next state would be saved over it. */
+const setAside = Effect.fnUntraced(function*(file: string, error: Schema.SchemaError) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.rename(file, `${file}.damaged`)
+  yield* Effect.logWarning(
+    `kademlia: ${file} is damaged, and is now ${file}.damaged. The node comes back with a new id, and knows none of its contacts. ` +
+      `To have them back stop it, put a good copy at ${file}, and start it again`,
+    error
   )
 })
 

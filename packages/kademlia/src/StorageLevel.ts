@@ -12,11 +12,15 @@ export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()
 }) {
   override get message(): string {
     const reason = this.cause instanceof Error ? this.cause.cause : undefined
-    const isLocked = reason instanceof Error && "code" in reason && reason.code === "LEVEL_LOCKED"
-    const why = isLocked ? "is another node using it?" : reason instanceof Error ? reason.message : String(this.cause)
-    return `nothing can be kept in ${this.directory}: ${why}`
+    const code = reason instanceof Error && "code" in reason ? reason.code : undefined
+    const why = reason instanceof Error ? reason.message : String(this.cause)
+    const advice = code === "LEVEL_LOCKED" ? "is another node using it?" : `${why}. ${mend}`
+    return `nothing can be kept in ${this.directory}: ${advice}`
   }
 }
+
+const mend = "If the directory is damaged, move it away, and the node starts with an empty one. " +
+  "What it kept for others they have, too; what it published must be set again"
 
 /** Keeps what it is told across restarts. The directory belongs to one node at a time. */
 export const layer = (directory: string, options?: Options): Layer.Layer<Storage, StorageUnavailable> =>

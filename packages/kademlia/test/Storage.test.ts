@@ -2,7 +2,7 @@
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { ClassicLevel } from "classic-level"
-import { Effect, Exit, FileSystem, Layer, Option, Stream } from "effect"
+import { Effect, Exit, FileSystem, Layer, Logger, Option, Stream } from "effect"
 import { SimulatedNetwork } from "effect-rpcudp/testing"
 import { serialize } from "node:v8"
 import type { Messages } from "../src/index.ts"
@@ -130,15 +130,50 @@ describe("a directory that is damaged", () => {
       }).pipe(Effect.provide(StorageLevel.layer(directory, { maxKeys: 3 })))
     }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
 
-  it.effect("and cannot be opened says why", () =>
+  for (
+    const [what, damage, why] of [
+      ["whose CURRENT is damaged", "CURRENT", "Corruption: CURRENT file does not end with newline"],
+      ["whose MANIFEST is gone", "MANIFEST-", "No such file or directory"]
+    ] as const
+  ) {
+    it.effect(`and cannot be opened says why, and what to do: ${what}`, () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const directory = yield* temporary
+        const open = Layer.build(StorageLevel.layer(directory)).pipe(Effect.scoped)
+        yield* open
+        const name = (yield* fs.readDirectory(directory)).find((name) => name.startsWith(damage))!
+        yield* damage === "CURRENT"
+          ? fs.writeFileString(`${directory}/${name}`, "garbage")
+          : fs.remove(`${directory}/${name}`)
+        const error = yield* Effect.flip(open)
+        expect(error.message).toContain(directory)
+        expect(error.message).toContain(`${why}. If the directory is damaged, move it away`)
+        yield* fs.rename(directory, `${directory}.damaged`)
+        yield* open
+        yield* fs.remove(`${directory}.damaged`, { recursive: true })
+      }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
+  }
+
+  it.effect("by the end of its log alone opens, and has what stands before that", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const directory = yield* temporary
-      const open = Layer.build(StorageLevel.layer(directory)).pipe(Effect.scoped)
-      yield* open
-      yield* fs.writeFileString(`${directory}/CURRENT`, "garbage")
-      const error = yield* Effect.flip(open)
-      expect(error.message).toContain("Corruption: CURRENT file does not end with newline")
+      const keys = Array.from({ length: 50 }, (_, i) => Id.ofKey(`${i}`))
+      yield* Effect.flatMap(Storage.Storage, ({ put }) =>
+        Effect.forEach(keys, (key) => put(key, entry("value")), { discard: true })).pipe(
+          Effect.provide(StorageLevel.layer(directory))
+        )
+      const log = `${directory}/${(yield* fs.readDirectory(directory)).find((name) =>
+        name.endsWith(".log")
+      )!}`
+      const { size } = yield* fs.stat(log)
+      yield* fs.truncate(log, Number(size) >> 1)
+      const found = yield* Effect.flatMap(Storage.Storage, ({ all }) => Stream.runCollect(all)).pipe(
+        Effect.provide(StorageLevel.layer(directory))
+      )
+      expect(found.length).toBeGreaterThan(0)
+      expect(new Set(found.map(([key]) => key))).toStrictEqual(new Set(keys.slice(0, found.length)))
     }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
 })
 
@@ -166,6 +201,19 @@ describe("the state of a node", () => {
       Effect.scoped
     ))
 
+  it.effect("is kept aside where it is damaged, and the log says where and what to do", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const file = `${yield* temporary}/state.json`
+      yield* fs.writeFileString(file, "garbage")
+      const logged: Array<string> = []
+      const logger = Logger.make(({ message }) => void logged.push(String(message)))
+      expect(yield* State.load(file).pipe(Effect.provide(Logger.layer([logger])))).toStrictEqual(Option.none())
+      expect(yield* fs.exists(file)).toBe(false)
+      expect(yield* fs.readFileString(`${file}.damaged`)).toBe("garbage")
+      expect(logged.join("")).toContain(`put a good copy at ${file}, and start it again`)
+    }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped))
+
   it.effect("is saved at once: a node that is killed comes back with its id", () =>
     Effect.gen(function*() {
       const file = `${yield* temporary}/state.json`
@@ -189,9 +237,11 @@ describe("the state of a node", () => {
       yield* fs.writeFileString(file, JSON.stringify(state))
       yield* save
       expect(yield* State.load(file)).toStrictEqual(Option.some(state))
-      yield* fs.writeFileString(file, JSON.stringify(state).slice(0, 30))
+      const damaged = JSON.stringify(state).slice(0, 30)
+      yield* fs.writeFileString(file, damaged)
       yield* save
       expect(yield* State.load(file)).toStrictEqual(Option.some({ id: alone!.node.id, contacts: [] }))
+      expect(yield* fs.readFileString(`${file}.damaged`)).toBe(damaged)
     }).pipe(
       Effect.provide([NodeFileSystem.layer, SimulatedNetwork.layer()]),
       Effect.scoped
