@@ -230,11 +230,6 @@ export const excused: ReadonlyArray<Excused> = [
         "free.bytes.length - free.used < reserve + mostBytes",
         "free.bytes.length - free.used >= reserve + mostBytes"
       ],
-      [
-        "const end = write(pool.bytes, start + reserve, start + reserve + mostBytes, value, 0)",
-        "start + reserve",
-        "start - reserve"
-      ],
       ["const notSmall = -1", "-1", "+1"]
     ],
     "src/internal/wire/unpack.ts": [
@@ -386,7 +381,11 @@ export const excused: ReadonlyArray<Excused> = [
       ]
     ],
     "src/internal/calling/caller.ts": [
-      ["return parts.settingsOf(fiber).traced ? callSpan", "parts.settingsOf(fiber).traced", "true"],
+      [
+        "return parts.settingsOf(fiber).traced ? callSpan(call, target, Answer.outcomeOf) : call",
+        "parts.settingsOf(fiber).traced",
+        "true"
+      ],
       ["const call = isDone(encoded) && Exit.isSuccess(encoded)", "isDone(encoded) && Exit.isSuccess(encoded)", "false"]
     ],
     "src/internal/calling/pendingCall.ts": [
@@ -608,8 +607,23 @@ export const excused: ReadonlyArray<Excused> = [
       ["decipher.setAAD(header, { plaintextLength: length })", "{ plaintextLength: length }", "{}"]
     ]
   }),
+  ...of("the trace is written over it", {
+    "src/internal/wire/trailer.ts": [
+      ["if (millisLeft !== undefined) {", "millisLeft !== undefined", "true"]
+    ]
+  }),
+  ...of("there is no trailer in no bytes", {
+    "src/internal/wire/requestBody.ts": [
+      [
+        "const trailer = end === datagram.length ? undefined : readTrailer(datagram, end)",
+        "end === datagram.length",
+        "false"
+      ]
+    ]
+  }),
   ...of("it is undefined either way", {
     "src/internal/sealing/cipher.ts": [
+      ["} catch {", "{\n    return false\n  }", "{}"],
       ["} catch {", "{\n      return undefined\n    }", "{}"]
     ]
   }),

@@ -112,8 +112,10 @@ Needs.suite("the cipher of node:crypto and that of Effect", isNative, Needs.chac
     }
   )
 
-  it.effect("is the latter where the runtime has none", () =>
+  it.effect("is the latter where the runtime has none, and there alone", () =>
     Effect.gen(function*() {
+      expect(Cipher.make()).toBe(Cipher.native)
+      expect(yield* withoutCipher(Effect.sync(Cipher.make))).toBe(portable)
       const [key, what] = [bytes(32), { nonce: bytes(12), header: bytes(26), datagram: bytes(100) }]
       const sealed = yield* withoutCipher(Effect.sync(() => seal(Cipher.make()(key), what)))
       expect(Buffer.compare(sealed, seal(Cipher.native(key), what))).toBe(0)
