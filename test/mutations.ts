@@ -1311,6 +1311,32 @@ const ofNats: ReadonlyArray<Mutation> = breaks("testing/Nat", {
   }
 })
 
+const ofWire: ReadonlyArray<Mutation> = [
+  ...breaks("wire/RequestBody", {
+    "is followed by nothing, or by a trailer to its last byte": {
+      "internal/wire/trailer": [
+        ["bytes[at] === 2 && bytes", "bytes"],
+        ["bytes[at + 1] === 0xc4 && ", ""],
+        ["token < 0x80", "token <= 0x80"]
+      ]
+    },
+    "says of longer waits than 32 bits hold that they are as long as those": {
+      "internal/wire/trailer": [["Math.min(Math.max(0, Math.floor(millisLeft)), mostMillis)", "Math.floor(millisLeft)"]]
+    },
+    "takes what its values take, and what a schema makes of the indices of its maps": {
+      "internal/wire/requestBody": [["heapBytes + indexHeapBytes", "heapBytes"]]
+    }
+  }),
+  ...breaks("wire/MapKeys", {
+    "are made once, where they are short": {
+      "internal/wire/unpack": [["knownKeys[slot] = key", "knownKeys[slot] = undefined"]]
+    },
+    "of more than 31 bytes are read anew, also where all of them are as their length is": {
+      "internal/wire/unpack": [["length < 2 || length > 31", "length < 2"]]
+    }
+  })
+]
+
 const ofPresets: ReadonlyArray<Mutation> = breaks("testing/SimulatedNetwork", {
   "the preset ${name} has the delays, the loss and the sizes that its documentation says": {
     "testing/SimulatedNetwork": [
@@ -2035,6 +2061,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...ofTheWire,
   ...ofSockets,
   ...ofNats,
+  ...ofWire,
   ...ofPresets,
   ...ofTestTime,
   ...ofSimulation,

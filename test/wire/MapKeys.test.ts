@@ -1,4 +1,4 @@
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, vi } from "@effect/vitest"
 import { objectHeap, textHeap } from "../../src/internal/wire/heap.ts"
 import { isHashable, isIndex, keyIdentity, placesFor } from "../../src/internal/wire/mapKeys.ts"
 import { unpack, work } from "../../src/internal/wire/unpack.ts"
@@ -10,7 +10,7 @@ describe("keys of maps", () => {
 
   it("mean and cost the same when they are read again, whatever was read between", () => {
     // Texts of one length, in which all characters but one are equal, and what is no text of ASCII.
-    const texts = [2, 3, 12, 13, 31].flatMap((length) =>
+    const texts = [0, 1, 2, 3, 12, 13, 31].flatMap((length) =>
       Array.from({ length: 60 }, (_, i) => "x".repeat(i % length) + String.fromCharCode(65 + i) + "x".repeat(length))
         .map((text) => text.slice(0, length))
     )
@@ -20,7 +20,7 @@ describe("keys of maps", () => {
         const unpacked = unpack(bytes, 0)
         expect([text, unpacked]).toStrictEqual([text, {
           value: Object.assign(Object.create(null), { [text]: 1 }),
-          heapBytes: objectHeap(1) + textHeap(text.length, 1),
+          heapBytes: objectHeap(1) + (text.length > 1 ? textHeap(text.length, 1) : 0),
           indexHeapBytes: 0,
           end: bytes.length
         }])
@@ -33,6 +33,30 @@ describe("keys of maps", () => {
       expect(unpack(Uint8Array.from([0x82, ...keyOf("twice"), 1, ...keyOf("twice"), 2]), 0)).toBe("DuplicateKey")
       expect(unpack(Uint8Array.from([0x82, ...keyOf("twice"), 0xc0, ...keyOf("twice"), 2]), 0)).toBe("DuplicateKey")
     }
+  })
+
+  it("are made once, where they are short", () => {
+    const made = vi.spyOn(String, "fromCharCode")
+    try {
+      const read = (text: string) => {
+        made.mockClear()
+        unpack(mapOf(...keyOf(text)), 0)
+        return made.mock.calls.length
+      }
+      // Up to 12 characters are made one by one.
+      for (const text of ["q!", "q#1", "q$234567890a"]) {
+        expect([text, read(text), read(text)]).toStrictEqual([text, text.length, 0])
+      }
+    } finally {
+      made.mockRestore()
+    }
+  })
+
+  it("of more than 31 bytes are read anew, also where all of them are as their length is", () => {
+    const bytes = mapOf(0xd9, 121, ...new Uint8Array(121).fill(121))
+    const first = unpack(bytes, 0)
+    expect(first).toMatchObject({ value: { ["y".repeat(121)]: 1 }, end: bytes.length })
+    expect(unpack(bytes, 0)).toStrictEqual(first)
   })
 
   it("are not taken for others that begin alike, nor is what is not UTF-8 for what was", () => {
