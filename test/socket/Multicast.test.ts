@@ -1,7 +1,8 @@
 /** Groups and broadcasts on real UDP, beside the conformance suite: what the system refuses, and what is closed. */
-import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
+import { describe, expect, it, vi } from "@effect/vitest"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { NetAddress } from "effect/net"
+import * as Dgram from "node:dgram"
 import { Protocol, Transport } from "../../src/index.ts"
 import { Greeter } from "../support/Contract.ts"
 import { groups, ipv4, ipv6 } from "../support/multicast.ts"
@@ -68,6 +69,69 @@ suite("a group on IPv4", ipv4 !== undefined, multicast)(() => {
       const address = yield* server(joined(port))
       // A node that has joined answers itself, too; this one serves no such method.
       expect(yield* gather(context, `${groups.ipv4}:${port}`, 1)).toStrictEqual([NetAddress.formatInet(address)])
+    }))
+
+  it.live("is sent to by the interface of the first that the layer has joined, of its own family alone", () =>
+    Effect.gen(function*() {
+      const { port } = yield* Effect.map(
+        caller(fresh(local)),
+        (context) => Context.get(context, Protocol.Protocol).address
+      )
+      const at = (address: string, others: ReadonlyArray<Transport.Group>) => {
+        const sendsBy = vi.spyOn(Dgram.Socket.prototype, "setMulticastInterface")
+        const one = { group: `${groups.ipv4}:${port}`, interface: "127.0.0.1" }
+        return caller(fresh({ address, multicast: [{ group: one.group }, one, ...others] })).pipe(
+          Effect.map(() => sendsBy.mock.calls.map(([by]) => by)),
+          Effect.ensuring(Effect.sync(() => sendsBy.mockRestore()))
+        )
+      }
+      const another = { group: `239.255.77.2:${port}`, interface: "127.0.0.1" }
+      expect(yield* at("127.0.0.1", [another])).toStrictEqual(["127.0.0.1"])
+      expect(yield* at("::", [])).toStrictEqual([])
+    }))
+
+  it.live("is heard with the buffers of the layer", () =>
+    Effect.gen(function*() {
+      const { port } = yield* Effect.map(caller(fresh(local)), (context) =>
+        Context.get(context, Protocol.Protocol).address)
+      const sizes = vi.spyOn(Dgram.Socket.prototype, "setRecvBufferSize")
+      const asked = yield* caller(joined(port, { receiveBufferBytes: 65_536 })).pipe(
+        Effect.map(() =>
+          sizes.mock.calls.slice()
+        ),
+        Effect.ensuring(Effect.sync(() => sizes.mockRestore()))
+      )
+      expect(asked).toStrictEqual([[65_536], [65_536]])
+    }))
+
+  it.live("is heard by who receives now, and not by who did", () =>
+    Effect.gen(function*() {
+      const own = yield* caller(fresh(local))
+      const group = `${groups.ipv4}:${portOf(own)}`
+      const transport = Context.get(
+        yield* Layer.build(fresh({ ...local, multicast: [{ group, interface: "127.0.0.1" }] })),
+        Transport.Transport
+      )
+      const heard: Array<string> = []
+      const receive = (name: string) =>
+        Effect.gen(function*() {
+          const first = yield* Deferred.make<void>()
+          const running = yield* Effect.forkChild(
+            transport.run((datagram, _, toGroup) => {
+              heard.push(`${name} ${datagram.length} ${toGroup}`)
+              Deferred.doneUnsafe(first, Effect.void)
+            }),
+            { startImmediately: true }
+          )
+          yield* Effect.sync(() =>
+            transport.send(new Uint8Array(name.length), transport.peer(NetAddress.inetAddressFromStringUnsafe(group)))
+          )
+          yield* Deferred.await(first)
+          yield* Fiber.interrupt(running)
+        })
+      yield* receive("x")
+      yield* receive("yy")
+      expect(heard).toStrictEqual(["x 1 true", "yy 2 true"])
     }))
 
   it.live("is left as the layer closes", () =>

@@ -36,11 +36,9 @@ export const open = (options: Options): Effect.Effect<Socket, DatagramSocket.Dat
     if (options.broadcast === true) socket.setBroadcast(true)
     return new Socket(socket, ipv6, options.reusePort ?? false)
   })
-  const groups = options.multicast ?? []
-  if (groups.length === 0) return opened
   return Effect.tap(opened, (socket) =>
     Effect.onError(
-      Effect.forEach(groups, (group) => join(socket, group, options), { discard: true }),
+      Effect.forEach(options.multicast ?? [], (group) => join(socket, group, options)),
       () => socket.close
     ))
 }
