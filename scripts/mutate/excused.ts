@@ -636,6 +636,34 @@ export const excused: ReadonlyArray<Excused> = [
       ["if (length < 2 || length > 31) return read(walk, depth)", "length > 31", "length >= 31"]
     ]
   }),
+  ...of("it ends never, whatever is made of its end", {
+    "src/internal/socket/effect.ts": [
+      ["if (joined.length === 0) return own", "joined.length === 0", "false"],
+      ["Effect.all([own, ...others], { concurrency: \"unbounded\", discard: true }),", "true", "false"],
+      ["() => Effect.never", "() => Effect.never", "() => undefined"]
+    ]
+  }),
+  ...of("it yields to other fibers, and hears the same", {
+    "src/internal/socket/effect.ts": [
+      ["{ disableYield: true }", "true", "false"]
+    ]
+  }),
+  ...of("Linux has what is for a group heard by all sockets of its port, by whichever option they share it", {
+    "src/internal/socket/node.ts": [
+      ["const shared = { ipv6Only: ipv6, reuseAddr: true, reusePort: false }", "false", "true"]
+    ]
+  }),
+  ...of("to wait for no time is to go on", {
+    "src/internal/serving/handling.ts": [
+      ["if (leisure <= 0) return effect", "leisure <= 0", "false"],
+      ["if (leisure <= 0) return effect", "leisure <= 0", "leisure < 0"]
+    ]
+  }),
+  ...of("what is due at no time is never due", {
+    "src/internal/serving/handling.ts": [
+      ["if (request.expiresAt === Infinity) return", "request.expiresAt === Infinity", "false"]
+    ]
+  }),
   ...of("the trace is written over it", {
     "src/internal/wire/trailer.ts": [
       ["if (millisLeft !== undefined) {", "millisLeft !== undefined", "true"]

@@ -417,6 +417,7 @@ describe("whoever serves", () => {
     Effect.gen(function*() {
       const many = Array.from({ length: 40 }, (_, i) => `10.0.1.${i + 1}`)
       const { context } = yield* scene(many, { options: { leisure: "1 minute", propagate: true } })
+      yield* TestClock.adjust("10 minutes")
       let last = 0
       const began = yield* Clock.currentTimeMillis
       const gather = Protocol.gather(Who)(group).who().pipe(
@@ -468,6 +469,26 @@ describe("whoever serves", () => {
       expect((yield* stats).sent).toBeGreaterThan(0)
     }).pipe(on()))
 
+  it.effect("says nothing of a gather while all its room is taken", () =>
+    Effect.gen(function*() {
+      // With a deadline a gather is longer than an `Overloaded`, which a call would be told.
+      const options = { limits: { handlers: 2 }, leisure: 0, propagate: true }
+      const { context, ran } = yield* scene(["10.0.0.1"], { options })
+      const client = yield* Effect.provideContext(Protocol.client(Who), context)
+      // The second has answered a challenge.
+      const calls = Effect.all([client(all[0]!).slow(2000), client(all[0]!).slow(2000)], { concurrency: "unbounded" })
+      const running = yield* Effect.forkChild(calls, { startImmediately: true })
+      yield* over(Effect.void, 100)
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests_in_flight": 2 })
+      const before = (yield* from("10.0.0.1")).length
+      const gather = collect(Protocol.gather(Who)(group).slow(1)).pipe(Effect.provideContext(context))
+      expect(yield* over(gather, 1000)).toStrictEqual([])
+      expect(yield* from("10.0.0.1")).toHaveLength(before)
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.overloaded": 2 })
+      yield* over(Fiber.join(running))
+      expect(ran).toStrictEqual({ "10.0.0.1": 2 })
+    }).pipe(withMetrics, on()))
+
   it.effect("runs no gather that it has no room for", () =>
     Effect.gen(function*() {
       const { context, ran } = yield* scene(["10.0.0.1"], { options: { limits: { handlers: 2 }, leisure: 0 } })
@@ -480,6 +501,7 @@ describe("whoever serves", () => {
       // The last quarter is for requests that have answered a challenge, which no gather has.
       expect(gathered.map((answers) => answers.length)).toStrictEqual([1, 0, 0, 0, 0])
       expect(ran).toStrictEqual({ "10.0.0.1": 1 })
+      expect(yield* from("10.0.0.1")).toHaveLength(1)
       expect(yield* metrics).toMatchObject({ "rpcudp_requests.overloaded": 4 })
     }).pipe(withMetrics, on()))
 })

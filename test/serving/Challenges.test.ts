@@ -71,6 +71,21 @@ describe("no amplifier", () => {
       expect(runs()).toBe(2)
     }))
 
+  it.effect("who asks again for a remembered answer that its budget has no room for is asked for a proof again", () =>
+    Effect.gen(function*() {
+      const { peer, runs } = yield* counting({ limits: { replyBytesPerSecond: 150 } })
+      const stranger = yield* peer("10.0.0.2")
+      for (let i = 0; i < 2; i++) {
+        const asked = yield* stranger.ask(numbered(1, "bytes", 800))
+        expect(asked.map(Codec.typeOf)).toStrictEqual(["Challenge"])
+        yield* TestClock.adjust("1 seconds")
+      }
+      const [challenge] = yield* stranger.ask(numbered(1, "bytes", 800))
+      const token = Result.getOrThrow(Codec.decodeChallenge(challenge!))
+      expect(value((yield* stranger.ask(Codec.encodeProof(token)))[0])).toMatchObject({ id: idOf(1) })
+      expect(runs()).toBe(1)
+    }))
+
   it.effect("an answer to a call proves an address, for ten minutes", () =>
     Effect.gen(function*() {
       const { peer, protocol } = yield* counting({ limits })

@@ -1,10 +1,10 @@
 /** What handlers and transports that misbehave must not do to anybody else. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Effect, Layer, Logger, Schema, SchemaTransformation } from "effect"
+import { Cause, Context, Effect, Layer, Logger, Result, Schema, SchemaTransformation } from "effect"
 import { TestClock } from "effect/testing"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { Handlers, Protocol, Transport } from "../../src/index.ts"
+import { Codec, Handlers, Protocol, Transport } from "../../src/index.ts"
 import { counting, settled } from "../support/counting.ts"
 import * as Injected from "../support/injected.ts"
 import { oneHost } from "../support/MemoryNetwork.ts"
@@ -95,6 +95,20 @@ describe("handling", () => {
       expect(yield* call(address, "fine", [])).toBe("fine")
       expect(yield* Effect.flip(call(address, "nope", []))).toMatchObject({ reason: "UnknownMethod" })
       expect(yield* metrics).toMatchObject({ "rpcudp_requests.unserved": 1 })
+    }).pipe(withMetrics))
+
+  it.effect("a node that serves nothing counts what asks it, drops what is for who serves, and answers neither", () =>
+    Effect.gen(function*() {
+      const injected = Injected.make()
+      yield* node(Layer.empty, injected.layer)
+      const request = requestFor("fine")
+      const id = Codec.idOf(request)
+      for (const datagram of [request, Codec.encodeProof(id), Codec.encodeCancel(id)]) {
+        injected.receive(datagram, Injected.peerAt("10.0.0.2:2"))
+      }
+      injected.receive(Result.getOrThrow(Codec.encodeGather(id, "fine", [])), Injected.peerAt("10.0.0.2:2"), true)
+      expect(injected.sent).toStrictEqual([])
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.unserved": 2, "rpcudp_datagrams_dropped.UnknownId": 2 })
     }).pipe(withMetrics))
 
   it.live("an optional argument may be handed on as undefined", () =>

@@ -2,8 +2,10 @@
 import { describe, expect, it, vi } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { NetAddress } from "effect/net"
+import { DatagramSocket } from "effect/socket"
 import * as Dgram from "node:dgram"
 import { Protocol, Transport } from "../../src/index.ts"
+import { SimulatedNetwork } from "../../src/testing/index.ts"
 import { Greeter } from "../support/Contract.ts"
 import { groups, ipv4, ipv6 } from "../support/multicast.ts"
 import { multicast, suite } from "../support/needs.ts"
@@ -46,6 +48,42 @@ describe("Transport.layer", () => {
       // Bound by none that has failed.
       expect(portOf(yield* caller(fresh({ ...local, port: free })))).toBe(free)
     }))
+})
+
+describe("Transport.layerSocket", () => {
+  it.effect("joins a multicast group and no broadcast address, and says why it joins none", () =>
+    Effect.gen(function*() {
+      const joined: Array<string> = []
+      const noting = Layer.effect(
+        DatagramSocket.DatagramSocket,
+        Effect.map(DatagramSocket.DatagramSocket, (socket) =>
+          DatagramSocket.DatagramSocket.of({
+            ...socket,
+            reader: Effect.map(socket.reader, (reader) => ({
+              ...reader,
+              joinMulticast: (options) => {
+                joined.push(NetAddress.formatIp(options.group))
+                return reader.joinMulticast(options)
+              }
+            }))
+          }))
+      )
+      const on = (group: string) =>
+        Layer.build(
+          Transport.layerSocket({
+            multicast: [{ group, socket: Layer.provide(noting, Layer.fresh(SimulatedNetwork.socket("10.0.0.1:9999"))) }]
+          }).pipe(Layer.provide(SimulatedNetwork.socket("10.0.0.1:1")))
+        )
+      for (const group of ["239.1.2.3:9999", "255.255.255.255:9999"]) yield* Effect.scoped(on(group))
+      expect(joined).toStrictEqual(["239.1.2.3"])
+      expect(yield* Effect.flip(on("not an address"))).toMatchObject({
+        reason: {
+          _tag: "DatagramSocketOpenError",
+          kind: "AddressNotAvailable",
+          cause: { message: expect.stringContaining("expected host:port") }
+        }
+      })
+    }).pipe(Effect.provide(SimulatedNetwork.layer())))
 })
 
 suite("a group on IPv4", ipv4 !== undefined, multicast)(() => {

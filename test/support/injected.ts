@@ -5,7 +5,7 @@ import { Transport } from "../../src/index.ts"
 
 export interface Injected {
   readonly layer: Layer.Layer<Transport.Transport>
-  readonly receive: (datagram: Uint8Array, from: Transport.Peer) => void
+  readonly receive: (datagram: Uint8Array, from: Transport.Peer, toGroup?: boolean) => void
   /** What was sent, until it is taken away. */
   readonly sent: Array<{ readonly datagram: Uint8Array; readonly to: Transport.Peer }>
 }
@@ -31,7 +31,7 @@ export const make = (): Injected => {
           receive = onDatagram
         })
     }),
-    receive: (datagram, from) => receive(datagram, from),
+    receive: (datagram, from, toGroup) => receive(datagram, from, toGroup),
     sent
   }
 }

@@ -161,6 +161,7 @@ describe("metrics", () => {
   it.effect("how long calls and requests took is told by method and by how they ended", () =>
     Effect.gen(function*() {
       const { address, greeter, protocol } = yield* pair
+      yield* TestClock.adjust("1 minute")
       yield* greeter.poke()
       yield* greeter.poke()
       yield* Effect.flip(greeter.lookup("gone"))
