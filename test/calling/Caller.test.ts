@@ -1,6 +1,6 @@
 /** What ends a call, what proves an address and who is challenged, in a node. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Fiber, Layer, Result } from "effect"
 import { NetAddress } from "effect/net"
 import { TestClock } from "effect/testing"
 import { Codec, Protocol, Transport } from "../../src/index.ts"
@@ -105,6 +105,21 @@ describe("a caller", () => {
         "rpcudp_challenges.answered": 1,
         "rpcudp_datagrams_dropped.Truncated": 1
       })
+    }).pipe(withMetrics))
+
+  it.effect("a failure that cannot be read ends no call, and the true one still does", () =>
+    Effect.gen(function*() {
+      const { protocol, receive, sent } = yield* poked()
+      const call = yield* Effect.forkChild(Effect.flip(protocol.call("10.0.0.2:2", "who", [])), {
+        startImmediately: true
+      })
+      const { datagram } = sent[0]!
+      const from = Injected.peerAt("10.0.0.2:2")
+      const failure = Result.getOrThrow(Codec.encodeFailure(Codec.idOf(datagram), { kind: "Defect" }, datagram.length))
+      receive(failure.subarray(0, -1), from)
+      receive(failure, from)
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Rejected", reason: "Defect" })
+      expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.Truncated": 1 })
     }).pipe(withMetrics))
 
   it.effect("an observer of one caller that throws keeps no other call from its end", () =>

@@ -15,7 +15,9 @@ import {
 import { TestClock } from "effect/testing"
 import { Handlers, Protocol } from "../../src/index.ts"
 import { settled } from "../support/counting.ts"
+import * as Injected from "../support/injected.ts"
 import { caller, metrics, node, raw, respond, withMetrics } from "../support/nodes.ts"
+import { poked } from "../support/poked.ts"
 import { network, pair } from "../support/pair.ts"
 import { requestFor } from "../support/requests.ts"
 
@@ -199,6 +201,17 @@ describe("metrics", () => {
           [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
         )
       }
+    }).pipe(withMetrics))
+
+  it.effect("a request to no method that is served has taken no time, and what else is refused has no duration", () =>
+    Effect.gen(function*() {
+      const { receive } = yield* poked()
+      const never = requestFor("never")
+      for (const datagram of [requestFor("nope"), never, never]) {
+        receive(datagram, Injected.peerAt("10.0.0.2:2"))
+      }
+      expect(yield* durations).toStrictEqual([["server", "_OTHER", "unknown_method", "unknown_method", 1, 0]])
+      expect(yield* metrics).toMatchObject({ "rpcudp_requests.unknown_method": 1, "rpcudp_requests.repeated": 1 })
     }).pipe(withMetrics))
 
   it.effect("a handler that keeps the processor has taken that long, though it ends when its request comes", () =>
