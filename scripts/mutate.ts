@@ -124,12 +124,15 @@ const mutants = await instrument(project, tree)
 
 const excuses = new Map<string, string>()
 const stale: Array<string> = []
+/** The mutants of each excuse: several, where a line has the same twice. */
+const excusedIds: Array<ReadonlyArray<string>> = []
 for (const excuse of excused) {
   const found = mutants.filter((mutant) =>
     mutant.file === excuse.file && mutant.code === excuse.code && mutant.original === excuse.original &&
     mutant.replacement === excuse.replacement
   )
   for (const { id } of found) excuses.set(id, excuse.reason)
+  excusedIds.push(found.map(({ id }) => id))
   if (found.length === 0) stale.push(`no such mutant: ${excuse.file}: ${excuse.code}: ${excuse.replacement}`)
 }
 
@@ -310,8 +313,12 @@ const verdicts = new Map<Mutant, Verdict>()
 for (const mutant of chosen) {
   const verdict = stillKnown(mutant, testsFor(mutant))
   if (verdict === undefined) continue
-  if (verdict.is !== "survived" && excuses.has(mutant.id)) stale.push(`caught: ${lineOf(mutant)}`)
   verdicts.set(mutant, verdict)
+}
+const isCaught = new Map([...verdicts].map(([{ id }, { is }]) => [id, is !== "survived"]))
+for (const ids of excusedIds) {
+  const mutant = mutants.find(({ id }) => id === ids[0])
+  if (mutant !== undefined && ids.every((id) => isCaught.get(id))) stale.push(`caught: ${lineOf(mutant)}`)
 }
 const minutes = (performance.now() - began) / 60_000
 await Promise.all(runners.map((runner) => runner.close()))

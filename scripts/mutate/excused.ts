@@ -398,11 +398,6 @@ export const excused: ReadonlyArray<Excused> = [
       ]
     ],
     "src/internal/calling/caller.ts": [
-      [
-        "return parts.settingsOf(fiber).traced ? callSpan(call, target, Answer.outcomeOf) : call",
-        "parts.settingsOf(fiber).traced",
-        "true"
-      ],
       ["const call = isDone(encoded) && Exit.isSuccess(encoded)", "isDone(encoded) && Exit.isSuccess(encoded)", "false"]
     ],
     "src/internal/calling/pendingCall.ts": [
@@ -450,16 +445,6 @@ export const excused: ReadonlyArray<Excused> = [
       [
         "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
         "Object.getPrototypeOf(effect) === success",
-        "false"
-      ],
-      [
-        "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
-        "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
-        "Object.getPrototypeOf(effect) === success && Exit.isExit(effect)"
-      ],
-      [
-        "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
-        "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
         "false"
       ],
       [
@@ -555,6 +540,20 @@ export const excused: ReadonlyArray<Excused> = [
     "src/internal/serving/rates.ts": [
       ["#second = -Infinity", "-Infinity", "+Infinity"]
     ],
+    "src/internal/sizes.ts": [
+      [
+        "export const Sizes = Context.Reference<Sizes>(\"effect-rpcudp/internal/Sizes\", {",
+        "\"effect-rpcudp/internal/Sizes\"",
+        "\"\""
+      ]
+    ],
+    "src/testing/SimulatedNetwork.ts": [
+      [
+        "}>()(\"effect-rpcudp/testing/SimulatedNetwork\") {}",
+        "\"effect-rpcudp/testing/SimulatedNetwork\"",
+        "\"\""
+      ]
+    ],
     "src/internal/serving/request.ts": [
       [
         "export class Running extends Context.Service<Running, Admitted>()(\"effect-rpcudp/internal/request/Running\") {}",
@@ -634,6 +633,17 @@ export const excused: ReadonlyArray<Excused> = [
         "{}"
       ],
       ["if (length < 2 || length > 31) return read(walk, depth)", "length > 31", "length >= 31"]
+    ]
+  }),
+  ...of("it saves time, and is read anew to the same", {
+    "src/internal/calling/caller.ts": [
+      ["if (last?.context === context) return last", "last?.context === context", "false"],
+      ["if (fiber.getRef(Deadline) === undefined) last = settings", "fiber.getRef(Deadline) === undefined", "false"]
+    ]
+  }),
+  ...of("nothing is added to them", {
+    "src/internal/schema/wireSchema.ts": [
+      ["known === undefined ? annotations : { ...annotations, ...known },", "known === undefined", "false"]
     ]
   }),
   ...of("it ends never, whatever is made of its end", {
@@ -830,12 +840,7 @@ export const excused: ReadonlyArray<Excused> = [
   }),
   ...of("all but two others mean it", {
     "src/Protocol.ts": [
-      ["remoteSpans: options.remoteSpans ?? \"link\",", "\"link\"", "\"\""],
-      [
-        "remoteSpans: options.remoteSpans ?? \"link\",",
-        "options.remoteSpans ?? \"link\"",
-        "options.remoteSpans && \"link\""
-      ]
+      ["remoteSpans: options.remoteSpans ?? \"link\",", "\"link\"", "\"\""]
     ]
   }),
   ...of("undefined is packed as null is", {

@@ -59,6 +59,23 @@ describe("metrics", () => {
       })
     }).pipe(quiet, withMetrics))
 
+  it.effect("each counter of several outcomes tells them apart by an attribute of its own name", () =>
+    Effect.gen(function*() {
+      yield* pair
+      const own = new Map<string, string>()
+      for (const { attributes = {}, id } of yield* Metric.snapshot) {
+        const names = Object.keys(attributes).filter((name) => name !== "unit")
+        if (id.endsWith("_total") && names.length > 0) own.set(id, names.join())
+      }
+      expect(Object.fromEntries(own)).toStrictEqual({
+        rpcudp_calls_total: "outcome",
+        rpcudp_requests_total: "outcome",
+        rpcudp_forgotten_total: "what",
+        rpcudp_challenges_total: "event",
+        rpcudp_datagrams_dropped_total: "reason"
+      })
+    }).pipe(withMetrics))
+
   it.effect("a round trip is the seconds from a call's first transmission to its answer", () =>
     Effect.gen(function*() {
       const { transport } = network()
