@@ -258,45 +258,13 @@ export const excused: ReadonlyArray<Excused> = [
       [
         "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
         "length <= mostAscii",
-        "false"
-      ],
-      [
-        "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
-        "length <= mostAscii",
         "length < mostAscii"
       ],
-      [
-        "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
-        "length <= mostAscii",
-        "length > mostAscii"
-      ],
       ["for (let i = start; i < position; i++) {", "i < position", "i <= position"],
-      ["for (let i = start; i < position; i++) {", "i++", "i--"],
-      ["if (source[i]! >= 0x80) return undefined", "source[i]! >= 0x80", "true"],
-      [
-        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
-        "position - start > shortText",
-        "true"
-      ],
       [
         "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
         "position - start > shortText",
         "false"
-      ],
-      [
-        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
-        "position - start > shortText",
-        "position - start >= shortText"
-      ],
-      [
-        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
-        "position - start > shortText",
-        "position - start <= shortText"
-      ],
-      [
-        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
-        "position - start",
-        "position + start"
       ],
       [
         "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
