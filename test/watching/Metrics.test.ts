@@ -59,20 +59,29 @@ describe("metrics", () => {
       })
     }).pipe(quiet, withMetrics))
 
-  it.effect("each counter of several outcomes tells them apart by an attribute of its own name", () =>
+  it.effect("each metric has the unit of what it counts, and tells outcomes apart by an attribute of its own name", () =>
     Effect.gen(function*() {
       yield* pair
-      const own = new Map<string, string>()
+      const own = new Map<string, ReadonlyArray<unknown>>()
       for (const { attributes = {}, id } of yield* Metric.snapshot) {
-        const names = Object.keys(attributes).filter((name) => name !== "unit")
-        if (id.endsWith("_total") && names.length > 0) own.set(id, names.join())
+        const { unit, ...others } = attributes
+        if (id.startsWith("rpcudp_")) own.set(id, [unit, ...Object.keys(others)])
       }
       expect(Object.fromEntries(own)).toStrictEqual({
-        rpcudp_calls_total: "outcome",
-        rpcudp_requests_total: "outcome",
-        rpcudp_forgotten_total: "what",
-        rpcudp_challenges_total: "event",
-        rpcudp_datagrams_dropped_total: "reason"
+        rpcudp_calls_total: ["{call}", "outcome"],
+        rpcudp_calls_in_flight: ["{call}"],
+        rpcudp_round_trip_seconds: ["seconds"],
+        rpcudp_requests_total: ["{request}", "outcome"],
+        rpcudp_requests_in_flight: ["{request}"],
+        rpcudp_retransmissions_total: ["{datagram}"],
+        rpcudp_replies_withheld_total: ["{reply}"],
+        rpcudp_forgotten_total: ["{entry}", "what"],
+        rpcudp_challenges_total: ["{challenge}", "event"],
+        rpcudp_datagrams_sent_total: ["{datagram}"],
+        rpcudp_sent_bytes_total: ["bytes"],
+        rpcudp_datagrams_received_total: ["{datagram}"],
+        rpcudp_received_bytes_total: ["bytes"],
+        rpcudp_datagrams_dropped_total: ["{datagram}", "reason"]
       })
     }).pipe(withMetrics))
 
