@@ -2033,6 +2033,7 @@ const ofTheEvents: ReadonlyArray<Mutation> = ([
   ["figures", "what they are sent for", "age >= from * hour", "age >= 2 * from * hour"],
   ["figures", "nothing is found where nothing is looked for", "numbers.length === 0 ? 0 : ", ""],
   ["churn", "in IPFS is less than 8 hours", "** (1 / shape)", "** shape"],
+  ["churn", "in Kad is less than an hour", "169.5385 / 60", "169.5385"],
   ["churn", "for those that are met is longer", "      let left = 500 * scale\n", "      let left = 0\n"]
 ] as const).map(([file, name, find, replace]) => ({
   file: `packages/kademlia/simulation/${file}.ts`,

@@ -1,6 +1,6 @@
 /** The simulations in small: that they run, are the same twice, agree with each other, and what holds of any of their networks. */
 import { describe, expect, it } from "@effect/vitest"
-import { exponential, ipfs, weibull } from "../simulation/churn.ts"
+import { exponential, ipfs, kad, weibull } from "../simulation/churn.ts"
 import * as Events from "../simulation/events.ts"
 import type { Figures, Options } from "../simulation/figures.ts"
 import * as Fibers from "../simulation/simulate.ts"
@@ -159,6 +159,14 @@ describe("how long nodes stay", () => {
     const sessions = Array.from({ length: 10_000 }, () => ipfs.session(random))
     expect(share(sessions, 8)).toBeCloseTo(0.876, 2)
     expect(1 - share(sessions, 24)).toBeCloseTo(0.025, 2)
+  })
+
+  it("in Kad is less than an hour for two of five, and more than a day for one of forty", () => {
+    const random = evenly(10_000)
+    const sessions = Array.from({ length: 10_000 }, () => kad.session(random))
+    expect(share(sessions, 1)).toBeCloseTo(0.41, 2)
+    expect(share(sessions, 169.5385 / 60)).toBeCloseTo(1 - 1 / Math.E, 2)
+    expect(1 - share(sessions, 24)).toBeCloseTo(0.024, 2)
   })
 
   it("for those that are met is longer, the more so the more sessions differ", () => {
