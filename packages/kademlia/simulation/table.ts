@@ -113,7 +113,7 @@ const text = (): string => {
     "",
     "# Networks by size, churn and NATs",
     "",
-    "![Lookups, hops, time, messages and contacts by the number of nodes](../../../docs/kademlia.svg)",
+    "![Hops, time, messages, holders and contacts by the number of nodes](../../../docs/kademlia.svg)",
     "",
     "`npm run simulate:kademlia:table`: an event queue drives the cores of all nodes, seed 1, k 20, alpha 3, 1% of the datagrams lost,",
     "40 ms a way at the median and 250 ms at the 99th percentile; each node joins by way of 12 others and looks for one value an hour;",
