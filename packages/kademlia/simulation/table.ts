@@ -121,7 +121,7 @@ const text = (): string => {
     "",
     "Messages (requests and answers), their bytes (UDP's payload) and CPU time are those of a node in an hour. *Under 10* is the share of",
     "nodes with fewer than ten contacts at the end, *gone* that of contacts whose nodes have left; holders are counted for each key at the",
-    "end, among all, and among the 20 closest that can be called.",
+    "end, among all, and among the 20 closest that can be called. CPU time is that of a machine that had other work, too: its order counts.",
     ...Object.entries(titles).flatMap(([churn, title]) => {
       const rows = all.filter((network) => network.churn === churn)
       return [
