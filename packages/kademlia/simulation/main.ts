@@ -15,7 +15,7 @@ const { values } = parseArgs({
     nodes: { type: "string", default: "300" },
     hours: { type: "string", default: "24" },
     seed: { type: "string", default: "1" },
-    /** Runs the cores of the nodes by an event queue, without fibers, sockets and bytes: seven to ten times as fast. */
+    /** Runs the cores of the nodes by an event queue, without fibers, sockets and bytes: six to ten times as fast. */
     events: { type: "boolean", default: false },
     /** Runs both, and prints their figures side by side. */
     compare: { type: "boolean", default: false },
