@@ -61,6 +61,10 @@ export class Reachability {
     if (this.#verdict !== undefined && now - this.#since >= validity) this.#conclude(undefined, now)
     if (this.#strangers.size >= strangersNeeded) this.#conclude("reachable", now)
     else if (this.#verdict === undefined && this.#absent(now) >= absentNeeded) this.#conclude("unreachable", now)
+    // They are as strangers now.
+    for (const [network, { hasPinged, sentAt }] of this.#peers) {
+      if (!hasPinged && now - sentAt >= holeSpan) this.#peers.delete(network)
+    }
   }
 
   /** How many networks gave the node a place, were left alone, and did not ask whether it is still there. */

@@ -17,6 +17,10 @@ export class Recent {
 
   note(name: string, now: number): void {
     setNewest(this.#notedAt, name, now, this.#most)
+    for (const [oldest, notedAt] of this.#notedAt) {
+      if (now - notedAt < this.#span) break
+      this.#notedAt.delete(oldest)
+    }
   }
 }
 
