@@ -740,7 +740,7 @@ const make = Effect.fnUntraced(function*(
     sizes,
     memory: options.memory === false ? undefined : memoryOf(options.memory ?? {}),
     gracePeriod: durationOf("gracePeriod", options.gracePeriod ?? defaultGracePeriod),
-    leisure: Now.nanosOf(durationOf("", options.leisure ?? defaultLeisure)),
+    leisure: Now.nanosOf(durationOf("leisure", options.leisure ?? defaultLeisure)),
     remoteSpans: options.remoteSpans ?? "link",
     hash: () => KeyedHash.make(random),
     ids

@@ -19,7 +19,8 @@ describe("a protocol", () => {
           [{ memory: { requests: 0 } }, "requests"],
           [{ memory: { bytes: 2 ** 40 } }, "bytes"],
           [{ timeout: -1 }, "the duration of timeout is not negative"],
-          [{ gracePeriod: -1 }, "the duration of gracePeriod is not negative"]
+          [{ gracePeriod: -1 }, "the duration of gracePeriod is not negative"],
+          [{ leisure: -1 }, "the duration of leisure is not negative"]
         ] as const
       ) {
         const exit = yield* Effect.exit(counting(options))

@@ -645,6 +645,9 @@ const ofServing: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaks("Protocol", {
+    "a setting that makes no sense is a defect of the build": {
+      Protocol: [["durationOf(\"leisure\"", "durationOf(\"\""]]
+    },
     "of what a transport throws, 100 lines a second are logged": {
       "Protocol": [["      if (!defects.hasRoom(at)) return\n", ""]]
     }
