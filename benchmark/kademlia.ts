@@ -4,17 +4,13 @@
  *
  *   npm run --prefix benchmark kademlia
  */
-import { readFileSync, writeFileSync } from "node:fs"
-import type { Figures } from "../packages/kademlia/simulation/figures.ts"
+import { writeFileSync } from "node:fs"
+import type { Network } from "../packages/kademlia/simulation/networks.ts"
+import * as Networks from "../packages/kademlia/simulation/networks.ts"
 import type { Axis, Curve, Kind } from "./harness/svg.ts"
 import { curves } from "./harness/svg.ts"
 
-type Network = Figures & { readonly churn: string; readonly nat: number }
-
-const networks = readFileSync(new URL("../packages/kademlia/docs/networks.jsonl", import.meta.url), "utf8").trim()
-  .split("\n")
-  .map((line): Network => JSON.parse(line))
-  .toSorted((a, b) => a.nodes - b.nodes)
+const networks = Networks.read()
 
 const curve = (
   name: string,

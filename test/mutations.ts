@@ -2048,7 +2048,7 @@ const ofTheEvents: ReadonlyArray<Mutation> = ([
 const ofTheSizes: ReadonlyArray<Mutation> = ([
   ["a request has the size", "request[output.kind]", "request.node"],
   ["an answer has the size", "(contacts.length > 15 ? 2 : 0)", "0"],
-  ["an answer has the size", " - `${address.port}`.length", " - 4"]
+  ["an answer has the size", "27 + name.lastIndexOf(\":\")", "27 + name.length"]
 ] as const).map(([name, find, replace]) => ({
   file: "packages/kademlia/simulation/sizes.ts",
   find,

@@ -48,18 +48,20 @@ export const hungry = (target: Target, limits: Limits, data: Uint8Array, cost: C
 }
 
 /**
- * The median of some weighings. Whatever a process keeps for itself, compiled code above all, is weighed with the input, in both
- * directions: a cold one keeps ten times what the input holds, and ever less, and gives some of it back. Needs `--expose-gc`.
+ * The median of some weighings: each errs by what the process keeps for itself meanwhile, or gives up, compiled code above all. In a
+ * young process that is ten times what an input may hold. Needs `--expose-gc`.
  */
 const heldBytes = (target: Target, data: Uint8Array): number => {
-  const weighed = Array.from({ length: 9 }, () => {
+  const weighed = Array.from({ length: weighings }, () => {
     const before = collected()
     const held = Array.from({ length: 8 }, () => target.cost(data))
     const after = collected()
     return Math.ceil((after - before) / held.length)
   })
-  return weighed.sort((a, b) => a - b)[4]!
+  return weighed.sort((a, b) => a - b)[weighings >> 1]!
 }
+
+const weighings = 9
 
 const measure = (target: Target, data: Uint8Array): Cost & { readonly fault: Fault | undefined } => {
   const heapBefore = used()

@@ -119,7 +119,7 @@ describe("CallTable", () => {
       const { add, calls } = yield* make
       const ids = Array.from({ length: 4096 }, (_, i) => {
         const id = new Uint8Array(idBytes)
-        // An odd factor: each slot gets as many as any other.
+        // An odd factor: all slots get the same number.
         new DataView(id.buffer).setUint32(0, Math.imul(i, 0x9e3779b1))
         add(new Item(0), id)
         return id

@@ -83,8 +83,18 @@ export interface Figures {
   readonly heapMiB: number
 }
 
-/** What a message is sent for. What answers it, too. */
-export type Cause = "joining" | "lookups" | "publishing" | "places" | "refreshing" | "renewing" | "handing over"
+/** What a message is sent for, and what answers it. */
+export const causes = [
+  "joining",
+  "lookups",
+  "publishing",
+  "places",
+  "refreshing",
+  "renewing",
+  "handing over"
+] as const
+
+export type Cause = typeof causes[number]
 
 /** A lookup of a value that has ended. */
 export interface Search {

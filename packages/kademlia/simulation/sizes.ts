@@ -27,7 +27,7 @@ const answer = {
   Lost: bytesOf(null)
 }
 
-/** Of a text of up to 31 bytes, as all values of a simulation are. */
+/** Of a pair the value is a text of up to 31 bytes, as all of a simulation are. */
 export const ofRequest = (output: Extract<Output, { readonly _tag: "Ping" | "Find" | "Store" }>): number => {
   switch (output._tag) {
     case "Ping":
@@ -44,9 +44,9 @@ export const ofAnswer = (told: Identified | Found | Taken | Lost): number => {
   return told._tag === "Contacts" ? ofContacts(told.contacts) : answer[told._tag]
 }
 
-/** A list of over 15 has a longer head. Each contact is a list of an id, an address and a port over 255. */
+/** A list of over 15 has a longer head. Each contact is a list of an id, an IPv4 address and a port over 255. */
 const ofContacts = (contacts: ReadonlyArray<Contact>): number => {
   let bytes = answer.none + (contacts.length > 15 ? 2 : 0)
-  for (const { address, name } of contacts) bytes += 27 + name.length - 1 - `${address.port}`.length
+  for (const { name } of contacts) bytes += 27 + name.lastIndexOf(":")
   return bytes
 }

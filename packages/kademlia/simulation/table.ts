@@ -7,12 +7,12 @@
  * The flags choose what is run; `--write` runs nothing.
  */
 import { execFileSync } from "node:child_process"
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
+import { appendFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import type { Cause, Figures } from "./figures.ts"
-
-type Network = Figures & { readonly churn: string; readonly nat: number; readonly seed: number }
+import { causes } from "./figures.ts"
+import type { Network } from "./networks.ts"
+import * as Networks from "./networks.ts"
 
 // For how many hours: the larger, the fewer. Lookups begin after one.
 const hours: Readonly<Record<string, number>> = { 100: 24, 1000: 8, 3000: 3, 10000: 2 }
@@ -28,37 +28,18 @@ const { values: flags } = parseArgs({
 
 const fileOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-const lines = fileOf("../docs/networks.jsonl")
-
-const networks = (): ReadonlyArray<Network> =>
-  existsSync(lines)
-    ? readFileSync(lines, "utf8").trim().split("\n").filter((line) => line !== "").map((line): Network =>
-      JSON.parse(line)
-    )
-    : []
-
 const run = (nodes: string, churn: string, nat: string): void => {
-  if (networks().some((other) => other.nodes === +nodes && other.churn === churn && other.nat === +nat)) return
+  if (Networks.read().some((other) => other.nodes === +nodes && other.churn === churn && other.nat === +nat)) return
   const options = `--events --json --nodes ${nodes} --hours ${hours[nodes]} --churn ${churn} --nat ${nat} --gates 12`
   console.log(options)
   const flags = ["--expose-gc", "--max-semi-space-size=128", "--max-old-space-size=12288", fileOf("main.ts")]
   appendFileSync(
-    lines,
+    Networks.file,
     execFileSync(process.execPath, [...flags, ...options.split(" ")], { stdio: ["ignore", "pipe", "ignore"] })
   )
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(share > 0.99 || share < 0.01 ? 2 : 0)}%`
-
-const causes: ReadonlyArray<Cause> = [
-  "joining",
-  "lookups",
-  "publishing",
-  "places",
-  "refreshing",
-  "renewing",
-  "handing over"
-]
 
 const columns: ReadonlyArray<readonly [string, (network: Network) => string]> = [
   ["nodes, hours", ({ hours, nodes }) => `${nodes.toLocaleString("en")}, ${hours}`],
@@ -103,7 +84,7 @@ const titles: Readonly<Record<string, string>> = {
 }
 
 const text = (): string => {
-  const all = networks().toSorted((a, b) => a.nodes - b.nodes || a.nat - b.nat)
+  const all = Networks.read()
   const byCause = columns.slice(0, 2).concat(causes.map((cause) => [
     cause,
     ({ messages }) => messages.byCause?.[cause].toFixed(1) ?? ""
@@ -117,7 +98,7 @@ const text = (): string => {
     "",
     "`npm run simulate:kademlia:table`: an event queue drives the cores of all nodes, seed 1, k 20, alpha 3, 1% of the datagrams lost,",
     "40 ms a way at the median and 250 ms at the 99th percentile; each node joins by way of 12 others and looks for one value an hour;",
-    "a key for four nodes, published once. Of [At scale](at-scale.md), which says what the models are and what others have measured.",
+    "a key for four nodes, published once. [At scale](at-scale.md) says what the models are and what others have measured.",
     "",
     "Messages (requests and answers), their bytes (UDP's payload) and CPU time are those of a node in an hour. *Under 10* is the share of",
     "nodes with fewer than ten contacts at the end, *gone* that of contacts whose nodes have left; holders are counted for each key at the",

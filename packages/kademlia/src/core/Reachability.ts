@@ -61,7 +61,7 @@ export class Reachability {
     if (this.#verdict !== undefined && now - this.#since >= validity) this.#conclude(undefined, now)
     if (this.#strangers.size >= strangersNeeded) this.#conclude("reachable", now)
     else if (this.#verdict === undefined && this.#absent(now) >= absentNeeded) this.#conclude("unreachable", now)
-    // They are as strangers now.
+    // What was sent to them so long ago tells nothing any more.
     for (const [network, { hasPinged, sentAt }] of this.#peers) {
       if (!hasPinged && now - sentAt >= holeSpan) this.#peers.delete(network)
     }
