@@ -91,10 +91,10 @@ export class HandOver {
   /** Which of these keys a contact is to be handed. */
   #keysFor(contact: Contact, keys: ReadonlyArray<Id>): ReadonlyArray<Id> {
     const { self, settings, table } = this.#shared
-    const shared = this.#sharedWith(contact)
+    const others = this.#sharing(contact)
     return keys.filter((key) => {
       // Whoever shares as many bits with this node as the key does is closer to it.
-      if (shared.has(sharedBits(self, key))) return false
+      if ((others[sharedBits(self, key)] ?? 0) > 0) return false
       const closest = table.closest(key, settings.k)
       if (!closest.includes(contact)) return false
       const rival = closest.find((other) => other !== contact)
@@ -109,29 +109,23 @@ export class HandOver {
    * share more than the contact does.
    */
   #mayBeKeeper(contact: Contact): boolean {
-    const { self, settings: { k }, table } = this.#shared
+    const { self, settings: { k } } = this.#shared
     const shared = sharedBits(self, contact.id)
-    const below = new Set<number>()
     let nearer = 0
-    const count = (bits: number, contacts: number) => {
-      if (bits > shared) nearer += contacts
-      else if (contacts > 0) below.add(bits)
+    let others = 0
+    for (const [bits, count] of this.#sharing(contact).entries()) {
+      if (bits > shared) nearer += count
+      else if (count > 0) others++
     }
-    const its = table.bucketOf(contact.id)
-    for (const bucket of table.buckets) {
-      const { depth, entries, prefix } = bucket
-      const bits = sharedBits(self, prefix)
-      // All of a bucket away from the own id share as many.
-      if (bits < depth) count(bits, entries.length - (bucket === its ? 1 : 0))
-      else for (const { contact: { id } } of entries) if (id !== contact.id) count(sharedBits(self, id), 1)
-    }
-    return nearer < k || below.size <= shared
+    return nearer < k || others <= shared
   }
 
-  /** How many bits this node shares with each of its contacts but one. */
-  #sharedWith(but: Contact): ReadonlySet<number> {
+  /** How many contacts, but for one, share so many bits with this node, for each number of bits. */
+  #sharing(but: Contact): ReadonlyArray<number> {
     const { self, table } = this.#shared
-    return new Set(table.contacts.filter(({ id }) => id !== but.id).map(({ id }) => sharedBits(self, id)))
+    const sharing = [...table.sharing]
+    if (table.find(but.id) !== undefined) sharing[sharedBits(self, but.id)]!--
+    return sharing
   }
 }
 

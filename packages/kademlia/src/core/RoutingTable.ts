@@ -36,6 +36,8 @@ export type Seen =
 
 export interface Entry {
   readonly contact: Contact
+  /** The contact's: it is looked at again and again. */
+  readonly head: number
   lastSeen: number
   /** Calls in a row that it has not answered. */
   failures: number
@@ -77,6 +79,7 @@ export class RoutingTable {
   readonly #names = new Map<string, Entry>()
   /** How many places each network has. */
   readonly #networks = new Map<string, number>()
+  readonly #sharing: Array<number> = []
 
   constructor(options: Options, now: number) {
     this.options = options
@@ -99,6 +102,11 @@ export class RoutingTable {
   /** From the smallest ids to the largest. */
   get buckets(): ReadonlyArray<Bucket> {
     return bucketsOf(this.#root)
+  }
+
+  /** How many contacts share exactly so many leading bits with the own id, for each number of bits. */
+  get sharing(): ReadonlyArray<number> {
+    return this.#sharing
   }
 
   get contacts(): ReadonlyArray<Contact> {
@@ -128,21 +136,22 @@ export class RoutingTable {
 
   /** Up to `count` contacts, the closest to `target` first. `unless` leaves some out. */
   closest(target: Id, count: number, unless?: (entry: Entry) => boolean): Array<Contact> {
-    const found: Array<Contact> = []
+    const found: Array<Entry> = []
     const head = Distance.headOf(target)
     const order = Distance.byDistance(target)
-    // Hot path (simulate:kademlia --events): each find_node comes here. A bucket is small, so its contacts are inserted one by one.
-    const insert = (contact: Contact): void => {
-      const distance = (contact.head ^ head) >>> 0
+    // Hot path (simulate:kademlia --events): each find_node comes here. A bucket is small, so its contacts are inserted one by
+    // one; and of a large network's tables little is in the processor's caches, so nothing but the entries is looked at.
+    const insert = (entry: Entry): void => {
+      const distance = (entry.head ^ head) >>> 0
       let index = found.length
       while (index > 0) {
         const other = found[index - 1]!
         const difference = distance - ((other.head ^ head) >>> 0)
-        if (difference > 0 || (difference === 0 && order(other.id, contact.id) < 0)) break
+        if (difference > 0 || (difference === 0 && order(other.contact.id, entry.contact.id) < 0)) break
         found[index] = other
         index--
       }
-      found[index] = contact
+      found[index] = entry
     }
     // All ids on the target's side of a branch are closer to it than any on the other.
     const collect = (tree: Tree): void => {
@@ -152,19 +161,19 @@ export class RoutingTable {
         if (found.length < count) collect(tree.children[near === 0 ? 1 : 0])
         return
       }
-      for (const entry of tree.entries) if (unless === undefined || !unless(entry)) insert(entry.contact)
+      for (const entry of tree.entries) if (unless === undefined || !unless(entry)) insert(entry)
     }
     collect(this.#root)
     if (found.length > count) found.length = count
-    return found
+    return found.map(({ contact }) => contact)
   }
 
   /**
    * As `closest`, of those that others may be told of: they have answered their last call, and are known to be reachable. As
-   * long as there are fewer than `count` of these, others that have answered do.
+   * long as there are fewer than `count` of these, others that have answered do. Not `but` itself.
    */
-  callable(target: Id, count: number, unless?: (contact: Contact) => boolean): ReadonlyArray<Contact> {
-    const isOut = ({ contact, failures }: Entry) => failures > 0 || unless?.(contact) === true
+  callable(target: Id, count: number, but?: Contact): ReadonlyArray<Contact> {
+    const isOut = ({ contact, failures, head }: Entry) => failures > 0 || (head === but?.head && contact.id === but.id)
     const reachable = this.closest(target, count, (entry) => !entry.isReachable || isOut(entry))
     return reachable.length === count ? reachable : this.closest(target, count, isOut)
   }
@@ -172,18 +181,15 @@ export class RoutingTable {
   /** How many contacts are closer to `target` than `id` is. */
   countCloser(target: Id, id: Id): number {
     let count = 0
-    const isCloser = Distance.byDistance(target)
-    const visit = (tree: Tree): void => {
-      if (tree._tag === "Branch") {
-        visit(tree.children[0])
-        visit(tree.children[1])
-        return
-      }
-      for (const { contact } of tree.entries) {
-        if (isCloser(contact.id, id) < 0) count++
-      }
+    let tree = this.#root
+    while (tree._tag === "Branch") {
+      const near = Distance.bit(target, tree.depth)
+      const isNear = Distance.bit(id, tree.depth) === near
+      if (!isNear) count += sizeOf(tree.children[near])
+      tree = tree.children[isNear ? near : near === 0 ? 1 : 0]
     }
-    visit(this.#root)
+    const order = Distance.byDistance(target)
+    for (const { contact } of tree.entries) if (order(contact.id, id) < 0) count++
     return count
   }
 
@@ -197,19 +203,20 @@ export class RoutingTable {
   /** Takes note of a contact that was heard from: it has called, or answered, or by its answer shown that it can be reached. */
   seen(contact: Contact, now: number, by: "call" | "answer" | "proof" = "answer"): Seen {
     if (contact.id === this.options.self) return "self"
+    const entry = this.find(contact.id)
+    if (entry !== undefined) {
+      if (entry.contact.name !== contact.name) return "elsewhere"
+      const { entries } = this.bucketOf(contact.id)
+      entries.splice(entries.indexOf(entry), 1)
+      entry.lastSeen = now
+      if (by !== "call") entry.failures = 0
+      if (by === "proof") entry.isReachable = true
+      entries.push(entry)
+      return "known"
+    }
     while (true) {
       const bucket = this.bucketOf(contact.id)
       const { cache, entries } = bucket
-      const entry = this.find(contact.id)
-      if (entry !== undefined) {
-        if (entry.contact.name !== contact.name) return "elsewhere"
-        entries.splice(entries.indexOf(entry), 1)
-        entry.lastSeen = now
-        if (by !== "call") entry.failures = 0
-        if (by === "proof") entry.isReachable = true
-        entries.push(entry)
-        return "known"
-      }
       if (this.#names.has(contact.name)) return "taken"
       if (this.#isCrowded(bucket, contact)) return "crowded"
       const waiting = cache.findIndex((other) => other.contact.id === contact.id || other.contact.name === contact.name)
@@ -300,6 +307,9 @@ export class RoutingTable {
     bucket.entries.push(entry)
     this.#entries.set(id, entry)
     this.#names.set(name, entry)
+    const shared = Distance.sharedBits(id, this.options.self)
+    while (this.#sharing.length <= shared) this.#sharing.push(0)
+    this.#sharing[shared]!++
     if (network !== "") this.#networks.set(network, (this.#networks.get(network) ?? 0) + 1)
   }
 
@@ -308,6 +318,7 @@ export class RoutingTable {
     bucket.entries.splice(bucket.entries.indexOf(entry), 1)
     this.#entries.delete(id)
     this.#names.delete(name)
+    this.#sharing[Distance.sharedBits(id, this.options.self)]!--
     if (network === "") return
     const left = this.#networks.get(network)! - 1
     if (left === 0) this.#networks.delete(network)
@@ -384,6 +395,7 @@ export class RoutingTable {
 
 const newEntry = (contact: Contact, now: number, isReachable = false): Entry => ({
   contact,
+  head: contact.head,
   lastSeen: now,
   failures: 0,
   isReachable,
@@ -392,3 +404,6 @@ const newEntry = (contact: Contact, now: number, isReachable = false): Entry => 
 
 const bucketsOf = (tree: Tree): Array<Bucket> =>
   tree._tag === "Bucket" ? [tree] : [...bucketsOf(tree.children[0]), ...bucketsOf(tree.children[1])]
+
+const sizeOf = (tree: Tree): number =>
+  tree._tag === "Bucket" ? tree.entries.length : sizeOf(tree.children[0]) + sizeOf(tree.children[1])

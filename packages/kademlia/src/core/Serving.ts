@@ -79,6 +79,6 @@ export class Serving {
   /** Whom a caller is told of: not itself. */
   #neighbours(caller: Contact, target: Id): ReadonlyArray<Contact> {
     const { settings: { k }, table } = this.#shared
-    return table.callable(target, k, ({ id }) => id === caller.id)
+    return table.callable(target, k, caller)
   }
 }
