@@ -79,12 +79,14 @@ export class Nats<Outside> {
 
   /** The box that a datagram leaves through next, on its way from one to the other. */
   between(from: string, to: string): NatBox<Outside> | undefined {
+    if (this.#boxes.size === 0) return undefined
     const box = this.#behind.get(hostOf(from))
     return box === this.#behind.get(hostOf(to)) ? undefined : box
   }
 
   /** The name of the socket that a datagram reaches, through all boxes that let it in. */
   enter(from: string, to: string, now: Nanos): string | undefined {
+    if (this.#boxes.size === 0) return to
     // Nobody knows the way to what is behind another box.
     if (this.#behind.get(hostOf(to)) !== this.#behind.get(hostOf(from))) return undefined
     let name: string | undefined = to

@@ -82,6 +82,7 @@ class World {
   readonly #hostile = new Map<Id.Id, NetAddress.InetAddress>()
   readonly #nats: Nats<string>
   readonly #addresses = new Map<string, NetAddress.InetAddress>()
+  readonly #names = new Map<NetAddress.InetAddress, string>()
   readonly #published: Array<{ readonly key: string; readonly at: number }> = []
   readonly #searches: Array<Search> = []
   readonly #began = cpuMicros()
@@ -386,7 +387,7 @@ class World {
       this.#tell(caller, root, told, outcome)
     }
     this.#after(timeout, () => end(silent))
-    const to = NetAddress.formatInet(request.address)
+    const to = this.#names.get(request.address)!
     this.#count(cause, Sizes.ofRequest(request))
     this.#send(caller.socket, to, (called, from) => {
       const contact = from === caller.contact.name ? caller.contact : new Contact(caller.core.self, this.#inet(from))
@@ -428,8 +429,11 @@ class World {
 
   /** One object for each address. */
   #inet(name: string): NetAddress.InetAddress {
-    let address = this.#addresses.get(name)
-    if (address === undefined) this.#addresses.set(name, address = NetAddress.inetAddressFromStringUnsafe(name))
+    const known = this.#addresses.get(name)
+    if (known !== undefined) return known
+    const address = NetAddress.inetAddressFromStringUnsafe(name)
+    this.#addresses.set(name, address)
+    this.#names.set(address, name)
     return address
   }
 }

@@ -15,6 +15,7 @@ export class Contact {
   #wire: readonly [Uint8Array, string, number] | undefined
   #reach: number | undefined
   #sender: string | undefined
+  #vicinity: string | undefined
 
   constructor(id: Id.Id, address: NetAddress.InetAddress, name: string = NetAddress.formatInet(address)) {
     this.id = id
@@ -42,10 +43,14 @@ export class Contact {
   get network(): string {
     return this.reach < everywhere ? "" : prefixOf(this.address.address)
   }
+
+  /** Whom a NAT may take for one and the same: the public network that it is in, or else its host. */
+  get vicinity(): string {
+    return this.#vicinity ??= vicinityOf(this.address.address)
+  }
 }
 
-/** Whom a NAT may take for one and the same: the public network that an address is in, or else its host. */
-export const networkOf = (ip: NetAddress.IpAddress): string => reachOf(ip) === everywhere ? prefixOf(ip) : hostOf(ip)
+export const vicinityOf = (ip: NetAddress.IpAddress): string => reachOf(ip) === everywhere ? prefixOf(ip) : hostOf(ip)
 
 const encodeId = Schema.encodeSync(Id.Id)
 

@@ -51,7 +51,7 @@ export class Contacts {
     const entries = buckets.flatMap(({ entries }) => entries).filter(({ failures }) => failures === 0)
     if (entries.length === 0) return
     const { contact } = entries.reduce((a, b) => b.lastSeen < a.lastSeen ? b : a)
-    this.#shared.ping(contact.address, (answer) => {
+    this.#shared.ping(contact, (answer) => {
       if (answer._tag === "Lost") this.lost(contact, "ping", answer)
       else if (answer.id === contact.id) this.responded(contact)
     })
@@ -107,7 +107,7 @@ export class Contacts {
   }
 
   #ping(ping: Ping): void {
-    this.#shared.ping(ping.contact.address, (answer) => {
+    this.#shared.ping(ping.contact, (answer) => {
       if (answer._tag === "Id") this.#admission.answered(ping, answer.id, this.#shared.now)
       else this.#admission.unanswered(ping, answer, this.#shared.now)
       this.#drain()

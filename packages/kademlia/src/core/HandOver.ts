@@ -113,10 +113,10 @@ export class HandOver {
     const shared = sharedBits(self, contact.id)
     let nearer = 0
     let others = 0
-    for (const [bits, count] of this.#sharing(contact).entries()) {
+    this.#sharing(contact).forEach((count, bits) => {
       if (bits > shared) nearer += count
       else if (count > 0) others++
-    }
+    })
     return nearer < k || others <= shared
   }
 

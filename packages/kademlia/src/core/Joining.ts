@@ -1,6 +1,6 @@
 /** How a node comes into a network: by way of nodes that it is told of, and again when `Rejoining` says so. */
 import { NetAddress } from "effect/net"
-import { Contact } from "../Contact.ts"
+import { Contact, vicinityOf } from "../Contact.ts"
 import type { Contacts } from "./Contacts.ts"
 import { inTurn } from "./inTurn.ts"
 import type { Lookups } from "./Lookups.ts"
@@ -69,7 +69,7 @@ export class Joining {
 
   /** Tells whether another node is there. */
   #meet(address: NetAddress.InetAddress, tries: number, then: (isThere: boolean) => void): void {
-    this.#shared.ping(address, (answer) => {
+    this.#shared.ping({ address, vicinity: vicinityOf(address.address) }, (answer) => {
       if (answer._tag === "Lost") {
         if (answer.isSilent && tries > 1) this.#meet(address, tries - 1, then)
         else then(false)

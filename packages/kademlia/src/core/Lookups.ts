@@ -60,7 +60,7 @@ export class Lookups {
     let left = oldest.length
     if (left === 0) return then()
     for (const contact of oldest) {
-      this.#shared.find("node", contact.address, target, (answer) => {
+      this.#shared.find("node", contact, target, (answer) => {
         const told = this.#judge(contact, answer)
         this.#note(contact, "node", told)
         if (told._tag === "Contacts") {
@@ -97,7 +97,7 @@ export class Lookups {
   #ask(search: Search, candidate: Candidate, tries: number): void {
     const { kind, lookup, number, target } = search
     const { contact, hop } = candidate
-    this.#shared.find(kind, contact.address, target, (answer) => {
+    this.#shared.find(kind, contact, target, (answer) => {
       if (answer._tag === "Lost" && answer.isSilent && tries > 1) return this.#ask(search, candidate, tries - 1)
       const told = this.#judge(contact, answer)
       if (told._tag !== "Lost") {

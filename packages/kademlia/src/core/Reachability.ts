@@ -63,7 +63,8 @@ export class Reachability {
     else if (this.#verdict === undefined && this.#absent(now) >= absentNeeded) this.#conclude("unreachable", now)
     // What was sent to them so long ago tells nothing any more.
     for (const [network, { hasPinged, sentAt }] of this.#peers) {
-      if (!hasPinged && now - sentAt >= holeSpan) this.#peers.delete(network)
+      if (now - sentAt < holeSpan) break
+      if (!hasPinged) this.#peers.delete(network)
     }
   }
 

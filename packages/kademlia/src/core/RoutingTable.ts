@@ -101,7 +101,13 @@ export class RoutingTable {
 
   /** From the smallest ids to the largest. */
   get buckets(): ReadonlyArray<Bucket> {
-    return bucketsOf(this.#root)
+    const found: Array<Bucket> = []
+    const collect = (tree: Tree): void => {
+      if (tree._tag === "Branch") tree.children.forEach(collect)
+      else found.push(tree)
+    }
+    collect(this.#root)
+    return found
   }
 
   /** How many contacts share exactly so many leading bits with the own id, for each number of bits. */
@@ -401,9 +407,6 @@ const newEntry = (contact: Contact, now: number, isReachable = false): Entry => 
   isReachable,
   questioned: -Infinity
 })
-
-const bucketsOf = (tree: Tree): Array<Bucket> =>
-  tree._tag === "Bucket" ? [tree] : [...bucketsOf(tree.children[0]), ...bucketsOf(tree.children[1])]
 
 const sizeOf = (tree: Tree): number =>
   tree._tag === "Bucket" ? tree.entries.length : sizeOf(tree.children[0]) + sizeOf(tree.children[1])

@@ -1,6 +1,5 @@
 /** What a node answers to those that call it. */
 import type { Contact } from "../Contact.ts"
-import { networkOf } from "../Contact.ts"
 import type { Value } from "../Messages.ts"
 import type { Entry } from "../Storage.ts"
 import type { Contacts } from "./Contacts.ts"
@@ -72,7 +71,7 @@ export class Serving {
   #heard(from: Contact, isPing = false): void {
     const { now, reachability } = this.#shared
     this.#shared.sentAt = now
-    reachability.called(networkOf(from.address.address), isPing, now)
+    reachability.called(from.vicinity, isPing, now)
     this.#parts.contacts.heard(from)
   }
 

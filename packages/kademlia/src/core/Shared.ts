@@ -4,7 +4,6 @@
  */
 import type { NetAddress } from "effect/net"
 import type { Contact } from "../Contact.ts"
-import { networkOf } from "../Contact.ts"
 import type { Event } from "../Event.ts"
 import type { Value } from "../Messages.ts"
 import type { Entry } from "../Storage.ts"
@@ -87,6 +86,9 @@ export type Found =
   | { readonly _tag: "Contacts"; readonly contacts: ReadonlyArray<Contact> }
   | { readonly _tag: "Value"; readonly value: Value }
 
+/** Whom something is sent to: a contact, or who is at an address. */
+type Peer = Pick<Contact, "address" | "vicinity">
+
 type Wanted = Exclude<Output, { readonly _tag: "Event" }>
 
 export interface Options {
@@ -129,29 +131,19 @@ export class Shared {
     return this.#outputs.shift()
   }
 
-  ping(address: NetAddress.InetAddress, then: (answer: Outcome<"Ping">) => void): void {
-    this.#sent(address)
-    this.#outputs.push({ _tag: "Ping", address, told: this.#told(then) })
+  ping(to: Peer, then: (answer: Outcome<"Ping">) => void): void {
+    this.#sent(to)
+    this.#outputs.push({ _tag: "Ping", address: to.address, told: this.#told(then) })
   }
 
-  find(
-    kind: "node" | "value",
-    address: NetAddress.InetAddress,
-    target: Id,
-    then: (answer: Outcome<"Find">) => void
-  ): void {
-    this.#sent(address)
-    this.#outputs.push({ _tag: "Find", kind, address, target, told: this.#told(then) })
+  find(kind: "node" | "value", to: Peer, target: Id, then: (answer: Outcome<"Find">) => void): void {
+    this.#sent(to)
+    this.#outputs.push({ _tag: "Find", kind, address: to.address, target, told: this.#told(then) })
   }
 
-  store(
-    address: NetAddress.InetAddress,
-    key: Id,
-    value: Value,
-    then: (answer: Outcome<"Store">) => void
-  ): void {
-    this.#sent(address)
-    this.#outputs.push({ _tag: "Store", address, key, value, told: this.#told(then) })
+  store(to: Peer, key: Id, value: Value, then: (answer: Outcome<"Store">) => void): void {
+    this.#sent(to)
+    this.#outputs.push({ _tag: "Store", address: to.address, key, value, told: this.#told(then) })
   }
 
   read(key: Id, then: (entry: Outcome<"Read">) => void): void {
@@ -175,9 +167,9 @@ export class Shared {
     if (this.isWatched) this.#outputs.push({ _tag: "Event", event: event() })
   }
 
-  #sent(address: NetAddress.InetAddress): void {
+  #sent({ vicinity }: Peer): void {
     this.sentAt = this.now
-    this.reachability.sent(networkOf(address.address), this.now)
+    this.reachability.sent(vicinity, this.now)
   }
 
   #told<A>(then: (outcome: A) => void): Told<A> {

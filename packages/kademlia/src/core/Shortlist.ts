@@ -9,7 +9,7 @@ export interface Candidate {
   readonly hop: number
   state: "heard of" | "asked" | "answered" | "failed" | "unsent"
   /** Who named it; nobody, where the own table holds it. */
-  readonly by: Set<Candidate> | undefined
+  readonly by: Array<Candidate> | undefined
   /** How many it has named, and how many of them have failed. */
   readonly named: { count: number; failed: number }
 }
@@ -51,7 +51,7 @@ export class Shortlist {
       if (by !== undefined && known?.contact.name === contact.name) {
         by.named.count++
         if (known.state === "failed") by.named.failed++
-        known.by?.add(by)
+        if (known.by?.includes(by) === false) known.by.push(by)
       }
       if (known !== undefined) continue
       const index = this.#indexFor(contact.id)
@@ -61,7 +61,7 @@ export class Shortlist {
         contact,
         hop: (by?.hop ?? 0) + 1,
         state: "heard of",
-        by: by && new Set([by]),
+        by: by && [by],
         named: { count: 0, failed: 0 }
       }
       if (by !== undefined) by.named.count++
@@ -98,7 +98,7 @@ export class Shortlist {
   failed(candidate: Candidate): void {
     this.#drop(candidate, "failed")
     for (const by of candidate.by ?? []) by.named.failed++
-    if (candidate.by !== undefined && ![...candidate.by].every(isBelieved)) this.#forgetUnbelieved()
+    if (candidate.by?.every(isBelieved) === false) this.#forgetUnbelieved()
   }
 
   /** The call has not left this node: that is no fault of the candidate, nor of those that named it. */
@@ -138,7 +138,7 @@ export class Shortlist {
   /** Forgets whom none but those named that are not believed. Others may name them yet. */
   #forgetUnbelieved(): void {
     this.#candidates = this.#candidates.filter((candidate) => {
-      if (candidate.state !== "heard of" || candidate.by === undefined || [...candidate.by].some(isBelieved)) {
+      if (candidate.state !== "heard of" || candidate.by?.some(isBelieved) !== false) {
         return true
       }
       this.#known.delete(candidate.contact.id)

@@ -276,7 +276,7 @@ export class Values {
 
   /** Tells whether the contact took the pair, if it answered. */
   #storeAt(contact: Contact, key: Id, value: Value, then: (taken: boolean | undefined) => void): void {
-    this.#shared.store(contact.address, key, value, (answer) => {
+    this.#shared.store(contact, key, value, (answer) => {
       if (answer._tag === "Lost") {
         this.#contacts.lost(contact, "store", answer)
         return then(undefined)
