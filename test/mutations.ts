@@ -1844,12 +1844,18 @@ const ofKademlia: ReadonlyArray<Mutation> = ([
 
 /** Of its table. */
 const ofTheTable: ReadonlyArray<Mutation> = ([
-  ["difference === 0 && order(other.id, contact.id) < 0", "difference === 0"],
+  ["difference === 0 && order(other.contact.id, entry.contact.id) < 0", "difference === 0"],
   ["difference > 0 || (", "("],
   ["    if (found.length > count) found.length = count\n", ""],
   ["!entry.isReachable || isOut(entry)", "isOut(entry)", "whom others are told of"],
   ["reachable.length === count ? reachable : ", "", "whom others are told of"],
-  ["failures > 0 || unless", "unless", "whom others are told of"],
+  ["failures > 0 || (head", "(head", "whom others are told of"],
+  ["head === but?.head && contact.id === but.id", "false", "whom others are told of"],
+  ["      if (!isNear) count += sizeOf(tree.children[near])\n", ""],
+  ["      const isNear = ", "      const isNear = true || "],
+  ["if (order(contact.id, id) < 0) count++", "count++"],
+  ["head === but?.head && contact.id === but.id", "head === but?.head", "whom others are told of"],
+  ["    this.#sharing[Distance.sharedBits(id, this.options.self)]!--\n", "", "keeps its laws"],
   ["if (by !== \"call\") entry.failures = 0", "entry.failures = 0", "whom others are told of"]
 ] as const).map(([find, replace, name = "the closest"]) => ({
   file: "packages/kademlia/src/core/RoutingTable.ts",
@@ -1884,7 +1890,7 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
     "() => this.#maintain(() => this.#goOn())",
     "() => this.#maintain(() => {})"
   ],
-  ["Serving", "itself not among them", ", ({ id }) => id === caller.id", ""],
+  ["Serving", "itself not among them", "target, k, caller", ""],
   [
     "Serving",
     "wants no place and keeps nothing",

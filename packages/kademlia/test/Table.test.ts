@@ -61,9 +61,12 @@ describe("ids", () => {
   })
 })
 
-const Step = Schema.Union([
-  Schema.Struct({ do: Schema.Literals(["seen", "seen", "seen", "failed", "evict"]), id: AnyId })
-])
+const Seen = Schema.Struct({ do: Schema.Literal("seen"), id: AnyId })
+
+/** One of those that were seen. */
+const Gone = Schema.Struct({ do: Schema.Literals(["failed", "evict"]), which: Byte })
+
+const Step = Schema.Union([Seen, Seen, Seen, Gone])
 
 const k = 3
 
@@ -73,8 +76,9 @@ const play = (bits: number, steps: ReadonlyArray<typeof Step.Type>) => {
   const ever = new Set<Id.Id>()
   let now = 0
   for (const step of steps) {
-    const id = idOf(step.id)
     now++
+    const id = step.do === "seen" ? idOf(step.id) : [...ever][step.which % ever.size]
+    if (id === undefined) continue
     if (step.do === "seen") {
       ever.add(id)
       table.seen(contact(id), now)
@@ -119,14 +123,15 @@ describe("the table", () => {
 
     it.prop(
       `answers the closest contacts, the closest first, ${bits} bits a hop`,
-      [Schema.Array(Step), AnyId],
+      [Schema.Array(Step), AnyId, AnyId],
       (given) => {
-        const target = idOf(given[1])
+        const [target, other] = [idOf(given[1]), idOf(given[2])]
         const { table } = play(bits, given[0])
         const sorted = table.contacts.map(({ id }) => id)
           .sort((a, b) => distance(a, target) < distance(b, target) ? -1 : 1)
         expect(table.closest(target, 5).map(({ id }) => id)).toStrictEqual(sorted.slice(0, 5))
-        expect(table.countCloser(target, sorted.at(-1) ?? target)).toBe(Math.max(0, sorted.length - 1))
+        const closer = sorted.filter((id) => distance(id, target) < distance(other, target))
+        expect(table.countCloser(target, other)).toBe(closer.length)
       }
     )
   }
@@ -138,6 +143,7 @@ describe("the table", () => {
       table.seen(new Contact(idOf([128, 0, 0, last]), inet(`10.1.2.3:${1 + last}`)), 0)
     }
     expect(table.closest(target, 2).map(({ id }) => id)).toStrictEqual([target, idOf([128, 0, 0, 0])])
+    expect(table.closest(target, 1).map(({ id }) => id)).toStrictEqual([target])
   })
 
   const self = idOf([0, 0, 0, 0])
@@ -279,5 +285,15 @@ describe("whom others are told of", () => {
     expect(named(3)).toStrictEqual([0, 1, 2])
     table.seen(contact(near[3]!), 11)
     expect(named(3)).toStrictEqual([1, 3, 5])
+  })
+
+  it("is not who asks, and is who shares 32 bits with that one", () => {
+    const table = new RoutingTable.RoutingTable({ self, k: 6, bits: 1, staleAfter: 2 }, 0)
+    const [asks, shares] = ([0, 7] as const).map((last) =>
+      new Contact(idOf([128, 0, 0, last]), inet(`10.1.2.3:${1 + last}`))
+    )
+    for (const contact of [asks!, shares!]) table.seen(contact, 0, "proof")
+    expect(table.callable(near[0]!, 2, asks)).toStrictEqual([shares])
+    expect(table.callable(near[0]!, 2)).toStrictEqual([asks, shares])
   })
 })
