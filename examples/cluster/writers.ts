@@ -8,32 +8,28 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Layer, Random, Schedule } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { NetAddress } from "effect/net"
-import * as AnyOf from "./anyOf.ts"
 import { items } from "./database.ts"
 import { Inventory } from "./Inventory.ts"
 
 const [seconds = "10", count = "8", method = "order", ...addresses] = process.argv.slice(2)
 const fronts = addresses.map((address) => NetAddress.inetAddressFromStringUnsafe(address))
 
-// A second for each front: whoever has not answered by then is asked again later, and knows the order by its key.
-const Client = Protocol.layer({ timeout: "1 second", retransmit: Protocol.adaptive }).pipe(
+// As long as items take to move, and longer than a front takes to say that it is unavailable.
+const Client = Protocol.layer({ timeout: "6 seconds", retransmit: Protocol.adaptive }).pipe(
   Layer.provide(Transport.layer({ address: "0.0.0.0" }))
 )
 
-const writer = Effect.fnUntraced(function*(name: number, end: number) {
-  const inventory = yield* Protocol.client(Inventory)
-  const anyOf = yield* AnyOf.make(fronts, name)
+type Orders = Protocol.Client<typeof Inventory.procedures>
+
+const writer = Effect.fnUntraced(function*(orders: Orders, name: number, end: number) {
   for (let n = 0; (yield* Clock.currentTimeMillis) < end; n++) {
     const key = `${name}-${n}`
     const item = items[Math.floor((yield* Random.next) * items.length)]!
     const begun = yield* Clock.currentTimeMillis
     let failed = 0
-    yield* anyOf((front) => {
-      const peer = inventory(front)
-      const order = method === "order" ? peer.order(key, item, 1) : peer.orderUnremembered(key, item, 1)
+    yield* (method === "order" ? orders.order(key, item, 1) : orders.orderUnremembered(key, item, 1)).pipe(
       // There is always enough, and each key is new.
-      return Effect.catchTag(order, "Refused", Effect.die)
-    }).pipe(
+      Effect.catchTag("Refused", Effect.die),
       Effect.tapError(() => Effect.sync(() => failed++)),
       Effect.retry(Schedule.spaced("100 millis"))
     )
@@ -44,7 +40,10 @@ const writer = Effect.fnUntraced(function*(name: number, end: number) {
 
 const program = Effect.gen(function*() {
   const end = (yield* Clock.currentTimeMillis) + Number(seconds) * 1000
-  yield* Effect.forEach(Array.from({ length: Number(count) }, (_, i) => i), (name) => writer(name, end), {
+  // Each knows an order by its key. Whoever has not answered within a second may answer yet.
+  const anyFront = yield* Protocol.anyOf(fronts, { mayRunTwice: true, hedgeAfter: "1 second" })
+  const orders = (yield* Protocol.client(Inventory))(anyFront)
+  yield* Effect.forEach(Array.from({ length: Number(count) }, (_, i) => i), (name) => writer(orders, name, end), {
     concurrency: "unbounded",
     discard: true
   })
