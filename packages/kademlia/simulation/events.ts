@@ -280,9 +280,8 @@ class World {
   }
 
   #randomId(): Id.Id {
-    let digits = ""
-    for (let i = 0; i < 5; i++) digits += Math.floor(this.#random() * 2 ** 32).toString(16).padStart(8, "0")
-    return Id.Hex.make(digits)
+    const digits = () => Math.floor(this.#random() * 2 ** 32).toString(16).padStart(8, "0")
+    return Id.Hex.make(Array.from({ length: 5 }, digits).join(""))
   }
 
   // What they do

@@ -103,8 +103,9 @@ describe("the table", () => {
         expect(count).toBe(ids.filter((id) => Id.sharedBits(self, id) === bits).length)
       )
       expect(table.sharing.reduce((sum, count) => sum + count, 0)).toBe(ids.length)
+      expect(table.buckets.at(-1)).toBe(table.bucketOf(self))
       let end = 0n
-      for (const bucket of table.buckets) {
+      for (const bucket of table.buckets.toSorted((a, b) => a.prefix < b.prefix ? -1 : 1)) {
         const { cache, depth, entries, prefix } = bucket
         // Buckets lie side by side and cover all ids.
         const width = 2n ** BigInt(160 - depth)
@@ -144,6 +145,18 @@ describe("the table", () => {
     }
     expect(table.closest(target, 2).map(({ id }) => id)).toStrictEqual([target, idOf([128, 0, 0, 0])])
     expect(table.closest(target, 1).map(({ id }) => id)).toStrictEqual([target])
+  })
+
+  it("answers the closest contacts where each stands in a bucket of its own", () => {
+    const ids = [128, 64, 32, 16].map((first) => idOf([first, 0, 0, 0]))
+    const table = new RoutingTable.RoutingTable({ self: idOf([0, 0, 0, 0]), k: 1, bits: 1, staleAfter: 5 }, 0)
+    for (const id of ids) expect(table.seen(contact(id), 0)).toBe("added")
+    for (const target of [idOf([0, 0, 0, 7]), ...ids]) {
+      const sorted = ids.toSorted((a, b) => distance(a, target) < distance(b, target) ? -1 : 1)
+      for (const count of [1, 2, 3]) {
+        expect(table.closest(target, count).map(({ id }) => id)).toStrictEqual(sorted.slice(0, count))
+      }
+    }
   })
 
   const self = idOf([0, 0, 0, 0])

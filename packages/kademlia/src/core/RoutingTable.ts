@@ -72,7 +72,11 @@ type Tree = Bucket | Branch
 
 export class RoutingTable {
   readonly options: Options
-  #root: Tree
+  /**
+   * By how many leading bits their ids share with the own id; all that share more are in the bucket that comes last. A tree from
+   * the root would be walked through one branch for each of these bits, and few of the branches are in the processor's caches.
+   */
+  readonly #trees: Array<Tree>
   /** Those that have a place, by id. */
   readonly #entries = new Map<Id, Entry>()
   /** Those that have a place, by address: one id each. */
@@ -83,7 +87,7 @@ export class RoutingTable {
 
   constructor(options: Options, now: number) {
     this.options = options
-    this.#root = {
+    this.#trees = [{
       _tag: "Bucket",
       depth: 0,
       prefix: options.self,
@@ -91,7 +95,7 @@ export class RoutingTable {
       cache: [],
       lookedUp: now,
       questioned: -Infinity
-    }
+    }]
   }
 
   /** How many contacts have a place. */
@@ -99,14 +103,14 @@ export class RoutingTable {
     return this.#entries.size
   }
 
-  /** From the smallest ids to the largest. */
+  /** The furthest first, that of the own id last. */
   get buckets(): ReadonlyArray<Bucket> {
     const found: Array<Bucket> = []
     const collect = (tree: Tree): void => {
       if (tree._tag === "Branch") tree.children.forEach(collect)
       else found.push(tree)
     }
-    collect(this.#root)
+    this.#trees.forEach(collect)
     return found
   }
 
@@ -130,12 +134,12 @@ export class RoutingTable {
 
   /** Whether its address has a place already, or its network as many as one may have. */
   isBarred(contact: Contact): boolean {
-    return this.#names.has(contact.name) || this.#isCrowded(this.bucketOf(contact.id), contact)
+    return this.#names.has(contact.name) || this.#isCrowded(contact)
   }
 
   /** The bucket whose range holds an id. */
   bucketOf(id: Id): Bucket {
-    let tree = this.#root
+    let tree = this.#trees[this.#indexOf(id)]!
     while (tree._tag === "Branch") tree = tree.children[Distance.bit(id, tree.depth)]
     return tree
   }
@@ -169,7 +173,10 @@ export class RoutingTable {
       }
       for (const entry of tree.entries) if (unless === undefined || !unless(entry)) insert(entry)
     }
-    collect(this.#root)
+    for (const index of this.#order(target)) {
+      collect(this.#trees[index]!)
+      if (found.length >= count) break
+    }
     if (found.length > count) found.length = count
     return found.map(({ contact }) => contact)
   }
@@ -186,8 +193,13 @@ export class RoutingTable {
 
   /** How many contacts are closer to `target` than `id` is. */
   countCloser(target: Id, id: Id): number {
+    const place = this.#indexOf(id)
     let count = 0
-    let tree = this.#root
+    for (const index of this.#order(target)) {
+      if (index === place) break
+      count += index < this.#trees.length - 1 ? this.#sharing[index] ?? 0 : this.#own.entries.length
+    }
+    let tree = this.#trees[place]!
     while (tree._tag === "Branch") {
       const near = Distance.bit(target, tree.depth)
       const isNear = Distance.bit(id, tree.depth) === near
@@ -224,7 +236,7 @@ export class RoutingTable {
       const bucket = this.bucketOf(contact.id)
       const { cache, entries } = bucket
       if (this.#names.has(contact.name)) return "taken"
-      if (this.#isCrowded(bucket, contact)) return "crowded"
+      if (this.#isCrowded(contact)) return "crowded"
       const waiting = cache.findIndex((other) => other.contact.id === contact.id || other.contact.name === contact.name)
       if (waiting !== -1) cache.splice(waiting, 1)
       if (entries.length < this.options.k) {
@@ -308,6 +320,29 @@ export class RoutingTable {
     this.bucketOf(target).lookedUp = now
   }
 
+  /** The bucket whose range holds the own id. */
+  get #own(): Bucket {
+    return this.bucketOf(this.options.self)
+  }
+
+  /** Which of the trees holds an id. */
+  #indexOf(id: Id): number {
+    return Math.min(Distance.sharedBits(id, this.options.self), this.#trees.length - 1)
+  }
+
+  /** The trees by how close they are to `target`: all ids of one are closer to it than any of those that follow. */
+  #order(target: Id): ReadonlyArray<number> {
+    const last = this.#trees.length - 1
+    const before: Array<number> = []
+    const after: Array<number> = []
+    for (let index = 0; index < last; index++) {
+      const isBefore = Distance.bit(target, index) !== Distance.bit(this.options.self, index)
+      if (isBefore) before.push(index)
+      else after.unshift(index)
+    }
+    return [...before, last, ...after]
+  }
+
   #place(bucket: Bucket, entry: Entry): void {
     const { id, name, network } = entry.contact
     bucket.entries.push(entry)
@@ -334,7 +369,7 @@ export class RoutingTable {
   /** Gives a place that is free to one that waits. It has not shown that it is there, and counts as one that failed. */
   #promote(bucket: Bucket): Contact | undefined {
     for (let entry = bucket.cache.pop(); entry !== undefined; entry = bucket.cache.pop()) {
-      if (this.#names.has(entry.contact.name) || this.#isCrowded(bucket, entry.contact)) continue
+      if (this.#names.has(entry.contact.name) || this.#isCrowded(entry.contact)) continue
       entry.failures = Math.max(1, entry.failures)
       this.#place(bucket, entry)
       return entry.contact
@@ -343,19 +378,18 @@ export class RoutingTable {
   }
 
   /** A private network has no bound: all of it may be one's own. */
-  #isCrowded({ entries }: Bucket, { network }: Contact): boolean {
+  #isCrowded({ id, network }: Contact): boolean {
     if (network === "") return false
     const { k } = this.options
     if ((this.#networks.get(network) ?? 0) >= Math.max(1, k >> 1)) return true
     let count = 0
-    for (const { contact } of entries) if (contact.network === network) count++
+    for (const { contact } of this.bucketOf(id).entries) if (contact.network === network) count++
     return count >= Math.max(1, Math.floor(k / 10))
   }
 
   #maySplit(bucket: Bucket): boolean {
-    if (bucket.depth === Distance.bits - 1) return false
-    const { bits, self } = this.options
-    return bucket.depth % bits !== 0 || Distance.sharedBits(bucket.prefix, self) >= bucket.depth
+    const isOwn = bucket === this.#trees.at(-1)
+    return bucket.depth < Distance.bits - 1 && (isOwn || bucket.depth % this.options.bits !== 0)
   }
 
   #split(bucket: Bucket): void {
@@ -370,26 +404,24 @@ export class RoutingTable {
       questioned
     })
     const children: [Bucket, Bucket] = [half(0), half(1)]
+    if (bucket === this.#trees.at(-1)) {
+      const own = Distance.bit(this.options.self, depth)
+      this.#trees.splice(-1, 1, children[own === 0 ? 1 : 0], children[own])
+    } else this.#replace(bucket, { _tag: "Branch", depth, children })
     for (const child of children) {
       while (child.entries.length < this.options.k && child.cache.length > 0) this.#promote(child)
       child.entries.sort((a, b) => a.lastSeen - b.lastSeen)
     }
-    this.#replace(bucket, { _tag: "Branch", depth, children })
   }
 
   #replace(bucket: Bucket, by: Branch): void {
-    if (this.#root === bucket) {
-      this.#root = by
-      return
-    }
-    let parent = this.#root
+    const index = this.#indexOf(bucket.prefix)
+    let parent = this.#trees[index]!
+    if (parent === bucket) this.#trees[index] = by
     while (parent._tag === "Branch") {
       const side = Distance.bit(bucket.prefix, parent.depth)
       const child = parent.children[side]
-      if (child === bucket) {
-        parent.children[side] = by
-        return
-      }
+      if (child === bucket) parent.children[side] = by
       parent = child
     }
   }
