@@ -1656,6 +1656,32 @@ const breaksKademlia = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
 
 /** Where a node meets the network, its storage and its program. */
 const ofKademliasEdge: ReadonlyArray<Mutation> = [
+  ...breaksKademlia("Ending", {
+    "is given up at the limit, not before": {
+      "commands/ending": [
+        ["      yield* giveUp(", "      void ("],
+        ["Effect.timeoutOption(limit)", "Effect.timeoutOption(0)"],
+        ["Effect.forkDetach(program)", "Effect.forkDetach(Effect.uninterruptible(program))"]
+      ]
+    },
+    "ends as it does by itself, once its finalizers have": {
+      "commands/ending": [
+        ["Effect.tap(() => rest), ", ""],
+        ["      if (Option.isSome(ended)) return yield* ended.value\n", ""]
+      ]
+    },
+    "a program that nobody stops ends as it does by itself": {
+      "commands/ending": [["      if (Exit.isSuccess(waited)) return yield* waited.value\n", ""]]
+    }
+  }),
+  ...breaksKademlia("Commands", {
+    "ends though the disk hangs that has": {
+      "commands/main": [
+        ["  endingWithin({ limit, rest: endOfRequests, giveUp: killed }),\n", ""],
+        ["/^(FSReq|GetAddrInfoReq)/", "/^GetAddrInfoReq/"]
+      ]
+    }
+  }),
   ...breaksKademlia("MapServer", {
     "the map ends when it is told to, though somebody listens to its events": {
       "map/server": [["        disablePreemptiveShutdown: true\n", ""]]

@@ -26,6 +26,7 @@ import * as Node from "../src/Node.ts"
 import * as State from "../src/State.ts"
 import * as Storage from "../src/Storage.ts"
 import * as StorageLevel from "../src/StorageLevel.ts"
+import { endingWithin } from "./ending.ts"
 
 /** What a user is told when a command fails. */
 class Failed extends Schema.TaggedError<Failed>()("Failed", { message: Schema.String }) {
@@ -199,6 +200,27 @@ const resolve = (hosts: ReadonlyArray<string>) =>
       )
   )
 
+// ---------------------------------------------------------------------------------------------------------------------
+// the end
+// ---------------------------------------------------------------------------------------------------------------------
+
+// With what it takes to exit that is two seconds.
+const limit = "1800 millis"
+
+/** What is under way in the threads of Node.js: an exit would wait for that, though a disk or a resolver never answers. */
+const requests = () => process.getActiveResourcesInfo().filter((name) => /^(FSReq|GetAddrInfoReq)/.test(name))
+
+const endOfRequests = Effect.sync(() => requests().length === 0).pipe(
+  Effect.repeat({ until: (isOver) => isOver, schedule: Schedule.spaced("5 millis") }),
+  Effect.asVoid
+)
+
+/** Nothing but a kill ends a process of which a thread hangs. */
+const killed = (at = requests().join(", ")) =>
+  Console.error(`told to stop two seconds ago, it is still at ${at || "something"}: it is killed`).pipe(
+    Effect.andThen(Effect.sync(() => process.kill(process.pid, "SIGKILL")))
+  )
+
 Command.make("kademlia").pipe(
   Command.withDescription("A node of a Kademlia network, and what can be asked of one"),
   Command.withSubcommands([node, set, get]),
@@ -206,6 +228,7 @@ Command.make("kademlia").pipe(
   Effect.tapDefect((defect) => Effect.logError(defect)),
   Effect.provide([NodeServices.layer, Layer.provide(NodeAddressResolver.layer, NodeDns.layer)]),
   Effect.provideService(References.LogToStderr, true),
+  endingWithin({ limit, rest: endOfRequests, giveUp: killed }),
   NodeRuntime.runMain({
     // It would report on stdout, and everything has been reported by now.
     disableErrorReporting: true,

@@ -50,6 +50,7 @@ export const layer = (
   Layer.effectDiscard(Effect.gen(function*() {
     const saving = save(file).pipe(
       Effect.catchCause((cause) => Effect.logWarning(`kademlia: ${file} could not be saved`, cause)),
+      Effect.withSpan(`saving ${file}`),
       Effect.provideContext(yield* Effect.context<Node | FileSystem.FileSystem>())
     )
     yield* Effect.addFinalizer(() => saving)
@@ -58,7 +59,7 @@ export const layer = (
     yield* Effect.forkScoped(Effect.schedule(saving, Schedule.spaced(every)))
   }))
 
-const save = Effect.fn("save")(function*(file: string) {
+const save = Effect.fnUntraced(function*(file: string) {
   const fs = yield* FileSystem.FileSystem
   const node = yield* Node
   const contacts = (yield* node.buckets)

@@ -94,8 +94,8 @@ const open = (directory: string) =>
         return level
       },
       catch: (cause) => new StorageUnavailable({ directory, cause })
-    }),
-    (level) => Effect.promise(() => level.close())
+    }).pipe(Effect.withSpan(`opening ${directory}`)),
+    (level) => Effect.promise(() => level.close()).pipe(Effect.withSpan(`closing ${directory}`))
   )
 
 const isId = Schema.is(Hex)

@@ -1,10 +1,10 @@
 /** The commands, each a process, over UDP on loopback. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, layer } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, FileSystem, Layer } from "effect"
+import { Context, Deferred, Effect, Exit, FileSystem, Layer, Stream } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { NetAddress } from "effect/net"
-import type { ChildProcessSpawner } from "effect/process"
+import type { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { spawnSync } from "node:child_process"
 import { createSocket } from "node:dgram"
 import { fileURLToPath } from "node:url"
@@ -27,8 +27,10 @@ const built = spawnSync(process.execPath, [`${root}node_modules/typescript/bin/t
 const kademlia = (args: ReadonlyArray<string>) => Processes.run(process.execPath, [main, ...args])
 
 /** Starts the command `node`, which need not join. */
-const launch = (...args: ReadonlyArray<string>) =>
-  Processes.start(process.execPath, [main, "node", "--port", "0", "--address", "127.0.0.1", ...args])
+const launch = (...args: ReadonlyArray<string>) => launchWith({}, ...args)
+
+const launchWith = (options: ChildProcess.CommandOptions, ...args: ReadonlyArray<string>) =>
+  Processes.start(process.execPath, [main, "node", "--port", "0", "--address", "127.0.0.1", ...args], options)
 
 /** Starts a node, and returns where it is once it has joined. */
 const startNode = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
@@ -188,6 +190,32 @@ describe("kademlia", () => {
         yield* stop(full.child)
         expect(yield* full.child.exitCode).toBe(0)
       }))
+
+    for (
+      const [what, option, file] of [["its state", "--state", "state"], [
+        "what it keeps",
+        "--data",
+        "data/CURRENT"
+      ]] as const
+    ) {
+      it.effect(`a node that is told to stop ends though the disk hangs that has ${what}`, () =>
+        Effect.gen(function*() {
+          const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+          const path = `${directory}/${file}`
+          // Whoever opens a pipe for writing waits for its reader, which then waits for what is never written.
+          yield* Processes.run("sh", ["-c", `mkdir -p "\${0%/*}" && mkfifo "$0"`, path])
+          const writer = yield* Processes.start("sh", ["-c", `exec 3> "$0"; echo open; exec cat >&3`, path], {
+            stdin: "pipe"
+          })
+          const given = `${directory}/${file.split("/")[0]!}`
+          const { process: node } = yield* launchWith({ stderr: "pipe" }, option, given)
+          expect(yield* writer.next).toBe("open")
+          yield* stop(node)
+          const stderr = yield* node.stderr.pipe(Stream.decodeText, Stream.mkString)
+          expect(stderr).toContain("told to stop two seconds ago, it is still at")
+          expect(stderr).toContain(option === "--data" ? `opening ${given}` : "FSReq")
+        }))
+    }
 
     it.effect("a node that is killed amid writes comes back as itself, with all that it said it keeps", () =>
       Effect.gen(function*() {
