@@ -1695,6 +1695,48 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
       ]
     }
   }),
+  ...breaksKademlia("Turns", {
+    "are taken so many at once, and go round": {
+      "src/core/Turns": [
+        [
+          "    if (this.#queues.delete(turn.network) && senders!.size > 0) this.#queues.set(turn.network, senders!)\n",
+          ""
+        ],
+        ["    if (senders!.delete(turn.sender) && queue!.size > 0) senders!.set(turn.sender, queue!)\n", ""]
+      ]
+    },
+    "of the node itself come first": {
+      "src/core/Turns": [["    return () => this.#own.delete(turn)", "    return () => {}"]]
+    },
+    "do not call deeper and deeper": {
+      "src/core/Turns": [["    if (this.#isGoing) return\n", ""]]
+    },
+    "are shared equally where too many wait": {
+      "src/core/Shares": [
+        ["this.#networks.countOf(network) + 1", "this.#networks.countOf(network)"],
+        ["senders.countOf(sender) + 1", "senders.countOf(sender)"],
+        [
+          "return senders.countOf(neighbour.sender) > senders.countOf(sender) + 1 ? neighbour : undefined",
+          "return undefined"
+        ]
+      ]
+    },
+    "a private network counts as as many": {
+      "src/core/Turns": [["network: network || sender", "network"]]
+    }
+  }),
+  ...breaksKademlia("SlowStorage", {
+    "who asks for a pair a second gets it": {
+      "src/core/Values": [[
+        "return this.#writing.takeFirst((done) => {",
+        "return this.#writing.take(nobody, (done) => {"
+      ]],
+      "src/core/Serving": [["{ atOnce: 128, waiting: 2_048 }", "{ atOnce: 4, waiting: 2_048 }"]]
+    },
+    "is not kept from that by eight networks": {
+      "src/core/Values": [["take(holderOf(from), (done)", "take(nobody, (done)"]]
+    }
+  }),
   ...breaksKademlia("Holdings", {
     "an IPv6 /64 of which a part is private is one sender of each network": {
       "src/core/Holdings": [["`${network} ${sender}`", "`${network && \"\"}${sender}`"]]
@@ -1930,36 +1972,25 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
   [
     "Serving",
     "wants no place and keeps nothing",
-    "reachability.verdict === \"unreachable\" || !this",
-    "!this"
+    "if (reachability.verdict !== \"unreachable\") return",
+    "return"
   ],
   ["Values", "hands over what it has kept", "reachability.verdict === \"unreachable\" && !due.own", "false"],
   ["Values", "what it has published it keeps", " && !due.own ?", " ?"],
   ["Values", "is answered to whoever looks for it", " && entry.expiresAt > this.#shared.now", ""],
   ["Values", "and not where it has failed", "if (written === \"full\")", "if (written !== \"kept\")"],
-  ["HandOver", "once all that is kept is known", "    this.#turns.take((done) => this.#endLoading = done)\n", ""],
-  [
-    "inTurn",
-    "is not written where nobody waits",
-    "return () => this.#waiting.delete(act)",
-    "return () => true"
-  ],
-  ["Serving", "is not written where nobody waits", "giveUp() && leave()", "giveUp()"],
-  [
-    "Serving",
-    "is asked for and sent by so many at once",
-    "    if (!this.#places.enter(from)) return answer(undefined)\n",
-    ""
-  ],
-  ["Places", "is asked for and sent by so many at once", "this.#taken >= limits.all", "this.#taken > limits.all"],
-  ["Places", "is asked for and sent by so many at once", " || count >= limits.sender", ""],
+  ["HandOver", "once all that is kept is known", "    this.#turns.takeFirst((done) => this.#endLoading = done)\n", ""],
+  ["Turns", "is not written where nobody waits", "return () => this.#remove(turn)", "return () => {}"],
+  ["Values", "is read and written for so many", "    }, () => then(false))", "    }, () => {})"],
+  ["Serving", "is read and written for so many", "        done()\n        answer(kept)", "        answer(kept)"],
+  ["Turns", "is read and written for so many", "this.#waiting >= this", "this.#waiting > this"],
   ["HandOver", "is looked at with 255 others at once", "lookedAtOnce = 256", "lookedAtOnce = 257"],
   ["HandOver", "is looked at with 255 others at once", "else this.#shared.sleep(pause, handPiece)", "else handPiece()"],
   ["HandOver", "is handed to another newcomer after a minute", " || this.#shared.now >= endsAt", ""],
   ["HandOver", "is handed to another newcomer after a minute", "maxMillis = 60_000", "maxMillis = 58_000"],
   ["Values", "only if one is silent", "if (called > 0 && silent === 0) end()", "if (called > 0) end()"],
   ["Values", "the closest that had it not is given", "closest: [nearest], hops", "closest: [, nearest], hops"],
-  ["inTurn", "is written in one turn", "if (!this.#isBusy) this.#next()", "this.#next()"],
+  ["Turns", "is written in one turn", "    if (this.#busy === this.#limits.atOnce) return undefined\n", ""],
   ["Shared", "events come only while somebody watches", "if (this.isWatched) this", "this"]
 ] as const).map(([room, name, find, replace]) => ({
   file: `packages/kademlia/src/core/${room}.ts`,

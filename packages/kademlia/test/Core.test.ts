@@ -1,8 +1,9 @@
 /** A node decided step by step: no network, no clock and no storage, only what it is told and what it wants done. */
 import { describe, expect, it, vi } from "@effect/vitest"
 import { Contact } from "../src/Contact.ts"
-import { limits } from "../src/core/Places.ts"
+import { readingLimits } from "../src/core/Serving.ts"
 import type { Output } from "../src/core/Shared.ts"
+import { writingLimits } from "../src/core/Values.ts"
 import type { Messages, Storage } from "../src/index.ts"
 import { Id } from "../src/index.ts"
 import { coreOf, inet } from "./nodes.ts"
@@ -242,42 +243,32 @@ describe("what is kept", () => {
     }
     expect(wanted("Read")).toStrictEqual([])
     expect(taken).toStrictEqual(["one", "three"])
-    for (let i = 0; i < limits.sender; i++) core.findValue(from!, key, () => {}, 4)
-    // All that were given up have left their places.
-    expect(wanted("Read")).toHaveLength(limits.sender)
   })
 
-  it("is asked for and sent by so many at once, of one sender and in all, where the storage is slow", () => {
+  it("is read and written for so many, and of so many others the one with most makes room; who asks waits for none that stores", () => {
     const { core, wanted } = make()
     const of = (host: number) => new Contact(Id.ofKey(`${host}`), inet(`10.0.2.${host}:1`))
-    const refused = { finds: 0, stores: 0 }
-    const find = (host: number) => core.findValue(of(host), key, () => refused.finds++, 1)
-    const store = (host: number) => core.store(of(host), key, "value", (isTaken) => isTaken || refused.stores++, 1)
-    const reads = []
-    for (let host = 1; host <= limits.all / limits.sender; host++) {
-      const giveUp = store(host)
-      for (let i = 2; i < limits.sender; i++) find(host)
-      if (host > 1) giveUp()
-      if (host > 1) find(host)
-      expect(refused).toStrictEqual({ finds: 0, stores: 0 })
-      find(host)
-      expect(refused).toStrictEqual({ finds: 0, stores: 0 })
-      find(host)
-      store(host)
-      expect(refused).toStrictEqual({ finds: 1, stores: 1 })
-      Object.assign(refused, { finds: 0, stores: 0 })
-    }
-    reads.push(...wanted("Read"))
-    expect(reads).toHaveLength(limits.all)
-    find(99)
-    store(99)
-    expect(refused).toStrictEqual({ finds: 1, stores: 1 })
-    reads.at(-1)!.told(undefined, 2)
-    expect(refused.finds).toBe(2)
-    find(99)
-    expect(refused.finds).toBe(2)
-    find(99)
-    expect(refused.finds).toBe(3)
+    const told = { contacts: 0, notTaken: 0 }
+    const find = (host: number, key: Id.Id) => core.findValue(of(host), key, () => told.contacts++, 1)
+    const store = (host: number) => core.store(of(host), key, "value", (isTaken) => isTaken || told.notTaken++, 1)
+    for (let i = 0; i <= writingLimits.waiting; i++) store(1)
+    expect(told.notTaken).toBe(0)
+    store(1)
+    store(2)
+    expect(told).toStrictEqual({ contacts: 0, notTaken: 2 })
+    expect(wanted("Read")).toHaveLength(1)
+    for (let i = 1; i < readingLimits.atOnce + readingLimits.waiting; i++) find(1, key)
+    const giveUp = find(1, key)
+    giveUp()
+    find(1, key)
+    const reads = wanted("Read")
+    expect(reads).toHaveLength(readingLimits.atOnce)
+    expect(told.contacts).toBe(0)
+    find(1, key)
+    find(2, self)
+    expect(told.contacts).toBe(2)
+    for (const { told } of reads.slice(0, 2)) told(undefined, 2)
+    expect(wanted("Read").map(({ key }) => key)).toStrictEqual([key, self])
   })
 
   it("makes room for a nearer pair of its sender's where the storage is full, and not where it has failed", () => {

@@ -107,9 +107,10 @@ export class Core {
     return this.#serving.findNode(from, target)
   }
 
-  findValue(from: Contact, key: Id, then: (found: Found) => void, now: number): void {
+  /** As `store` does. */
+  findValue(from: Contact, key: Id, then: (found: Found) => void, now: number): () => void {
     this.#shared.now = now
-    this.#serving.findValue(from, key, then)
+    return this.#serving.findValue(from, key, then)
   }
 
   // What its own program asks

@@ -5,8 +5,9 @@ import type { Entry } from "../Storage.ts"
 import type { Id } from "./distance.ts"
 import { isCloser, sharedBits } from "./distance.ts"
 import type { Holdings } from "./Holdings.ts"
-import { inTurn, Turns } from "./inTurn.ts"
+import { inTurn } from "./inTurn.ts"
 import type { Shared } from "./Shared.ts"
+import { holderOf, Turns } from "./Turns.ts"
 
 export interface Parts {
   readonly holdings: Holdings
@@ -14,8 +15,8 @@ export interface Parts {
   readonly storeAt: (contact: Contact, key: Id, value: Value, then: (taken: boolean | undefined) => void) => void
 }
 
-// How many newcomers wait to be handed what they are to keep.
-const maxWaiting = 32
+// One newcomer after the other is handed what it is to keep, and so many others wait.
+const limits = { atOnce: 1, waiting: 31 }
 
 // How many pairs one is handed, for how many milliseconds, and after how many in a row that it did not take it is handed no
 // more. Others wait. What it is not handed it is sent when that is stored again.
@@ -33,16 +34,14 @@ const pause = 10
 export class HandOver {
   readonly #shared: Shared
   readonly #parts: Parts
-  readonly #turns = new Turns()
+  readonly #turns = new Turns(limits)
   #endLoading = () => {}
-  /** How many newcomers are to be handed something. */
-  #waiting = 0
 
   constructor(shared: Shared, parts: Parts) {
     this.#shared = shared
     this.#parts = parts
     // Newcomers would be handed what is known by then alone.
-    this.#turns.take((done) => this.#endLoading = done)
+    this.#turns.takeFirst((done) => this.#endLoading = done)
   }
 
   /** All that is kept from before is known. */
@@ -55,14 +54,8 @@ export class HandOver {
    * one contact after the other, and to none that does not answer.
    */
   to(contact: Contact): void {
-    if (this.#waiting >= maxWaiting || !this.#mayBeKeeper(contact)) return
-    this.#waiting++
-    this.#turns.take((done) =>
-      this.#handAll(contact, () => {
-        this.#waiting--
-        done()
-      })
-    )
+    if (!this.#mayBeKeeper(contact)) return
+    this.#turns.take(holderOf(contact), (done) => this.#handAll(contact, done), () => {})
   }
 
   #handAll(contact: Contact, then: () => void): void {

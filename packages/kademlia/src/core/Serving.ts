@@ -4,8 +4,8 @@ import type { Value } from "../Messages.ts"
 import type { Entry } from "../Storage.ts"
 import type { Contacts } from "./Contacts.ts"
 import type { Id } from "./distance.ts"
-import { Places } from "./Places.ts"
 import type { Found, Shared } from "./Shared.ts"
+import { holderOf, Turns } from "./Turns.ts"
 import type { Values } from "./Values.ts"
 
 export interface Parts {
@@ -13,11 +13,14 @@ export interface Parts {
   readonly values: Values
 }
 
+/** How many pairs are read at once for those that look for them, and how many others wait. */
+export const readingLimits = { atOnce: 128, waiting: 2_048 }
+
 export class Serving {
   readonly #shared: Shared
   readonly #parts: Parts
-  /** Of those that wait for the storage, which may be slow. */
-  readonly #places = new Places()
+  /** The storage may be slow. Whoever looks for a pair does not wait for those that store some. */
+  readonly #reading = new Turns(readingLimits)
 
   constructor(shared: Shared, parts: Parts) {
     this.#shared = shared
@@ -31,20 +34,13 @@ export class Serving {
     return reachability.verdict === "unreachable" ? undefined : self
   }
 
-  /** Returns what gives it up, for whoever no longer waits. */
+  /** Returns what gives it up, if it has not begun, for whoever no longer waits. */
   store(from: Contact, key: Id, value: Value, then: (taken: boolean) => void): () => void {
     const { reachability } = this.#shared
     this.#heard(from)
-    if (reachability.verdict === "unreachable" || !this.#places.enter(from)) {
-      then(false)
-      return () => {}
-    }
-    const leave = () => this.#places.leave(from)
-    const giveUp = this.#parts.values.keep(key, value, from, (taken) => {
-      leave()
-      then(taken)
-    })
-    return () => giveUp() && leave()
+    if (reachability.verdict !== "unreachable") return this.#parts.values.keep(key, value, from, then)
+    then(false)
+    return () => {}
   }
 
   findNode(from: Contact, target: Id): ReadonlyArray<Contact> {
@@ -53,7 +49,8 @@ export class Serving {
     return found
   }
 
-  findValue(from: Contact, key: Id, then: (found: Found) => void): void {
+  /** As `store` does. Where too many wait, contacts are told. */
+  findValue(from: Contact, key: Id, then: (found: Found) => void): () => void {
     const answer = (kept: Entry | undefined) => {
       const found: Found = kept === undefined
         ? { _tag: "Contacts", contacts: this.#neighbours(from, key) }
@@ -61,11 +58,11 @@ export class Serving {
       this.#heard(from)
       then(found)
     }
-    if (!this.#places.enter(from)) return answer(undefined)
-    this.#parts.values.kept(key, (kept) => {
-      this.#places.leave(from)
-      answer(kept)
-    })
+    return this.#reading.take(holderOf(from), (done) =>
+      this.#parts.values.kept(key, (kept) => {
+        done()
+        answer(kept)
+      }), () => answer(undefined))
   }
 
   #heard(from: Contact, isPing = false): void {

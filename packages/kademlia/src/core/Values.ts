@@ -8,10 +8,12 @@ import { isCloser } from "./distance.ts"
 import { HandOver } from "./HandOver.ts"
 import type { Holding } from "./Holdings.ts"
 import { Holdings } from "./Holdings.ts"
-import { inTurn, Turns } from "./inTurn.ts"
+import { inTurn } from "./inTurn.ts"
 import type { Lookups } from "./Lookups.ts"
 import type { Shared } from "./Shared.ts"
 import { peerOf } from "./Shared.ts"
+import type { Holder } from "./Shares.ts"
+import { holderOf, Turns } from "./Turns.ts"
 
 /** What looking for a value came to. */
 export interface Search {
@@ -31,6 +33,9 @@ const maxArrears = 600_000
 // How much longer a node may wait than it has to.
 const maxJitter = 1.25
 
+/** One writes after the other, and so many others wait, each with a value of up to 8 KiB. */
+export const writingLimits = { atOnce: 1, waiting: 2_048 }
+
 // How many pairs are renewed at once: whoever is silent takes the time of one of them.
 const renewedAtOnce = 8
 
@@ -39,7 +44,7 @@ export class Values {
   readonly #contacts: Contacts
   readonly #lookups: Lookups
   /** Whoever writes what depends on what was there reads and writes in one turn. */
-  readonly #writing = new Turns()
+  readonly #writing = new Turns(writingLimits)
   readonly #holdings: Holdings
   readonly #handOver: HandOver
   /** How many calls renewing may cost now, and since when it has grown. */
@@ -78,13 +83,13 @@ export class Values {
 
   /**
    * Publishes a pair of this node's own. `then` is told how many nodes took it; nothing if this one has no room. Returns what
-   * gives that up, and tells whether it had not begun.
+   * gives that up, if it has not begun.
    */
-  set(key: Id, value: Value, then: (taken: number | undefined) => void): () => boolean {
+  set(key: Id, value: Value, then: (taken: number | undefined) => void): () => void {
     const { self, settings } = this.#shared
     const spread = () =>
       this.#lookups.run("node", key, ({ closest }) => this.#spread(key, closest, ({ taken }) => then(taken)))
-    return this.#writing.take((done) => {
+    return this.#writing.takeFirst((done) => {
       const entry: Entry = {
         value,
         own: true,
@@ -124,11 +129,11 @@ export class Values {
   /**
    * Takes a pair from a peer. The wire does not say how old it is, nor whether its publisher sends it or one that keeps
    * it, too: the same value from another node near the key counts as a mere copy, and does not live longer for it. What
-   * this node published stays as it is. Returns what gives that up, and tells whether it had not begun.
+   * this node published stays as it is. Returns what gives that up, if it has not begun.
    */
-  keep(key: Id, value: Value, from: Contact, then: (taken: boolean) => void): () => boolean {
+  keep(key: Id, value: Value, from: Contact, then: (taken: boolean) => void): () => void {
     const { settings, table } = this.#shared
-    return this.#writing.take((done) => {
+    return this.#writing.take(holderOf(from), (done) => {
       const end = (taken: boolean) => {
         done()
         then(taken)
@@ -138,13 +143,13 @@ export class Values {
         const isSame = kept !== undefined && sameValue(kept.value, value)
         if (kept?.own === true) return end(isSame)
         const isCopy = isSame && from.id !== kept.from && table.countCloser(key, from.id) < settings.k
-        const { sender } = from
+        const { network, sender } = holderOf(from)
         const entry: Entry = {
           value,
           own: false,
           from: isCopy ? kept.from : from.id,
           sender: isCopy ? kept.sender : sender,
-          network: isCopy ? kept.network : from.network || sender,
+          network: isCopy ? kept.network : network,
           expiresAt: isCopy ? kept.expiresAt : now + this.#lifeOf(key),
           republishAt: now + this.#jittered(settings.republishAfter)
         }
@@ -153,7 +158,7 @@ export class Values {
           end(taken)
         })
       })
-    })
+    }, () => then(false))
   }
 
   /** Hands the pairs to a new contact that it is to keep. */
@@ -200,7 +205,7 @@ export class Values {
   /** A pair that is to be stored at others now, if it is; the next time is noted. */
   #claim(key: Id, then: (due: Entry | undefined) => void): void {
     const { self, settings: { k, publishAfter, republishAfter }, table } = this.#shared
-    this.#writing.take((done) => {
+    this.#writing.take(nobody, (done) => {
       const end = (due: Entry | undefined) => {
         done()
         then(due)
@@ -223,7 +228,7 @@ export class Values {
           end(entry.own || isHolder ? entry : undefined)
         })
       })
-    })
+    }, () => then(undefined))
   }
 
   /** Where all places are taken another pair makes room, if this one has the better claim. Tells whether it is kept. */
@@ -299,6 +304,9 @@ export class Values {
     return duration * (1 + this.#shared.random() * (maxJitter - 1))
   }
 }
+
+/** Whose turn it is when what is kept is looked after. */
+const nobody: Holder = { network: "", sender: "" }
 
 interface Spread {
   readonly called: number

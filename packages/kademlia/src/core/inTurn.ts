@@ -1,4 +1,4 @@
-/** Courses of several steps, each of which calls back when it is done. No clock, no fibers. */
+/** A course of several steps, each of which calls back when it is done. No clock, no fibers. */
 
 /** Does something to each, so many at once. Each says by `done` that the next may begin. */
 export const inTurn = <A>(
@@ -31,25 +31,4 @@ export const inTurn = <A>(
     if (isLast && busy === 0) then()
   }
   goOn()
-}
-
-/** One has its turn after the other. */
-export class Turns {
-  readonly #waiting = new Set<(done: () => void) => void>()
-  #isBusy = false
-
-  /** Has its turn until it calls `done`. Returns what gives the turn up, and tells whether it had not begun. */
-  take(act: (done: () => void) => void): () => boolean {
-    this.#waiting.add(act)
-    if (!this.#isBusy) this.#next()
-    return () => this.#waiting.delete(act)
-  }
-
-  #next(): void {
-    const [next] = this.#waiting
-    this.#isBusy = next !== undefined
-    if (next === undefined) return
-    this.#waiting.delete(next)
-    next(() => this.#next())
-  }
 }
