@@ -1737,7 +1737,28 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
       "src/core/Values": [["take(holderOf(from), (done)", "take(nobody, (done)"]]
     }
   }),
+  ...breaksKademlia("PriorityQueue", {
+    "the first is the earliest": {
+      "src/core/PriorityQueue": [
+        ["      if (child + 1 < nodes.length && this.isBefore(nodes[child + 1]!, nodes[child]!)) child++\n", ""],
+        [" || (a.at === b.at && a.order < b.order)", ""],
+        ["this.#indexes.get(item) ?? this.#nodes.length", "this.#nodes.length"]
+      ]
+    }
+  }),
   ...breaksKademlia("Holdings", {
+    "each network's turn comes before": {
+      "src/core/Holdings": [["    due.turnAt = now\n", ""]]
+    },
+    "is due again, and what is gone is not": {
+      "src/core/Holdings": [["    this.#deleteDue(holding)\n", ""]]
+    },
+    "is found without a look at all": {
+      "src/core/PriorityQueue": [[
+        "    return this.#nodes[0]\n",
+        "    return this.#nodes.toSorted((a, b) => this.isBefore(a, b) ? -1 : 1)[0]\n"
+      ]]
+    },
     "an IPv6 /64 of which a part is private is one sender of each network": {
       "src/core/Holdings": [["`${network} ${sender}`", "`${network && \"\"}${sender}`"]]
     }
@@ -1807,8 +1828,8 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
       "src/internal/driver": [
         ["Effect.catchCause(lost)", "Effect.catch((error) => lost(Cause.fail(error)))"],
         [
-          "Effect.catchCause((cause) => Effect.as(failed(cause), undefined))",
-          "Effect.catchDefect((defect) => Effect.as(failed(Cause.die(defect)), undefined))"
+          "Effect.catchCause(failed),\n          Effect.flatMap((entry)",
+          "Effect.catchDefect((defect) => failed(Cause.die(defect))),\n          Effect.flatMap((entry)"
         ]
       ]
     },
@@ -1975,8 +1996,26 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
     "if (reachability.verdict !== \"unreachable\") return",
     "return"
   ],
-  ["Values", "hands over what it has kept", "reachability.verdict === \"unreachable\" && !due.own", "false"],
-  ["Values", "what it has published it keeps", " && !due.own ?", " ?"],
+  ["Values", "hands over what it has kept", "reachability.verdict === \"unreachable\" && due?.own === false", "false"],
+  ["Values", "what it publishes itself while", "this.#holdings.get(key)?.own === false", "true"],
+  [
+    "Values",
+    "though it could not be read",
+    "(entry === \"failed\") return end()",
+    "(entry === \"failed\") return this.#drop(key, end)"
+  ],
+  ["Values", "ten minutes later", "retryAfter = 600_000", "retryAfter = 600_001"],
+  ["Values", "though it could not be removed", "if (removed !== \"failed\") {", "{"],
+  [
+    "Values",
+    "and what is damaged is removed",
+    "if (entry === undefined) return this.#drop(key, end)",
+    "if (entry === undefined) return end()"
+  ],
+  ["Values", "while it cannot be read", "        if (entry === \"failed\") return end(false)\n", ""],
+  ["Values", "goes a part at a time", "while (this.#calls > 0)", "while (true)"],
+  ["Values", "goes a part at a time", "if (++count % pauseEach === 0)", "if (++count < 0)"],
+  ["Values", "goes a part at a time", "Math.max(calls, leastCalls)", "calls"],
   ["Values", "is answered to whoever looks for it", " && entry.expiresAt > this.#shared.now", ""],
   ["Values", "and not where it has failed", "if (written === \"full\")", "if (written !== \"kept\")"],
   ["HandOver", "once all that is kept is known", "    this.#turns.takeFirst((done) => this.#endLoading = done)\n", ""],
@@ -1988,7 +2027,7 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
   ["HandOver", "is looked at with 255 others at once", "else this.#shared.sleep(pause, handPiece)", "else handPiece()"],
   ["HandOver", "is handed to another newcomer after a minute", " || this.#shared.now >= endsAt", ""],
   ["HandOver", "is handed to another newcomer after a minute", "maxMillis = 60_000", "maxMillis = 58_000"],
-  ["Values", "only if one is silent", "if (called > 0 && silent === 0) end()", "if (called > 0) end()"],
+  ["Values", "only if one is silent", "if (called > 0 && silent === 0) end(", "if (called > 0) end("],
   ["Values", "the closest that had it not is given", "closest: [nearest], hops", "closest: [, nearest], hops"],
   ["Turns", "is written in one turn", "    if (this.#busy === this.#limits.atOnce) return undefined\n", ""],
   ["Shared", "events come only while somebody watches", "if (this.isWatched) this", "this"]

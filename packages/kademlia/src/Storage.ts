@@ -21,8 +21,9 @@ export const Entry = Schema.Struct({
 export type Entry = typeof Entry.Type
 
 /**
- * Whatever fails in a storage is a defect: it is logged. A pair that could not be read counts as none, and one that could not
- * be written is not taken, so that a peer may store it elsewhere.
+ * Whatever fails in a storage is a defect: it is logged. Whoever looks for a pair that could not be read is told that there is none,
+ * but it keeps its place, and no peer's value takes it. One that could not be written is not taken, so that a peer may store it
+ * elsewhere, and one that could not be removed is removed later.
  */
 export class Storage extends Context.Service<Storage, {
   readonly get: (key: Id) => Effect.Effect<Option.Option<Entry>>

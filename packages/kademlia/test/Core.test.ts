@@ -292,6 +292,91 @@ describe("what is kept", () => {
     expect(taken).toStrictEqual([false, true])
   })
 
+  describe("keeps its place as long as the storage has it", () => {
+    /** A node that has one pair, in a storage that is full; whether another pair takes the place of that. */
+    const full = (changes: Partial<Storage.Entry> = {}) => {
+      const node = make()
+      const { core, outputs, wanted } = node
+      const far = Id.flip(self, 0)
+      core.learn(far, entryOf("far", { sender: from!.sender, network: from!.sender, ...changes }))
+      const isReplaced = () => {
+        core.store(from!, Id.flip(self, 100), "near", () => {}, hour)
+        wanted("Read")[0]!.told(undefined, hour)
+        wanted("Write")[0]!.told("full", hour)
+        return outputs().some((output) => output._tag === "Remove" && output.key === far)
+      }
+      return { ...node, isReplaced }
+    }
+
+    it("though it could not be read when it was due", () => {
+      const { isReplaced, nap, outputs, wanted } = full()
+      nap.told(undefined, hour)
+      wanted("Read")[0]!.told("failed", hour)
+      expect(outputs().map(({ _tag }) => _tag)).toStrictEqual(["Sleep"])
+      expect(isReplaced()).toBe(true)
+    })
+
+    it("and is looked at again ten minutes later", () => {
+      const { nap, wanted } = full()
+      nap.told(undefined, hour)
+      wanted("Read")[0]!.told("failed", hour)
+      const [early] = wanted("Sleep")
+      early!.told(undefined, hour + 599_999)
+      const [late, ...others] = wanted("Sleep")
+      expect(others).toStrictEqual([])
+      late!.told(undefined, hour + 600_000)
+      expect(wanted("Read")).toHaveLength(1)
+    })
+
+    it("though it could not be removed when it had expired", () => {
+      const { isReplaced, nap, wanted } = full({ expiresAt: hour })
+      nap.told(undefined, hour)
+      wanted("Remove")[0]!.told("failed", hour)
+      expect(isReplaced()).toBe(true)
+    })
+
+    it("and what is damaged is removed, since nobody can read it", () => {
+      const { isReplaced, nap, wanted } = full()
+      nap.told(undefined, hour)
+      wanted("Read")[0]!.told(undefined, hour)
+      wanted("Remove")[0]!.told(undefined, hour)
+      expect(isReplaced()).toBe(false)
+    })
+
+    it("and a peer's value does not take it, which may be this node's own, while it cannot be read", () => {
+      const { core, outputs, wanted } = make()
+      const taken: Array<boolean> = []
+      core.store(from!, key, "theirs", (isTaken) => taken.push(isTaken), 1)
+      wanted("Read")[0]!.told("failed", 1)
+      expect(taken).toStrictEqual([false])
+      expect(outputs()).toStrictEqual([])
+    })
+  })
+
+  it("and has expired goes a part at a time: others have their turn after 256, and a minute takes 3,840", () => {
+    const { core, nap, outputs, wanted } = make()
+    for (let i = 0; i < 10_000; i++) core.learn(Id.ofKey(`${i}`), entryOf("value", { expiresAt: hour }))
+    for (const bucket of core.table.buckets) bucket.lookedUp = hour
+    nap.told(undefined, hour - 60_000)
+    let [sleeps, gone] = [wanted("Sleep"), 0]
+    for (let total = 0; gone === 0 || sleeps[0]?.millis !== 60_000; total += gone) {
+      expect(total).toBeLessThanOrEqual(3_840 + 8)
+      for (const { told } of sleeps) told(undefined, hour)
+      gone = 0
+      const next: Array<Tagged<"Sleep">> = []
+      for (let all = outputs(); all.length > 0; all = outputs()) {
+        for (const output of all) {
+          if (output._tag === "Sleep") next.push(output)
+          if (output._tag !== "Remove") continue
+          gone++
+          output.told(undefined, hour)
+        }
+      }
+      sleeps = next
+      expect(gone).toBeLessThanOrEqual(256)
+    }
+  })
+
   it("is handed to a newcomer that is to keep it, once all that is kept is known", () => {
     const { core, wanted } = make()
     const late = coreOf(self)
@@ -464,6 +549,43 @@ describe("a node that nobody can call", () => {
       expect(steps.filter((step) => step === "Store").length).toBeGreaterThanOrEqual(4)
       expect(steps.includes("Remove")).toBe(!own)
     }
+  })
+
+  it("does not drop what it publishes itself while it hands that over", () => {
+    const key = Id.flip(self, 100)
+    const { core, outputs } = hidden()
+    core.learn(key, entryOf("theirs"))
+    const removed: Array<unknown> = []
+    let isPublished = false
+    for (let naps = 0; naps < 2;) {
+      for (const output of outputs()) {
+        switch (output._tag) {
+          case "Find":
+            output.told(named(), hour)
+            break
+          case "Store":
+            if (!isPublished) core.set(key, "own", () => {}, hour)
+            isPublished = true
+            output.told({ _tag: "Taken", taken: true }, hour)
+            break
+          case "Read":
+            output.told(entryOf(isPublished ? "own" : "theirs", { own: isPublished }), hour)
+            break
+          case "Write":
+            output.told("kept", hour)
+            break
+          case "Remove":
+            removed.push(output.key)
+            output.told(undefined, hour)
+            break
+          case "Sleep":
+            naps++
+            output.told(undefined, hour)
+        }
+      }
+    }
+    expect(isPublished).toBe(true)
+    expect(removed).toStrictEqual([])
   })
 })
 

@@ -1,6 +1,7 @@
 /** Who makes room for whom, and what is renewed first: against the plainest model of each. */
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, vi } from "@effect/vitest"
 import { Schema } from "effect"
+import { PriorityQueue } from "../src/core/PriorityQueue.ts"
 import type { Holding } from "../src/core/Holdings.ts"
 import { Holdings } from "../src/core/Holdings.ts"
 import { Id } from "../src/index.ts"
@@ -52,15 +53,20 @@ const counter = (holdings: ReadonlyArray<Holding>) => (name: keyof Holding, valu
 
 const bits = ({ key }: Holding) => Id.sharedBits(key, self)
 
-it("an IPv6 /64 of which a part is private is one sender of each network, and none is lost when the other goes", () => {
+it("an IPv6 /64 of which a part is private is one sender of each network: neither pays for the other, nor is lost with it", () => {
   const holdings = new Holdings(self)
-  const of = (key: string, network: string): Holding => ({
+  const of = (key: string, network: string, id = Id.ofKey(key)): Holding => ({
     ...holdingOf({ key: "a", own: false, network: "1", sender: "1" }),
-    key: Id.ofKey(key),
+    key: id,
     network,
     sender: "64:ff9b:0:0"
   })
-  for (const pair of [of("public", "64:ff9b:0"), of("private", "64:ff9b:0:0")]) holdings.add(pair)
+  const near = [100, 101, 102].map((bit) => of("near", "64:ff9b:0:0", Id.flip(self, bit)))
+  for (const pair of [of("public", "64:ff9b:0"), of("private", "64:ff9b:0:0"), ...near]) holdings.add(pair)
+  holdings.delete(Id.ofKey("private"))
+  expect(holdings.victimFor(of("another", "1"))).toBe(near[0]!.key)
+  for (const { key } of near) holdings.delete(key)
+  holdings.add(of("private", "64:ff9b:0:0"))
   holdings.delete(Id.ofKey("private"))
   expect(holdings.victimFor({ ...of("own", ""), own: true })).toBe(Id.ofKey("public"))
   holdings.delete(Id.ofKey("public"))
@@ -120,17 +126,24 @@ describe("where all places are taken", () => {
 })
 
 describe("of what is due", () => {
-  const due = (holdings: ReadonlyArray<Holding>, now: number) => play(holdings, Infinity).holdings.due(now)
+  const taken = (holdings: Holdings, now: number, again = Infinity) => {
+    const keys: Array<Id.Id> = []
+    for (let key = holdings.takeDue(now, again); key !== undefined; key = holdings.takeDue(now, again)) keys.push(key)
+    return keys
+  }
+
+  const pair = (key: string, network: string, republishAt: number, expiresAt = Infinity): Holding => ({
+    key: Id.ofKey(key),
+    own: network === "",
+    network,
+    sender: network,
+    republishAt,
+    expiresAt
+  })
+
+  const holding = (pairs: ReadonlyArray<Holding>) => play(pairs, Infinity).holdings
 
   it("the expired comes first, then the node's own, then each network's in turn", () => {
-    const pair = (key: string, network: string, republishAt: number, expiresAt = Infinity): Holding => ({
-      key: Id.ofKey(key),
-      own: network === "",
-      network,
-      sender: network,
-      republishAt,
-      expiresAt
-    })
     const pairs = [
       pair("not yet", "1", 101),
       ...[1, 2, 3].map((i) => pair(`many ${i}`, "many", i)),
@@ -139,8 +152,39 @@ describe("of what is due", () => {
       pair("own", "", 99),
       pair("gone", "few", 1_000, 100)
     ]
-    expect(due(pairs, 100)).toStrictEqual(
+    expect(taken(holding(pairs), 100)).toStrictEqual(
       ["gone", "own", "many 1", "few 1", "many 2", "few 2", "many 3"].map((key) => Id.ofKey(key))
     )
+  })
+
+  it("each network's turn comes before the next of one that had its own before, however overdue that is", () => {
+    const holdings = holding([
+      ...[1, 2, 3].map((i) => pair(`many ${i}`, "many", i)),
+      pair("few 1", "few", 60),
+      pair("few 2", "few", 61)
+    ])
+    expect(holdings.takeDue(50, Infinity)).toBe(Id.ofKey("many 1"))
+    expect(taken(holdings, 70)).toStrictEqual(["many 2", "few 1", "many 3", "few 2"].map((key) => Id.ofKey(key)))
+  })
+
+  it("what came to nothing is due again, and what is gone is not", () => {
+    const pairs = [pair("own", "", 1), pair("a", "1", 2), pair("b", "1", 3), pair("gone", "2", 1_000, 4)]
+    const holdings = holding(pairs)
+    expect(taken(holdings, 10, 20)).toHaveLength(4)
+    expect(taken(holdings, 19, 20)).toStrictEqual([])
+    holdings.delete(Id.ofKey("a"))
+    holdings.add(pair("own", "", 30))
+    expect(taken(holdings, 20)).toStrictEqual(["gone", "b"].map((key) => Id.ofKey(key)))
+    expect(taken(holdings, 30)).toStrictEqual([Id.ofKey("own")])
+  })
+
+  it("what is taken first is found without a look at all, though a stranger has filled the node", () => {
+    const holdings = new Holdings(self)
+    for (let i = 0; i < 65_536; i++) holdings.add(pair(`${i}`, `${i & 1023}`, i))
+    const compared = vi.spyOn(PriorityQueue.prototype, "isBefore")
+    for (let i = 0; i < 100; i++) expect(holdings.takeDue(1e9, Infinity)).toBeDefined()
+    // Of two heaps, in each twice the height of one of 65,536.
+    expect(compared.mock.calls.length).toBeLessThanOrEqual(100 * 2 * 2 * 17)
+    compared.mockRestore()
   })
 })

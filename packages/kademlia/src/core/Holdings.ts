@@ -3,6 +3,7 @@
  * room. No storage; time is told by its callers, in milliseconds.
  */
 import { type Id, sharedBits } from "./distance.ts"
+import { PriorityQueue } from "./PriorityQueue.ts"
 import type { Holder } from "./Shares.ts"
 import { Shares } from "./Shares.ts"
 
@@ -17,12 +18,28 @@ export interface Holding {
   readonly republishAt: number
 }
 
+/** What is to be renewed of a network. */
+interface Due {
+  /** By when that is due. */
+  readonly pairs: PriorityQueue<Id>
+  /** When it last had a turn. */
+  turnAt: number
+}
+
 export class Holdings {
   readonly #self: Id
   readonly #holdings = new Map<Id, Holding>()
   readonly #shares = new Shares()
   /** By sender. */
   readonly #pairs = new Map<string, ByDistance>()
+  /** By when they expire: all but this node's own. */
+  readonly #expiring = new PriorityQueue<Id>()
+  /** This node's own, by when they are to be published again. */
+  readonly #own = new PriorityQueue<Id>()
+  /** By network. */
+  readonly #due = new Map<string, Due>()
+  /** Networks by whose turn it is to have a pair renewed. */
+  readonly #turns = new PriorityQueue<string>()
 
   constructor(self: Id) {
     this.#self = self
@@ -44,6 +61,7 @@ export class Holdings {
   add(holding: Holding): void {
     this.delete(holding.key)
     this.#holdings.set(holding.key, holding)
+    this.#setDue(holding)
     const { key, own } = holding
     if (own) return
     const holder = holderOf(holding)
@@ -57,6 +75,7 @@ export class Holdings {
     const holding = this.#holdings.get(key)
     if (holding === undefined) return
     this.#holdings.delete(key)
+    this.#deleteDue(holding)
     if (holding.own) return
     const holder = holderOf(holding)
     this.#shares.remove(holder)
@@ -82,22 +101,50 @@ export class Holdings {
   }
 
   /**
-   * What is due, the most urgent first: what has expired, since that is done with; this node's own, since nobody else publishes
-   * it; then each network's in turn, the longest overdue of each before the second of any.
+   * The most urgent of what is due, if anything is; it is due again at `again`, if it is still there and has not changed. What has
+   * expired comes first, since that is done with; then this node's own, since nobody else publishes it; then each network's in turn,
+   * the longest overdue of each.
    */
-  due(now: number): ReadonlyArray<Id> {
-    const due = [...this.#holdings.values()]
-      .filter(({ expiresAt, republishAt }) => expiresAt <= now || republishAt <= now)
-      .sort((a, b) => a.republishAt - b.republishAt)
-    const turns = new Map<string, number>()
-    const urgent = due.map((holding) => {
-      if (holding.expiresAt <= now) return { key: holding.key, turn: -2 }
-      if (holding.own) return { key: holding.key, turn: -1 }
-      const turn = turns.get(holding.network) ?? 0
-      turns.set(holding.network, turn + 1)
-      return { key: holding.key, turn }
-    })
-    return urgent.sort((a, b) => a.turn - b.turn).map(({ key }) => key)
+  takeDue(now: number, again: number): Id | undefined {
+    const expired = this.#expiring.firstBy(now)
+    const key = expired ?? this.#own.firstBy(now) ?? this.#firstInTurn(now)
+    const holding = key && this.#holdings.get(key)
+    if (holding === undefined) return undefined
+    this.#setDue({ ...holding, republishAt: again, expiresAt: expired === undefined ? holding.expiresAt : again })
+    return key
+  }
+
+  #firstInTurn(now: number): Id | undefined {
+    const network = this.#turns.firstBy(now)
+    if (network === undefined) return undefined
+    const due = this.#due.get(network)!
+    due.turnAt = now
+    return due.pairs.firstBy(now)
+  }
+
+  #setDue({ expiresAt, key, network, own, republishAt }: Holding): void {
+    if (own) return this.#own.set(key, republishAt)
+    this.#expiring.set(key, expiresAt)
+    let due = this.#due.get(network)
+    if (due === undefined) this.#due.set(network, due = { pairs: new PriorityQueue(), turnAt: -Infinity })
+    due.pairs.set(key, republishAt)
+    this.#rank(network, due)
+  }
+
+  #deleteDue({ key, network, own }: Holding): void {
+    if (own) return this.#own.delete(key)
+    this.#expiring.delete(key)
+    const due = this.#due.get(network)!
+    due.pairs.delete(key)
+    if (due.pairs.size === 0) {
+      this.#due.delete(network)
+      this.#turns.delete(network)
+    } else this.#rank(network, due)
+  }
+
+  /** Whoever has had no turn since its first pair was due, or else has had one longest ago, is next. */
+  #rank(network: string, { pairs, turnAt }: Due): void {
+    this.#turns.set(network, Math.max(pairs.first!.at, turnAt))
   }
 
   #furthestOf({ sender }: Holder): { readonly key: Id; readonly bits: number } {

@@ -59,10 +59,10 @@ export type Output =
     readonly value: Value
     readonly told: Told<Taken | Lost>
   }
-  /** What is kept for a key is read, if there is any. One that cannot be read is as none. */
-  | { readonly _tag: "Read"; readonly key: Id; readonly told: Told<Entry | undefined> }
+  /** What is kept for a key is read, if there is any that is not damaged. */
+  | { readonly _tag: "Read"; readonly key: Id; readonly told: Told<Entry | "failed" | undefined> }
   | { readonly _tag: "Write"; readonly key: Id; readonly entry: Entry; readonly told: Told<Written> }
-  | { readonly _tag: "Remove"; readonly key: Id; readonly told: Told<void> }
+  | { readonly _tag: "Remove"; readonly key: Id; readonly told: Told<"failed" | undefined> }
   | { readonly _tag: "Sleep"; readonly millis: number; readonly told: Told<void> }
   | { readonly _tag: "Event"; readonly event: Event }
 
@@ -154,7 +154,7 @@ export class Shared {
     this.#outputs.push({ _tag: "Write", key, entry, told: this.#told(then) })
   }
 
-  remove(key: Id, then: () => void): void {
+  remove(key: Id, then: (removed: Outcome<"Remove">) => void): void {
     this.#outputs.push({ _tag: "Remove", key, told: this.#told(then) })
   }
 

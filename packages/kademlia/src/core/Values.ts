@@ -36,8 +36,19 @@ const maxJitter = 1.25
 /** One writes after the other, and so many others wait, each with a value of up to 8 KiB. */
 export const writingLimits = { atOnce: 1, waiting: 2_048 }
 
+// What a pair counts that is looked at without a call.
+const leastCalls = 1 / 4
+
 // How many pairs are renewed at once: whoever is silent takes the time of one of them.
 const renewedAtOnce = 8
+
+// After how many pairs others have their turn, for how many milliseconds: 256 are looked at in one go, as they are at once.
+const pauseEach = 32
+
+const pause = 10
+
+// After how many milliseconds a pair is looked at again of which nothing came.
+const retryAfter = 600_000
 
 export class Values {
   readonly #shared: Shared
@@ -118,12 +129,13 @@ export class Values {
     })
   }
 
-  /** What is kept here for a key, and has not expired. */
+  /** What is kept here for a key, has not expired, and can be read. */
   kept(key: Id, then: (kept: Entry | undefined) => void): void {
-    this.#shared.read(
-      key,
-      (entry) => then(entry !== undefined && entry.expiresAt > this.#shared.now ? entry : undefined)
-    )
+    this.#shared.read(key, (entry) => then(entry === "failed" ? undefined : this.#unexpired(entry)))
+  }
+
+  #unexpired(entry: Entry | undefined): Entry | undefined {
+    return entry !== undefined && entry.expiresAt > this.#shared.now ? entry : undefined
   }
 
   /**
@@ -138,13 +150,16 @@ export class Values {
         done()
         then(taken)
       }
-      this.kept(key, (kept) => {
+      this.#shared.read(key, (entry) => {
+        // It may be this node's own.
+        if (entry === "failed") return end(false)
+        const kept = this.#unexpired(entry)
         const { now } = this.#shared
         const isSame = kept !== undefined && sameValue(kept.value, value)
         if (kept?.own === true) return end(isSame)
         const isCopy = isSame && from.id !== kept.from && table.countCloser(key, from.id) < settings.k
         const { network, sender } = holderOf(from)
-        const entry: Entry = {
+        this.#put(key, {
           value,
           own: false,
           from: isCopy ? kept.from : from.id,
@@ -152,8 +167,7 @@ export class Values {
           network: isCopy ? kept.network : network,
           expiresAt: isCopy ? kept.expiresAt : now + this.#lifeOf(key),
           republishAt: now + this.#jittered(settings.republishAfter)
-        }
-        this.#put(key, entry, (taken) => {
+        }, (taken) => {
           if (taken) this.#shared.emit(() => ({ _tag: "Kept", key, from: from.id }))
           end(taken)
         })
@@ -172,32 +186,43 @@ export class Values {
     const waited = Math.max(0, Math.min(maxArrears, now - this.#since))
     this.#since = now
     this.#calls = Math.min(this.#calls, 0) + waited / 1000 * callsPerSecond
-    inTurn(
-      this.#holdings.due(now),
-      (key, done) => this.#calls > 0 ? this.#renew(key, done) : done(),
-      then,
-      renewedAtOnce
-    )
+    let count = 0
+    const renew = (key: Id, done: () => void) => {
+      if (++count % pauseEach === 0) this.#shared.sleep(pause, () => this.#renew(key, done))
+      else this.#renew(key, done)
+    }
+    inTurn(this.#due(now), renew, then, renewedAtOnce)
+  }
+
+  *#due(now: number): Iterable<Id> {
+    while (this.#calls > 0) {
+      const key = this.#holdings.takeDue(now, now + retryAfter)
+      if (key === undefined) return
+      yield key
+    }
   }
 
   #renew(key: Id, then: () => void): void {
     const { reachability, settings: { k }, table } = this.#shared
-    this.#claim(key, (due) => {
-      if (due === undefined) return then()
+    const end = (calls: number, due?: Entry) => {
+      this.#calls -= Math.max(calls, leastCalls)
       // Whoever cannot be called keeps nothing for others, once they have it.
-      const end = reachability.verdict === "unreachable" && !due.own ? () => this.#drop(key, then) : then
-      const lookUp = () =>
-        this.#lookups.run("node", key, ({ asked, closest }) =>
-          this.#spread(key, closest, ({ called }) => {
-            this.#calls -= asked + called
-            end()
-          }))
-      if (due.own) return lookUp()
+      if (reachability.verdict === "unreachable" && due?.own === false) this.#release(key, then)
+      else then()
+    }
+    this.#claim(key, (due) => {
+      if (due === undefined) return end(0)
+      const lookUp = (before: number) =>
+        this.#lookups.run(
+          "node",
+          key,
+          ({ asked, closest }) => this.#spread(key, closest, ({ called }) => end(before + asked + called, due))
+        )
+      if (due.own) return lookUp(0)
       // A node that keeps a pair for others is close to it, and knows who else is, as long as all of those are there.
       this.#spread(key, table.callable(key, k), ({ called, silent }) => {
-        this.#calls -= called
-        if (called > 0 && silent === 0) end()
-        else lookUp()
+        if (called > 0 && silent === 0) end(called, due)
+        else lookUp(called)
       })
     })
   }
@@ -206,21 +231,23 @@ export class Values {
   #claim(key: Id, then: (due: Entry | undefined) => void): void {
     const { self, settings: { k, publishAfter, republishAfter }, table } = this.#shared
     this.#writing.take(nobody, (done) => {
-      const end = (due: Entry | undefined) => {
+      const end = (due?: Entry) => {
         done()
         then(due)
       }
+      const { now } = this.#shared
+      const holding = this.#holdings.get(key)
+      if (holding === undefined) return end()
+      const { expiresAt } = holding
+      if (expiresAt <= now) return this.#drop(key, end)
+      // It has changed since it was due.
+      if (holding.republishAt > now) return end()
       this.#shared.read(key, (entry) => {
+        // It stays what it is, and is due again.
+        if (entry === "failed") return end()
+        // It is damaged, and would have its place for ever.
+        if (entry === undefined) return this.#drop(key, end)
         const { now } = this.#shared
-        // It may have changed since it was listed, or be gone.
-        const holding = this.#holdings.get(key)
-        if (entry === undefined || holding === undefined) {
-          this.#holdings.delete(key)
-          return end(undefined)
-        }
-        const { expiresAt } = holding
-        if (expiresAt <= now) return this.#drop(key, () => end(undefined))
-        if (holding.republishAt > now) return end(undefined)
         const republishAt = now + (entry.own ? publishAfter : this.#jittered(republishAfter))
         this.#put(key, { ...entry, expiresAt, republishAt }, () => {
           // A copy far from its key just ages, and one that is about to go does not start another life elsewhere.
@@ -229,6 +256,18 @@ export class Values {
         })
       })
     }, () => then(undefined))
+  }
+
+  /** Drops a pair, unless this node has published it meanwhile. */
+  #release(key: Id, then: () => void): void {
+    this.#writing.take(nobody, (done) => {
+      const end = () => {
+        done()
+        then()
+      }
+      if (this.#holdings.get(key)?.own === false) this.#drop(key, end)
+      else end()
+    }, then)
   }
 
   /** Where all places are taken another pair makes room, if this one has the better claim. Tells whether it is kept. */
@@ -247,10 +286,13 @@ export class Values {
     })
   }
 
+  /** Whatever the storage does not let go of keeps its place. */
   #drop(key: Id, then: () => void): void {
-    this.#shared.remove(key, () => {
-      this.#holdings.delete(key)
-      this.#shared.emit(() => ({ _tag: "Expired", key }))
+    this.#shared.remove(key, (removed) => {
+      if (removed !== "failed") {
+        this.#holdings.delete(key)
+        this.#shared.emit(() => ({ _tag: "Expired", key }))
+      }
       then()
     })
   }

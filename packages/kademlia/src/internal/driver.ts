@@ -97,19 +97,20 @@ export class Driver {
       case "Read":
         return storage.get(output.key).pipe(
           Effect.map(Option.getOrUndefined),
-          Effect.catchCause((cause) => Effect.as(failed(cause), undefined)),
+          Effect.catchCause(failed),
           Effect.flatMap((entry) => this.#told(output.told, entry))
         )
       case "Write":
         return storage.put(output.key, output.entry).pipe(
           Effect.map((isKept): Written => isKept ? "kept" : "full"),
-          Effect.catchCause((cause) => Effect.as(failed(cause), "failed" as const)),
+          Effect.catchCause(failed),
           Effect.flatMap((written) => this.#told(output.told, written))
         )
       case "Remove":
         return storage.remove(output.key).pipe(
+          Effect.as(undefined),
           Effect.catchCause(failed),
-          Effect.andThen(this.#told(output.told, undefined))
+          Effect.flatMap((removed) => this.#told(output.told, removed))
         )
       case "Sleep":
         return Effect.andThen(Effect.sleep(output.millis), this.#told(output.told, undefined))
@@ -152,5 +153,5 @@ const lost = (cause: Cause.Cause<{ readonly _tag: string }>): Effect.Effect<Lost
 /** The errors of calls that have sent nothing. An answer that is `Oversize` is one of none of this contract's methods. */
 const unsent: ReadonlySet<string> = new Set(["Oversize", "TooManyCalls", "DatagramSocketError"])
 
-const failed = (cause: Cause.Cause<never>): Effect.Effect<void> =>
-  Effect.logError("kademlia: the storage has failed", cause)
+const failed = (cause: Cause.Cause<never>): Effect.Effect<"failed"> =>
+  Effect.as(Effect.logError("kademlia: the storage has failed", cause), "failed")
