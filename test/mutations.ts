@@ -1938,8 +1938,7 @@ const ofTheTable: ReadonlyArray<Mutation> = ([
   ["    if (found.length > count) found.length = count\n", ""],
   ["!entry.isReachable || isOut(entry)", "isOut(entry)", "whom others are told of"],
   ["reachable.length === count ? reachable : ", "", "whom others are told of"],
-  ["failures > 0 || (head", "(head", "whom others are told of"],
-  ["head === but?.head && contact.id === but.id", "false", "whom others are told of"],
+  ["failures > 0 || unless", "unless", "whom others are told of"],
   ["      if (!isNear) count += sizeOf(tree.children[near])\n", ""],
   ["      const isNear = ", "      const isNear = true || "],
   ["else after.unshift(index)", "else after.push(index)"],
@@ -1947,7 +1946,6 @@ const ofTheTable: ReadonlyArray<Mutation> = ([
   ["      if (index === place) break\n", ""],
   ["isOwn || bucket.depth", "bucket.depth", "has two contacts of a public network"],
   ["if (order(contact.id, id) < 0) count++", "count++"],
-  ["head === but?.head && contact.id === but.id", "head === but?.head", "whom others are told of"],
   ["    this.#sharing[Distance.sharedBits(id, this.options.self)]!--\n", "", "keeps its laws"],
   ["if (by !== \"call\") entry.failures = 0", "entry.failures = 0", "whom others are told of"]
 ] as const).map(([find, replace, name = "the closest"]) => ({
@@ -1983,7 +1981,19 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
     "() => this.#maintain(() => this.#goOn())",
     "() => this.#maintain(() => {})"
   ],
-  ["Serving", "itself not among them", "target, k, caller", ""],
+  ["Serving", "itself not among them", "contact.id === caller.id || !mayCall(caller, contact)", "false"],
+  [
+    "Serving",
+    "of contacts a caller is told first",
+    "contact.id === caller.id || !mayCall(caller, contact)",
+    "contact.id === caller.id"
+  ],
+  [
+    "Serving",
+    "of contacts a caller is told first",
+    "contact.id === caller.id || mayCall(caller, contact)",
+    "mayCall(caller, contact)"
+  ],
   [
     "Serving",
     "wants no place and keeps nothing",

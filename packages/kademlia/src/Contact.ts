@@ -128,6 +128,11 @@ export const reaches = (own: NetAddress.IpAddress, { address: { address } }: Con
   NetAddress.isIpv4Address(own) === NetAddress.isIpv4Address(address) ||
   (NetAddress.isIpv6Address(own) && NetAddress.isUnspecified(own))
 
+/** Whether a node can call the contact from where it is: by its family of addresses, and not in a private network of others. */
+export const mayCall = (caller: Contact, contact: Contact): boolean =>
+  NetAddress.isIpv4Address(caller.address.address) === NetAddress.isIpv4Address(contact.address.address) &&
+  contact.reach >= caller.reach
+
 const nowhere = -1
 
 const everywhere = 3

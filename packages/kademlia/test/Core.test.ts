@@ -210,6 +210,21 @@ describe("what is kept", () => {
     expect(core.findNode(from!, key, 6)).toStrictEqual(others.contacts)
   })
 
+  it("of contacts a caller is told first of those that it can call, of its family, and then of others if there are fewer than k", () => {
+    const contact = (i: number, address: string) => new Contact(Id.flip(self, i), inet(address))
+    const nearest = [100, 99, 98, 97].map((i) => contact(i, `[2600:${i}::1]:1`))
+    const ipv4 = [10, 9, 8].map((i) => contact(i, `8.${i}.8.8:1`))
+    const inside = contact(110, "192.168.0.1:1")
+    const { core } = make([...nearest, ...ipv4, inside], "[::]:1")
+    const told = (address: string) => core.findNode(new Contact(key, inet(address)), self, 1)
+    expect(told("9.9.9.9:1")).toStrictEqual([...ipv4, inside])
+    expect(told("192.168.0.9:1")).toStrictEqual([inside, ...ipv4])
+    expect(told("[2600:9::9]:1")).toStrictEqual(nearest)
+    expect(core.findNode(ipv4[0]!, self, 1)).toStrictEqual([...ipv4.slice(1), inside, nearest[0]])
+    // It is known at another address, too.
+    expect(core.findNode(new Contact(inside.id, inet("9.9.9.9:1")), self, 1)).toStrictEqual([...ipv4, nearest[0]])
+  })
+
   it("is written in one turn with what it depends on", () => {
     const { core, wanted } = make()
     const taken: Array<boolean> = []

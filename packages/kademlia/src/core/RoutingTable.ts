@@ -183,10 +183,10 @@ export class RoutingTable {
 
   /**
    * As `closest`, of those that others may be told of: they have answered their last call, and are known to be reachable. As
-   * long as there are fewer than `count` of these, others that have answered do. Not `but` itself.
+   * long as there are fewer than `count` of these, others that have answered do. `unless` leaves some out.
    */
-  callable(target: Id, count: number, but?: Contact): ReadonlyArray<Contact> {
-    const isOut = ({ contact, failures, head }: Entry) => failures > 0 || (head === but?.head && contact.id === but.id)
+  callable(target: Id, count: number, unless?: (contact: Contact) => boolean): ReadonlyArray<Contact> {
+    const isOut = ({ contact, failures }: Entry) => failures > 0 || unless?.(contact) === true
     const reachable = this.closest(target, count, (entry) => !entry.isReachable || isOut(entry))
     return reachable.length === count ? reachable : this.closest(target, count, isOut)
   }

@@ -1,5 +1,6 @@
 /** What a node answers to those that call it. */
 import type { Contact } from "../Contact.ts"
+import { mayCall } from "../Contact.ts"
 import type { Value } from "../Messages.ts"
 import type { Entry } from "../Storage.ts"
 import type { Contacts } from "./Contacts.ts"
@@ -72,9 +73,15 @@ export class Serving {
     this.#parts.contacts.heard(from)
   }
 
-  /** Whom a caller is told of: not itself. */
+  /** Whom a caller is told of: not itself, and others only where there are not enough that it can call from where it is. */
   #neighbours(caller: Contact, target: Id): ReadonlyArray<Contact> {
     const { settings: { k }, table } = this.#shared
-    return table.callable(target, k, caller)
+    const first = table.callable(target, k, (contact) => contact.id === caller.id || !mayCall(caller, contact))
+    const left = k - first.length
+    if (left === 0) return first
+    return [
+      ...first,
+      ...table.callable(target, left, (contact) => contact.id === caller.id || mayCall(caller, contact))
+    ]
   }
 }
