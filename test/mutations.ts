@@ -1690,7 +1690,7 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
   ...breaksKademlia("Table", {
     "does not charge a contact with the silence of another address": {
       "src/core/RoutingTable": [
-        ["    if (entry.contact.name !== name) return undefined\n", ""],
+        ["    if (entry.contact.name !== name) return false\n", ""],
         ["contact.id === id && contact.name === name)", "contact.id === id)"]
       ]
     }
@@ -1845,9 +1845,28 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
 const ofKademlia: ReadonlyArray<Mutation> = ([
   [
     "Admission",
+    "fills no places, though contacts leave",
+    "    if (next !== undefined) this.#ask(next, false, now, contact)\n",
+    "    if (next !== undefined) {\n      this.#remove(contact)\n      this.#place(next, \"answer\", now)\n    }\n"
+  ],
+  ["Admission", "at whose address another id answers", "      this.#askWaiting(contact, now)\n", ""],
+  [
+    "Admission",
+    "counts for each ping, and one that waits",
+    "by === \"proof\", now, table.replaceable(contact.id))",
+    "by === \"proof\", now)"
+  ],
+  [
+    "Admission",
+    "counts for each ping, and one that waits",
+    "if (this.#options.table.failed(contact, calls)) this.#askWaiting(contact, now)",
+    "this.#options.table.failed(contact, calls)"
+  ],
+  [
+    "Admission",
     "has none if it answers with another id; an address",
-    "else if (id === contact.id && this.#yields",
-    "else if (this.#yields"
+    "} else if (id === contact.id) {",
+    "} else {"
   ],
   ["Admission", "is pinged once more when it is silent", "isSilent && silent < tries", "isSilent && silent <= tries"],
   ["Admission", "is pinged once more when it is silent", "isSilent && silent < tries", "silent < tries"],
@@ -1866,8 +1885,8 @@ const ofKademlia: ReadonlyArray<Mutation> = ([
   [
     "Admission",
     "loses its place if another id answers",
-    "if (id !== contact.id) this.#remove(contact, table.evict(contact.id), now)\n      else ",
-    ""
+    "      if (id === contact.id) return void",
+    "      return void"
   ],
   [
     "Admission",

@@ -31,7 +31,7 @@ const make = () => {
     admission.place(contact, 0)
     outputs()
   }
-  return { admission, pings, place, table, told }
+  return { admission, outputs, pings, place, table, told }
 }
 
 const [a, b] = [contact("a", "10.0.0.2:1"), contact("b", "10.0.0.3:1")] as const
@@ -144,8 +144,8 @@ describe("a contact whose id somebody else has", () => {
   })
 })
 
-it("the silence of a contact that is asked counts for each ping, so the one that waits has its place and is asked", () => {
-  const { admission, pings, place, table, told } = make()
+it("the silence of a contact that is asked counts for each ping, and one that waits has its place once it answers itself", () => {
+  const { admission, outputs, pings, place, table, told } = make()
   // A far bucket of two, in which a third waits.
   const far = Array.from({ length: 40 }, (_, i) => contact(`far ${i}`, `10.0.1.${i + 1}:1`))
     .filter(({ id }) => Id.sharedBits(self, id) === 0)
@@ -160,9 +160,80 @@ it("the silence of a contact that is asked counts for each ping, so the one that
   expect(table.contacts).toContain(first)
   expect(told()).toStrictEqual(["CallLost", `ping ${first.name}`])
   admission.unanswered(ping!, { isSilent: true }, 2_000_002)
+  const [, asked] = outputs()
+  expect(asked).toMatchObject({ _tag: "Ping", ping: { contact: third, purpose: "place", replaces: first } })
+  // Whoever called may have called under any name.
+  expect(table.contacts).toContain(first)
+  expect(table.contacts).not.toContain(third)
+  if (asked?._tag === "Ping") admission.answered(asked.ping, third.id, 2_000_003)
   expect(table.contacts).not.toContain(first)
   expect(table.contacts).toContain(third)
-  expect(told()).toStrictEqual(["CallLost", "ContactRemoved", "ContactAdded", `ping ${third.name}`])
+  expect(told()).toStrictEqual(["ContactRemoved", "ContactAdded", `placed ${third.name}`])
+  // A newcomer is asked at once where somebody is silent, and the table tells whom it replaces.
+  for (let i = 0; i < 2; i++) admission.lost(second, "store", 2_000_004)
+  told()
+  const fourth = far[3]!
+  admission.heard(fourth, 2_000_005)
+  admission.answered(pings()[0]!, fourth.id, 2_000_006)
+  expect(told()).toStrictEqual(["ContactRemoved", "ContactAdded", `placed ${fourth.name}`])
+})
+
+it("one that waited has the place of a contact at whose address another id answers, once it answers itself", () => {
+  const { admission, pings, place, table } = make()
+  const far = Array.from({ length: 40 }, (_, i) => contact(`far ${i}`, `10.0.1.${i + 1}:1`))
+    .filter(({ id }) => Id.sharedBits(self, id) === 0)
+  const [first, second, third] = far as [Contact, Contact, Contact]
+  const near = new Contact(Id.withPrefix(self, 1, Id.ofKey("near")), inet("10.0.2.1:1"))
+  for (const one of [first, second, near]) place(one)
+  admission.heard(third, 2_000_000)
+  admission.answered(pings()[0]!, a.id, 2_000_001)
+  expect(table.contacts).not.toContain(first)
+  const [ping] = pings()
+  expect(ping).toMatchObject({ contact: third, purpose: "place" })
+  admission.answered(ping!, third.id, 2_000_002)
+  expect(table.contacts).toContain(third)
+})
+
+describe("whoever calls under names of others", () => {
+  it("fills no places, though contacts leave: those are had by newcomers that are there", () => {
+    const { admission, outputs, place, table } = make()
+    const near = new Contact(Id.withPrefix(self, 1, Id.ofKey("near")), inet("10.0.2.1:1"))
+    const far = (name: string, address: string) =>
+      new Contact(Id.withPrefix(Id.flip(self, 0), 1, Id.ofKey(name)), inet(address))
+    const there = new Set<string>()
+    let now = 0
+    /** Until nothing is wanted any more: whoever is there answers. */
+    const settle = () => {
+      for (let all = outputs(); all.length > 0; all = outputs()) {
+        for (const output of all) {
+          if (output._tag !== "Ping") continue
+          const { contact } = output.ping
+          if (there.has(contact.name)) admission.answered(output.ping, contact.id, now)
+          else admission.unanswered(output.ping, { isSilent: true }, now)
+        }
+      }
+    }
+    for (const contact of [far("a", "10.0.1.1:1"), far("b", "10.0.1.2:1"), near]) {
+      there.add(contact.name)
+      place(contact)
+    }
+    for (let i = 0; i < 50; i++) {
+      now += 3_600_000
+      const gone = table.contacts.find(({ name }) => name !== near.name)
+      there.delete(gone!.name)
+      for (let j = 0; j < 20; j++) {
+        now += 60_000
+        admission.heard(far(`ghost ${i} ${j}`, `10.2.${i}.${j}:1`), now)
+        settle()
+      }
+      const newcomer = far(`newcomer ${i}`, `10.1.${i}.1:1`)
+      there.add(newcomer.name)
+      admission.heard(newcomer, now)
+      settle()
+      for (const { name } of table.contacts) expect(name).not.toMatch(/^10\.2\./)
+    }
+    expect(table.contacts.filter(({ name }) => there.has(name)).length).toBeGreaterThanOrEqual(2)
+  })
 })
 
 describe("whether a contact can be reached", () => {

@@ -113,8 +113,6 @@ describe("the table", () => {
         end += width
         expect(entries.length).toBeLessThanOrEqual(k)
         expect(cache.length).toBeLessThanOrEqual(k)
-        // Nobody waits where there is room.
-        if (entries.length < k) expect(cache).toStrictEqual([])
         for (const { contact } of [...entries, ...cache]) {
           expect(Id.sharedBits(contact.id, prefix)).toBeGreaterThanOrEqual(depth)
         }
@@ -177,28 +175,32 @@ describe("the table", () => {
     expect(table.hasRoom(idOf([1, 0, 0, 0]))).toBe(true)
   })
 
-  it("replaces a contact that fails too often by the one that was seen last", () => {
+  it("says who may have the place of a contact that fails too often, the one that was seen last first; until then it stays", () => {
     const table = full()
-    expect(table.failed(far(1))).toBe(undefined)
-    expect(table.failed(far(1))?.id).toBe(far(4).id)
-    expect(ids(table)).toStrictEqual([0, 2, 4].map((n) => far(n).id))
+    expect(table.failed(far(1))).toBe(false)
+    expect(table.replaceable(far(9).id)).toBe(undefined)
+    expect(table.failed(far(1))).toBe(true)
+    expect([4, 3, 9].map(() => table.takeWaiting(far(1).id)?.id)).toStrictEqual([far(4).id, far(3).id, undefined])
+    expect(table.replaceable(far(9).id)?.id).toBe(far(1).id)
+    // On the side of its own id there is room.
+    expect(table.replaceable(idOf([1, 0, 0, 0]))).toBe(undefined)
+    expect(ids(table)).toStrictEqual([0, 1, 2].map((n) => far(n).id))
   })
 
   it("does not charge a contact with the silence of another address that somebody has named for its id", () => {
     const table = full()
     for (const there of [far(1), far(4)]) {
       const elsewhere = new Contact(there.id, inet("10.9.9.9:9"))
-      for (let n = 0; n < 10; n++) expect(table.failed(elsewhere)).toBe(undefined)
+      for (let n = 0; n < 10; n++) expect(table.failed(elsewhere)).toBe(false)
     }
-    table.evict(far(1).id)
-    expect(ids(table)).toStrictEqual([0, 2, 4].map((n) => far(n).id))
+    expect(table.takeWaiting(far(1).id)?.id).toBe(far(4).id)
   })
 
   it("forgets the failures of a contact that is heard from", () => {
     const table = full()
     table.failed(far(1))
     table.seen(far(1), 10)
-    expect(table.failed(far(1))).toBe(undefined)
+    expect(table.failed(far(1))).toBe(false)
   })
 
   it("keeps contacts that fail while no other waits: its own network may be down", () => {
@@ -262,7 +264,7 @@ describe("the table", () => {
     expect(placesOf(() => "10.0.0.1")[0]).toBeGreaterThan(100)
   })
 
-  it("gives a free place to nobody whose public network has as many as it may", () => {
+  it("has nobody take a place whose public network has as many as it may, though it waits", () => {
     const table = new RoutingTable.RoutingTable({ self, k: 10, bits: 1, staleAfter: 2 }, 0)
     const far = (n: number) => Id.Hex.make(Id.flip(self, 0).slice(0, 30) + n.toString(16).padStart(10, "0"))
     for (let n = 0; n < 10; n++) table.seen(new Contact(far(n), inet(`9.${n}.1.1:1`)), n)
@@ -271,10 +273,12 @@ describe("the table", () => {
       new Contact(far(10 + i), inet(name))
     ) as [Contact, Contact, Contact]
     for (const waiting of [other, first, second]) expect(table.seen(waiting, 20)).toBe("cached")
-    expect(table.evict(far(0))).toBe(second)
-    expect(table.evict(far(1))).toBe(other)
-    expect(table.evict(far(2))).toBe(undefined)
-    expect(table.size).toBe(9)
+    table.evict(far(0))
+    expect(table.takeWaiting(far(0))).toBe(second)
+    table.seen(second, 21)
+    table.evict(far(1))
+    expect(table.takeWaiting(far(1))).toBe(other)
+    expect(table.takeWaiting(far(1))).toBe(undefined)
   })
 })
 

@@ -102,7 +102,7 @@ export class Admission {
     const holder = table.holderOf(contact.name)
     if (holder !== undefined) return this.#question(holder.contact, now)
     if (table.isBarred(contact)) return
-    if (table.hasRoom(contact.id)) return this.#ask(contact, by === "proof", now)
+    if (table.hasRoom(contact.id)) return this.#ask(contact, by === "proof", now, table.replaceable(contact.id))
     table.seen(contact, now)
     const other = table.questionable(contact.id, now, questionAfter)
     if (other !== undefined) this.#question(other, now)
@@ -118,7 +118,7 @@ export class Admission {
   named(contact: Contact, now: number): void {
     const { table } = this.#options
     const isWanted = table.find(contact.id) === undefined && table.hasRoom(contact.id) && !table.isBarred(contact)
-    if (isWanted) this.#ask(contact, false, now)
+    if (isWanted) this.#ask(contact, false, now, table.replaceable(contact.id))
   }
 
   /** A contact that has answered with its id gets its place, and what it is to keep. */
@@ -152,10 +152,11 @@ export class Admission {
     this.#leave(ping)
     if (purpose === "question") {
       // Another id answers at its address.
-      if (id !== contact.id) this.#remove(contact, table.evict(contact.id), now)
-      else table.seen(contact, now, by)
-    } else if (id === contact.id && this.#yields(replaces)) {
-      if (replaces !== undefined) this.#remove(replaces, table.evict(replaces.id), now)
+      if (id === contact.id) return void table.seen(contact, now, by)
+      this.#remove(contact)
+      this.#askWaiting(contact, now)
+    } else if (id === contact.id) {
+      if (replaces !== undefined && this.#yields(replaces)) this.#remove(replaces)
       this.#place(contact, isReachable ? "proof" : by, now)
     }
   }
@@ -193,9 +194,8 @@ export class Admission {
     return by
   }
 
-  /** Whether a contact, if it is still in the table, has gone silent. */
-  #yields(contact: Contact | undefined): boolean {
-    if (contact === undefined) return true
+  /** Whether a contact is still in the table, and silent. */
+  #yields(contact: Contact): boolean {
     const { table } = this.#options
     const entry = table.find(contact.id)
     return entry?.contact === contact && table.isStale(entry)
@@ -209,16 +209,18 @@ export class Admission {
   }
 
   #failed(contact: Contact, calls: number, now: number): void {
-    const next = this.#options.table.failed(contact, calls)
-    if (next !== undefined) this.#remove(contact, next, now)
+    if (this.#options.table.failed(contact, calls)) this.#askWaiting(contact, now)
   }
 
-  /** One that waited takes the place, and has to show that it is there. */
-  #remove(contact: Contact, next: Contact | undefined, now: number): void {
+  #remove(contact: Contact): void {
+    this.#options.table.evict(contact.id)
     this.#emit({ _tag: "ContactRemoved", ...peerOf(contact) })
-    if (next === undefined) return
-    this.#emit({ _tag: "ContactAdded", ...peerOf(next) })
-    this.#question(next, now)
+  }
+
+  /** One that waits may have the place of a contact, once it has shown that it is there: whoever calls may wait, under any name. */
+  #askWaiting(contact: Contact, now: number): void {
+    const next = this.#options.table.takeWaiting(contact.id)
+    if (next !== undefined) this.#ask(next, false, now, contact)
   }
 
   /** Asks for its id one that may have a place, unless it did not answer lately. */

@@ -260,23 +260,22 @@ export class RoutingTable {
   }
 
   /**
-   * Takes note of a call that was not answered. A contact that has failed too often makes way for the one of the cache
-   * that was seen last, which is returned; where none waits it stays, so that a node that loses its own network for a
-   * while does not lose its table.
+   * Takes note of a call that was not answered. Returns whether another may have the place of the contact, which stays until then,
+   * so that a node that loses its own network for a while does not lose its table.
    */
-  failed({ id, name }: Contact, calls = 1): Contact | undefined {
+  failed({ id, name }: Contact, calls = 1): boolean {
     const bucket = this.bucketOf(id)
     const entry = this.find(id)
     if (entry === undefined) {
       const waiting = bucket.cache.findIndex(({ contact }) => contact.id === id && contact.name === name)
       if (waiting !== -1) bucket.cache.splice(waiting, 1)
-      return undefined
+      return false
     }
     // Somebody has named another address for its id.
-    if (entry.contact.name !== name) return undefined
+    if (entry.contact.name !== name) return false
     entry.failures += calls
     if (this.isStale(entry)) entry.isReachable = false
-    return this.isStale(entry) && bucket.cache.length > 0 ? this.evict(id) : undefined
+    return this.isStale(entry)
   }
 
   /** Whether a contact has failed so often that another may have its place, or its id. */
@@ -292,13 +291,26 @@ export class RoutingTable {
     return true
   }
 
-  /** Takes a contact out. The one of its bucket's cache that was seen last takes its place, and is returned. */
-  evict(id: Id): Contact | undefined {
-    const bucket = this.bucketOf(id)
+  /** Takes a contact out. */
+  evict(id: Id): void {
     const entry = this.find(id)
-    if (entry === undefined) return undefined
-    this.#unplace(bucket, entry)
-    return this.#promote(bucket)
+    if (entry !== undefined) this.#unplace(this.bucketOf(id), entry)
+  }
+
+  /** Who may have a place next to an id: of those that wait the one that was seen last, which waits no longer. */
+  takeWaiting(id: Id): Contact | undefined {
+    const bucket = this.bucketOf(id)
+    for (let entry = bucket.cache.pop(); entry !== undefined; entry = bucket.cache.pop()) {
+      if (!this.#names.has(entry.contact.name) && !this.#isCrowded(bucket, entry.contact)) return entry.contact
+    }
+    return undefined
+  }
+
+  /** Whose place a contact of this id would have, were it seen; nobody's if there is a place that is free, or none. */
+  replaceable(id: Id): Contact | undefined {
+    const bucket = this.bucketOf(id)
+    if (bucket.entries.length < this.options.k || this.#maySplit(bucket)) return undefined
+    return bucket.entries[this.#stale(bucket)]?.contact
   }
 
   /**
@@ -366,17 +378,6 @@ export class RoutingTable {
     else this.#networks.set(network, left)
   }
 
-  /** Gives a place that is free to one that waits. It has not shown that it is there, and counts as one that failed. */
-  #promote(bucket: Bucket): Contact | undefined {
-    for (let entry = bucket.cache.pop(); entry !== undefined; entry = bucket.cache.pop()) {
-      if (this.#names.has(entry.contact.name) || this.#isCrowded(entry.contact)) continue
-      entry.failures = Math.max(1, entry.failures)
-      this.#place(bucket, entry)
-      return entry.contact
-    }
-    return undefined
-  }
-
   /** A private network has no bound: all of it may be one's own. */
   #isCrowded({ id, network }: Contact): boolean {
     if (network === "") return false
@@ -393,13 +394,14 @@ export class RoutingTable {
   }
 
   #split(bucket: Bucket): void {
-    const { cache, depth, entries, lookedUp, prefix, questioned } = bucket
+    const { depth, entries, lookedUp, prefix, questioned } = bucket
     const half = (side: 0 | 1): Bucket => ({
       _tag: "Bucket",
       depth: depth + 1,
       prefix: Distance.bit(prefix, depth) === side ? prefix : Distance.flip(prefix, depth),
       entries: entries.filter(({ contact }) => Distance.bit(contact.id, depth) === side),
-      cache: cache.filter(({ contact }) => Distance.bit(contact.id, depth) === side),
+      // Nobody waits in a bucket that may split.
+      cache: [],
       lookedUp,
       questioned
     })
@@ -408,10 +410,6 @@ export class RoutingTable {
       const own = Distance.bit(this.options.self, depth)
       this.#trees.splice(-1, 1, children[own === 0 ? 1 : 0], children[own])
     } else this.#replace(bucket, { _tag: "Branch", depth, children })
-    for (const child of children) {
-      while (child.entries.length < this.options.k && child.cache.length > 0) this.#promote(child)
-      child.entries.sort((a, b) => a.lastSeen - b.lastSeen)
-    }
   }
 
   #replace(bucket: Bucket, by: Branch): void {
