@@ -2054,6 +2054,13 @@ const ofTheCore: ReadonlyArray<Mutation> = ([
   ["Turns", "is read and written for so many", "this.#waiting >= this", "this.#waiting > this"],
   ["HandOver", "is looked at with 255 others at once", "lookedAtOnce = 256", "lookedAtOnce = 257"],
   ["HandOver", "is looked at with 255 others at once", "else this.#shared.sleep(pause, handPiece)", "else handPiece()"],
+  [
+    "HandOver",
+    "no faster than 20 pairs a second",
+    "if (left > 0) this.#shared.sleep(left, done)\n          else done()",
+    "done()"
+  ],
+  ["HandOver", "no faster than 20 pairs a second", "leastMillis = 50", "leastMillis = 49"],
   ["HandOver", "is handed to another newcomer after a minute", " || this.#shared.now >= endsAt", ""],
   ["HandOver", "is handed to another newcomer after a minute", "maxMillis = 60_000", "maxMillis = 58_000"],
   ["Values", "only if one is silent", "if (called > 0 && silent === 0) end(", "if (called > 0) end("],

@@ -451,6 +451,21 @@ describe("what is kept", () => {
     expect(handed).toStrictEqual([...Array.from({ length: 30 }, () => slow!.address), other!.address])
   })
 
+  it("is handed to a newcomer that answers at once no faster than 20 pairs a second: an address may be a newcomer again and again", () => {
+    const { core, wanted } = make()
+    for (let i = 0; i < 3; i++) core.learn(Id.withPrefix(self, 100, Id.ofKey(`${i}`)), entryOf("value"))
+    core.ping(from!, 0)
+    wanted("Ping")[0]!.told({ _tag: "Id", id: from!.id }, 0)
+    for (const now of [0, 50, 100]) {
+      wanted("Read")[0]!.told(entryOf("value"), now)
+      wanted("Store")[0]!.told({ _tag: "Taken", taken: true }, now + 10)
+      const [sleep, ...others] = wanted("Sleep")
+      expect(others).toStrictEqual([])
+      expect(sleep!.millis).toBe(40)
+      sleep!.told(undefined, now + 50)
+    }
+  })
+
   it("is stored again when it is due, at those from the table; they are looked up only if one is silent", () => {
     const keepers = near(key, peers.slice(0, 3))
     const { core, nap, wanted } = make(keepers)

@@ -26,6 +26,10 @@ const maxMillis = 60_000
 
 const maxSilent = 3
 
+// How many milliseconds each pair takes at least. Whoever changes its id is a newcomer again and again: at 8 KiB a pair that costs
+// 160 KiB a second.
+const leastMillis = 50
+
 // How many keys are looked at in one go, in a millisecond or two, and for how many milliseconds others have their turn then.
 const lookedAtOnce = 256
 
@@ -67,9 +71,12 @@ export class HandOver {
       this.#parts.kept(key, (kept) => {
         if (kept === undefined) return done()
         handed++
+        const nextAt = this.#shared.now + leastMillis
         this.#parts.storeAt(contact, key, kept.value, (taken) => {
           silent = taken === true ? 0 : silent + 1
-          done()
+          const left = nextAt - this.#shared.now
+          if (left > 0) this.#shared.sleep(left, done)
+          else done()
         })
       })
     const keys = [...this.#parts.holdings.keys()]
