@@ -1915,7 +1915,7 @@ const ofKademlia: ReadonlyArray<Mutation> = ([
   ],
   ["Admission", "is not shown by an answer within ten minutes", "    this.#heard.note(name, now)\n", ""],
   ["Admission", "that nothing of it came before", "isReachable ? \"proof\" : by", "by"],
-  ["Admission", "is asked once it was silent for ten minutes", " && entry.lastSeen <= now - holeSpan", ""],
+  ["Admission", "is asked once it was silent for ten minutes", " && entry.answeredAt <= now - holeSpan", ""],
   ["Admission", "is asked once it was silent for ten minutes", "!entry.isReachable && ", ""],
   ["Admission", "is no longer known when it has become stale", "!table.isStale(entry) && ", ""],
   ["Admission", "is no longer known when it has become stale", "known.failures > 0 && ", "false && "],
@@ -1966,7 +1966,13 @@ const ofTheTable: ReadonlyArray<Mutation> = ([
   ["isOwn || bucket.depth", "bucket.depth", "has two contacts of a public network"],
   ["if (order(contact.id, id) < 0) count++", "count++"],
   ["    this.#sharing[Distance.sharedBits(id, this.options.self)]!--\n", "", "keeps its laws"],
-  ["if (by !== \"call\") entry.failures = 0", "entry.failures = 0", "whom others are told of"]
+  ["      if (by === \"call\") return \"known\"\n", "", "whom others are told of"],
+  ["if (by === \"call\") return \"known\"", "if (by === \"call\") entry.failures = 0", "whom others are told of"],
+  [
+    "      if (by === \"call\") return \"known\"\n      const { entries } = this.bucketOf(contact.id)\n      entries.splice(entries.indexOf(entry), 1)\n      entry.answeredAt = now\n",
+    "      const { entries } = this.bucketOf(contact.id)\n      entries.splice(entries.indexOf(entry), 1)\n      entry.answeredAt = now\n      entries.push(entry)\n      if (by === \"call\") return \"known\"\n      entries.pop()\n",
+    "questions who answered longest ago"
+  ]
 ] as const).map(([find, replace, name = "the closest"]) => ({
   file: "packages/kademlia/src/core/RoutingTable.ts",
   find,

@@ -156,14 +156,13 @@ describe("upkeep", () => {
   const far = peers.filter(({ id }) => Id.sharedBits(self, id) === 0).slice(0, 4)
   const close = peers.find(({ id }) => Id.sharedBits(self, id) > 0)
 
-  it("asks the three oldest contacts of a far bucket once each, and pings whom they name, for a place", () => {
+  it("asks the three oldest contacts of a far bucket once each, whoever calls in their names, and pings whom they name", () => {
     const { core, nap, wanted } = make([...far, close!])
     core.table.lookedUp(self, hour)
-    // One was heard from meanwhile.
     core.ping(far[0]!, 1)
     nap.told(undefined, hour)
     const asked = wanted("Find")
-    expect(addresses(asked)).toStrictEqual(addresses(far.slice(1)))
+    expect(addresses(asked)).toStrictEqual(addresses(far.slice(0, 3)))
     const other = peers.find(({ id }) => Id.sharedBits(self, id) > 0 && id !== close!.id)
     asked[0]!.told(named(other!), hour)
     expect(addresses(wanted("Ping"))).toStrictEqual([other!.address])

@@ -213,8 +213,9 @@ describe("the table", () => {
     expect(ids(table)).toStrictEqual([1, 2, 3].map((n) => far(n).id))
   })
 
-  it("questions the least recently seen, once it was silent, and then nobody for as long", () => {
+  it("questions who answered longest ago, once it was silent, and then nobody for as long; a call in its name changes nothing", () => {
     const table = full()
+    table.seen(far(0), 50, "call")
     expect(table.questionable(far(9).id, 99, 100)).toBe(undefined)
     expect(table.questionable(far(9).id, 100, 100)?.id).toBe(far(0).id)
     expect(table.questionable(far(9).id, 101, 100)).toBe(undefined)

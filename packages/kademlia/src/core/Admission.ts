@@ -131,7 +131,7 @@ export class Admission {
     const { table } = this.#options
     for (const { entries } of table.buckets) {
       for (const entry of entries) {
-        const isDue = !entry.isReachable && !table.isStale(entry) && entry.lastSeen <= now - holeSpan
+        const isDue = !entry.isReachable && !table.isStale(entry) && entry.answeredAt <= now - holeSpan
         if (isDue) this.#question(entry.contact, now)
       }
     }

@@ -45,12 +45,12 @@ export class Contacts {
     this.#drain()
   }
 
-  /** Pings the contact that was heard from longest ago, of those that answered last. */
+  /** Pings the contact that answered longest ago, of those that answered their last call. */
   greet(): void {
     const { buckets } = this.#shared.table
     const entries = buckets.flatMap(({ entries }) => entries).filter(({ failures }) => failures === 0)
     if (entries.length === 0) return
-    const { contact } = entries.reduce((a, b) => b.lastSeen < a.lastSeen ? b : a)
+    const { contact } = entries.reduce((a, b) => b.answeredAt < a.answeredAt ? b : a)
     this.#shared.ping(contact, (answer) => {
       if (answer._tag === "Lost") this.lost(contact, "ping", answer)
       else if (answer.id === contact.id) this.responded(contact)

@@ -49,7 +49,7 @@ export class Lookups {
   }
 
   /**
-   * Asks the three contacts of a bucket that were seen longest ago, once each, for a random id of it: that shows whether they
+   * Asks the three contacts of a bucket that answered longest ago, once each, for a random id of it: that shows whether they
    * are there, and whom they know.
    */
   freshen({ depth, entries, prefix }: Bucket, then: () => void): void {

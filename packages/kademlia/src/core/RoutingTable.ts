@@ -22,7 +22,7 @@ export interface Options {
 /** What became of a contact that was heard from. */
 export type Seen =
   | "added"
-  /** It was there, and is now the most recently seen. */
+  /** It was there. */
   | "known"
   /** Its bucket is full: it waits in the replacement cache. */
   | "cached"
@@ -38,7 +38,8 @@ export interface Entry {
   readonly contact: Contact
   /** The contact's: it is looked at again and again. */
   readonly head: number
-  lastSeen: number
+  /** When it last answered, or got its place. That it calls shows nothing: anybody may call in its name. */
+  answeredAt: number
   /** Calls in a row that it has not answered. */
   failures: number
   /** Whether it has answered a call when nothing had come from it for so long that no NAT was open for the caller. */
@@ -52,13 +53,13 @@ export interface Bucket {
   /** How many leading bits its ids share: those of `prefix`. */
   readonly depth: number
   readonly prefix: Id
-  /** The least recently seen first. */
+  /** Whoever answered longest ago first. */
   entries: Array<Entry>
-  /** Contacts that wait for a place, the least recently seen first. */
+  /** Contacts that wait for a place, whoever was heard from longest ago first. */
   cache: Array<Entry>
   /** When an id of its range was last looked up. */
   lookedUp: number
-  /** When its least recently seen contact was last asked whether it is still there. */
+  /** When its first contact was last asked whether it is still there. */
   questioned: number
 }
 
@@ -224,10 +225,11 @@ export class RoutingTable {
     const entry = this.find(contact.id)
     if (entry !== undefined) {
       if (entry.contact.name !== contact.name) return "elsewhere"
+      if (by === "call") return "known"
       const { entries } = this.bucketOf(contact.id)
       entries.splice(entries.indexOf(entry), 1)
-      entry.lastSeen = now
-      if (by !== "call") entry.failures = 0
+      entry.answeredAt = now
+      entry.failures = 0
       if (by === "proof") entry.isReachable = true
       entries.push(entry)
       return "known"
@@ -301,7 +303,7 @@ export class RoutingTable {
   takeWaiting(id: Id): Contact | undefined {
     const bucket = this.bucketOf(id)
     for (let entry = bucket.cache.pop(); entry !== undefined; entry = bucket.cache.pop()) {
-      if (!this.#names.has(entry.contact.name) && !this.#isCrowded(bucket, entry.contact)) return entry.contact
+      if (!this.#names.has(entry.contact.name) && !this.#isCrowded(entry.contact)) return entry.contact
     }
     return undefined
   }
@@ -314,15 +316,15 @@ export class RoutingTable {
   }
 
   /**
-   * Whom to ping so that a contact of the cache may have its place: one that did not answer last time, or else the least
-   * recently seen, if it was silent for `silence` and nobody of its bucket was pinged for as long.
+   * Whom to ping so that a contact of the cache may have its place: one that did not answer last time, or else whoever
+   * answered longest ago, if that was `silence` ago and nobody of its bucket was pinged for as long.
    */
   questionable(id: Id, now: number, silence: number): Contact | undefined {
     const bucket = this.bucketOf(id)
     const failing = bucket.entries.find(({ failures }) => failures > 0)
     if (failing !== undefined) return failing.contact
     const oldest = bucket.entries[0]
-    if (oldest === undefined || oldest.lastSeen > now - silence || bucket.questioned > now - silence) return undefined
+    if (oldest === undefined || oldest.answeredAt > now - silence || bucket.questioned > now - silence) return undefined
     bucket.questioned = now
     return oldest.contact
   }
@@ -432,7 +434,7 @@ export class RoutingTable {
 const newEntry = (contact: Contact, now: number, isReachable = false): Entry => ({
   contact,
   head: contact.head,
-  lastSeen: now,
+  answeredAt: now,
   failures: 0,
   isReachable,
   questioned: -Infinity
