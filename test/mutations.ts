@@ -1828,10 +1828,13 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
       "src/internal/driver": [
         ["Effect.catchCause(lost)", "Effect.catch((error) => lost(Cause.fail(error)))"],
         [
-          "Effect.catchCause(failed),\n          Effect.flatMap((entry)",
-          "Effect.catchDefect((defect) => failed(Cause.die(defect))),\n          Effect.flatMap((entry)"
+          "Effect.catchCause((cause) => this.#failed(cause)),\n          Effect.flatMap((entry)",
+          "Effect.catchDefect((defect) => this.#failed(Cause.die(defect))),\n          Effect.flatMap((entry)"
         ]
       ]
+    },
+    "is logged once a minute": {
+      "src/internal/driver": [["      if (now - this.#loggedAt < 60_000) return Effect.succeed(\"failed\")\n", ""]]
     },
     "misses the oldest, and they do not fill the memory": {
       "src/internal/events": [["PubSub.sliding<Event>(maxBehind)", "PubSub.unbounded<Event>()"]]
@@ -1984,7 +1987,7 @@ const ofTheTable: ReadonlyArray<Mutation> = ([
 const ofTheCore: ReadonlyArray<Mutation> = ([
   ["Lookups", "what is answered later is of its peer alone", "      if (search.isOver) return\n", ""],
   ["Lookups", "asks the three oldest contacts", "entries.slice(0, 3)", "entries.slice(0, 4)"],
-  ["Lookups", "asks the three oldest contacts", "this.#contacts.named(named)", ""],
+  ["Lookups", "asks the three oldest contacts", "this.#contacts.named(named)", "void named"],
   [
     "Joining",
     "calls a gate three times",

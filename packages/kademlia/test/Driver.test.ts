@@ -23,14 +23,14 @@ const ending = (end: Effect.Effect<never>): Client => ({
 })
 
 /** A node that calls so, and stores in memory unless told otherwise. */
-const driving = (client: Client, storing: Partial<Storage.Storage["Service"]> = {}) =>
+const driving = (client: Client, storing: Partial<Storage.Storage["Service"]> = {}, now = () => 0) =>
   Effect.gen(function*() {
     return new Driver({
       core: coreOf(Id.ofKey("self")),
       client: () => client,
       storage: { ...yield* Storage.Storage, ...storing },
       events: yield* Events.make,
-      now: () => 0,
+      now,
       run: yield* FiberSet.makeRuntime()
     })
   }).pipe(Effect.provide(Storage.layerMemory()))
@@ -50,6 +50,21 @@ describe("a node that asks", () => {
         expect(search).toMatchObject({ value: undefined, asked: 0 })
       }).pipe(quiet))
   }
+})
+
+it.effect("a storage that fails is logged once a minute, however often strangers have it asked", () => {
+  const lines: Array<string> = []
+  return Effect.gen(function*() {
+    let now = 0
+    const driver = yield* driving(ending(nobody), { get: () => nobody, put: () => nobody }, () => now)
+    const counts: Array<number> = []
+    for (now of [0, 1, 59_999, 60_000, 119_999]) {
+      yield* driver.ask((core, then, now) => core.set(Id.ofKey("key"), "value", then, now))
+      counts.push(lines.length)
+    }
+    expect(counts).toStrictEqual([1, 1, 1, 2, 2])
+    expect(lines[0]).toContain("the storage has failed")
+  }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])))
 })
 
 describe("a contact", () => {

@@ -23,6 +23,8 @@ export interface Options {
 export class Driver {
   readonly #options: Options
   #isDraining = false
+  /** When a failure of the storage was last logged. */
+  #loggedAt = -Infinity
 
   constructor(options: Options) {
     this.#options = options
@@ -97,19 +99,19 @@ export class Driver {
       case "Read":
         return storage.get(output.key).pipe(
           Effect.map(Option.getOrUndefined),
-          Effect.catchCause(failed),
+          Effect.catchCause((cause) => this.#failed(cause)),
           Effect.flatMap((entry) => this.#told(output.told, entry))
         )
       case "Write":
         return storage.put(output.key, output.entry).pipe(
           Effect.map((isKept): Written => isKept ? "kept" : "full"),
-          Effect.catchCause(failed),
+          Effect.catchCause((cause) => this.#failed(cause)),
           Effect.flatMap((written) => this.#told(output.told, written))
         )
       case "Remove":
         return storage.remove(output.key).pipe(
           Effect.as(undefined),
-          Effect.catchCause(failed),
+          Effect.catchCause((cause) => this.#failed(cause)),
           Effect.flatMap((removed) => this.#told(output.told, removed))
         )
       case "Sleep":
@@ -127,6 +129,16 @@ export class Driver {
       Effect.catchCause(lost),
       Effect.flatMap((outcome) => this.#told(told, outcome))
     )
+  }
+
+  /** Strangers decide how often a storage is asked that fails: the log has one line a minute. */
+  #failed(cause: Cause.Cause<never>): Effect.Effect<"failed"> {
+    return Effect.suspend(() => {
+      const now = this.#options.now()
+      if (now - this.#loggedAt < 60_000) return Effect.succeed("failed")
+      this.#loggedAt = now
+      return Effect.as(Effect.logError("kademlia: the storage has failed", cause), "failed")
+    })
   }
 
   #told<A>(told: Told<A>, outcome: A): Effect.Effect<void> {
@@ -152,6 +164,3 @@ const lost = (cause: Cause.Cause<{ readonly _tag: string }>): Effect.Effect<Lost
 
 /** The errors of calls that have sent nothing. An answer that is `Oversize` is one of none of this contract's methods. */
 const unsent: ReadonlySet<string> = new Set(["Oversize", "TooManyCalls", "DatagramSocketError"])
-
-const failed = (cause: Cause.Cause<never>): Effect.Effect<"failed"> =>
-  Effect.as(Effect.logError("kademlia: the storage has failed", cause), "failed")
