@@ -1725,6 +1725,15 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
       "src/core/Turns": [["network: network || sender", "network"]]
     }
   }),
+  ...breaksKademlia("FailingStorage", {
+    "what others stored is gone in time, what was published stays": {
+      "src/core/Values": [
+        ["if (removed !== \"failed\") {", "{"],
+        ["(entry === \"failed\") return end()", "(entry === \"failed\") return this.#drop(key, end)"],
+        ["        if (entry === \"failed\") return end(false)\n", ""]
+      ]
+    }
+  }),
   ...breaksKademlia("SlowStorage", {
     "who asks for a pair a second gets it": {
       "src/core/Values": [[
