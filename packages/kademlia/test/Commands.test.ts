@@ -1,6 +1,7 @@
 /** The commands, each a process, over UDP on loopback. */
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, layer } from "@effect/vitest"
+import type { Duration } from "effect"
 import { Context, Deferred, Effect, Exit, FileSystem, Layer, Stream } from "effect"
 import { Protocol, Transport } from "effect-rpcudp"
 import { NetAddress } from "effect/net"
@@ -39,8 +40,8 @@ const startNode = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
   return { child, id, address: address ?? "nowhere", table: yield* next }
 })
 
-const stop = (child: ChildProcessSpawner.ChildProcessHandle) =>
-  child.kill({ killSignal: "SIGTERM", forceKillAfter: "5 seconds" })
+const stop = (child: ChildProcessSpawner.ChildProcessHandle, patience: Duration.Input = "5 seconds") =>
+  child.kill({ killSignal: "SIGTERM", forceKillAfter: patience })
 
 /** A socket that says nothing, and when it has heard something. */
 const mute = Effect.gen(function*() {
@@ -210,7 +211,7 @@ describe("kademlia", () => {
           const given = `${directory}/${file.split("/")[0]!}`
           const { process: node } = yield* launchWith({ stderr: "pipe" }, option, given)
           expect(yield* writer.next).toBe("open")
-          yield* stop(node)
+          yield* stop(node, "30 seconds")
           const stderr = yield* node.stderr.pipe(Stream.decodeText, Stream.mkString)
           expect(stderr).toContain("told to stop two seconds ago, it is still at")
           expect(stderr).toContain(option === "--data" ? `opening ${given}` : "FSReq")
