@@ -302,17 +302,19 @@ static uint32_t count_of(const int32_t* words) {
 
 /*
  * Sends what waits, in the order it was written. What the system refuses stands in `refused`, each with its own error:
- * returns how many. What the system has no room for waits until the socket is writable.
+ * returns how many, with those that JavaScript was not told of before. What the system has no room for waits until the
+ * socket is writable.
  */
 static uint32_t flush(Socket* socket) {
   void *head, *bytes, *refusals;
   if (socket->blocked || !memory_of(socket->env, socket->outbound, outbound_words, &head) ||
       !memory_of(socket->env, socket->bytes, outbound_bytes, &bytes) ||
-      !memory_of(socket->env, socket->refused, refused_words, &refusals)) return 0;
+      !memory_of(socket->env, socket->refused, refused_words, &refusals)) return socket->untold;
   int32_t* words = head;
   int32_t* refused = refusals;
   uint32_t count = count_of(words);
-  uint32_t refused_count = 0;
+  /* Never more than `sent`, and so never more than `refused` has room for. */
+  uint32_t refused_count = socket->untold;
   while (socket->sent < count) {
     int error = 0;
     unsigned int n = 0;
@@ -340,12 +342,12 @@ static uint32_t flush(Socket* socket) {
   return refused_count;
 }
 
-/* As `flush`, for who tells JavaScript at once: those that were refused and are not told yet come first. */
+/* As `flush`, for who tells JavaScript at once. */
 static uint32_t flush_to_tell(Socket* socket) {
   void* words;
   /* The references to the arrays are gone, or soon will be. */
   if (socket->closing) return 0;
-  uint32_t refused = socket->untold > 0 ? socket->untold : flush(socket);
+  uint32_t refused = flush(socket);
   socket->untold = 0;
   if (refused > 0 && memory_of(socket->env, socket->outbound, outbound_words, &words)) {
     make_room(socket, words, count_of(words));
@@ -384,9 +386,10 @@ static void on_ready(uv_poll_t* poll, int status, int events) {
 static void on_prepare(uv_prepare_t* prepare) {
   Socket* socket = prepare->data;
   napi_handle_scope scope;
-  if (socket->untold > 0 || napi_open_handle_scope(socket->env, &scope) != napi_ok) return;
+  if (napi_open_handle_scope(socket->env, &scope) != napi_ok) return;
   socket->untold = flush(socket);
-  if (socket->untold > 0) poll_for(socket, true);
+  /* It is not blocked by that, or what is sent meanwhile would wait, too. */
+  if (socket->untold > 0) uv_poll_start(&socket->poll, UV_READABLE | UV_WRITABLE, on_ready);
   napi_close_handle_scope(socket->env, scope);
 }
 
