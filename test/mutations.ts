@@ -442,8 +442,13 @@ const ofServing: ReadonlyArray<Mutation> = [
         ["this.#options.window <= now", "this.#options.window < now"],
         ["amounts[place]! > amounts", "amounts[place]! >= amounts"],
         ["    this.#bytesOfSenders[place] = this.#bytesOfSenders[place]! - length\n", ""],
-        ["    this.#unchain(entry)\n", ""],
-        ["while (held !== none && this.#lengths[held] === gone) held = list[held]!", ""],
+        ["      this.#unchain(entry)\n", ""],
+        ["return this.#isKept(serial) && (", "return (this.#isKept(serial) || "],
+        ["this.#isKept(serial) && (this.#records[entry + record.serial]! - serial | 0) > 0", "this.#isKept(serial)"],
+        [
+          "while (held !== none && this.#records[held + record.length] === gone) held = this.#records[held + newer]!",
+          ""
+        ],
         ["this.#taken + this.#count(length) <= this.#most", "this.#taken <= this.#most"]
       ]
     },
@@ -451,13 +456,13 @@ const ofServing: ReadonlyArray<Mutation> = [
       "internal/serving/memory": [["? first[place]! : oldest", "? oldest : oldest"]]
     },
     "an id of one sender says nothing of the same id of another": {
-      "internal/serving/memory": [["this.#hashes[entry] === hash && ", ""]]
+      "internal/serving/memory": [["this.#records[entry + record.hash] === hash && ", ""]]
     },
     "takes for each of its places": {
       "internal/serving/memory": [
-        ["Math.min(Math.max(2 * before, minEntries), this.#options.maxEntries)", "this.#options.maxEntries"],
+        ["Math.min(Math.max(2 * before / words, minEntries), this.#options.maxEntries)", "this.#options.maxEntries"],
         ["Math.min(Math.max(2 * before, minEntries), this.#most)", "this.#most"],
-        ["4 + 8 + 7 * 4", "4 + 8 + 6 * 4"]
+        ["4 * this.#records.length", "3 * this.#records.length"]
       ]
     },
     "ids that begin alike are found as fast as others": {
@@ -940,8 +945,8 @@ const ofTheWire: ReadonlyArray<Mutation> = [
   ...breaks("Codec", {
     "a text arrives as it was sent, and none that is not UTF-8": {
       "internal/wire/unpack": [
-        ["source[i]! >= 0x80", "source[i]! > 0x80"],
-        ["latin1Slice?.call(source, start, position)", "latin1Slice?.call(source, start, position - 1)"]
+        ["code >= 0x80", "code > 0x80"],
+        ["(_, length) => Array.from({ length }, () => 0)", "(_, length) => Array.from({ length: length - 1 }, () => 0)"]
       ]
     }
   }),

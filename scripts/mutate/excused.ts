@@ -75,11 +75,6 @@ export const excused: ReadonlyArray<Excused> = [
       ["if (last === undefined || last === queue) return", "last === undefined", "false"]
     ],
     "src/internal/wire/unpack.ts": [
-      [
-        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
-        "latin1Slice?.call",
-        "latin1Slice.call"
-      ],
       ["let last = { steps: 0, heap: 0, keyPairs: 0 }", "{ steps: 0, heap: 0, keyPairs: 0 }", "{}"]
     ],
     "src/internal/wire/pack.ts": [
@@ -253,40 +248,8 @@ export const excused: ReadonlyArray<Excused> = [
       [
         "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
         "length <= mostAscii",
-        "true"
-      ],
-      [
-        "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
-        "length <= mostAscii",
         "length < mostAscii"
-      ],
-      ["for (let i = start; i < position; i++) {", "i < position", "i <= position"],
-      [
-        "if (position - start > shortText) return latin1Slice?.call(source, start, position)",
-        "position - start > shortText",
-        "false"
-      ],
-      [
-        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
-        "typeof Buffer === \"function\"",
-        "true"
-      ],
-      [
-        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
-        "typeof Buffer === \"function\"",
-        "false"
-      ],
-      [
-        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
-        "typeof Buffer === \"function\"",
-        "typeof Buffer !== \"function\""
-      ],
-      [
-        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
-        "\"function\"",
-        "\"\""
-      ],
-      ["? Reflect.get(Buffer.prototype, \"latin1Slice\")", "\"latin1Slice\"", "\"\""]
+      ]
     ]
   }),
   ...of("it saves time alone", {
@@ -442,11 +405,20 @@ export const excused: ReadonlyArray<Excused> = [
         "this.#oldest !== none",
         "true"
       ],
-      ["while (held !== none && this.#lengths[held] === gone) held = list[held]!", "held !== none", "true"],
       [
-        "for (let entry = before; entry < size; entry++) this.#next[entry] = entry + 1 < size ? entry + 1 : none",
-        "entry < size",
-        "entry <= size"
+        "while (held !== none && this.#records[held + record.length] === gone) held = this.#records[held + newer]!",
+        "held !== none",
+        "true"
+      ],
+      [
+        "for (let entry = before; entry < this.#records.length; entry += words) {",
+        "entry < this.#records.length",
+        "entry <= this.#records.length"
+      ],
+      [
+        "return this.#isKept(this.#heads[head + 1]!) ? this.#heads[head]! : none",
+        "this.#isKept(this.#heads[head + 1]!)",
+        "true"
       ],
       [
         "for (let from = 0, block = first; from < length; from += this.#blockBytes, block = this.#next[block]!) {",

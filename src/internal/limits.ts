@@ -75,7 +75,7 @@ export interface Limits {
 export interface Memory {
   /** How long a request is remembered. A minute by default. */
   readonly window?: Duration.Input | undefined
-  /** How many requests are remembered, rounded up to a power of two. 65,536 by default, which take up to 4.5 MB. */
+  /** How many requests are remembered, rounded up to a power of two. 65,536 by default, which take up to 5.3 MB. */
   readonly requests?: number | undefined
   /** How many bytes of answers are remembered, rounded up to a power of two. 4 MiB by default. */
   readonly bytes?: number | undefined

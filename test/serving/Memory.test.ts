@@ -129,7 +129,7 @@ describe("Memory", () => {
       }
       check()
     }
-    expect(memory.bytes).toBeLessThanOrEqual(maxBytes * (1 + 4 / blockBytes) + 68 * maxEntries)
+    expect(memory.bytes).toBeLessThanOrEqual(maxBytes * (1 + 4 / blockBytes) + 80 * maxEntries)
   }, { arbitrary: { runs: 200, size: 40 } })
 
   it("who fills it makes itself be forgotten, and nobody who asks less", () => {
@@ -149,12 +149,12 @@ describe("Memory", () => {
     expect(memory.find(0, idOf(1), 0, 0)).toStrictEqual(answerOf(1, 20))
   })
 
-  it("takes for each of its places, which are 64 at first and double, 68 bytes and a block of 64 with its place", () => {
+  it("takes for each of its places, which are 64 at first and double, 80 bytes and a block of 64 with its place", () => {
     const memory = new Memory({ window: 1, maxEntries: 2 ** 20, maxBytes: 2 ** 20, senders: 1, onEarly: () => {} })
     expect(memory.bytes).toBe(0)
     for (let n = 1; n <= 1000; n++) {
       memory.add(n, idOf(n), answerOf(n, 60), 0, 0)
-      expect(memory.bytes).toBe(Math.max(64, 2 ** Math.ceil(Math.log2(n))) * (68 + 64 + 4))
+      expect(memory.bytes).toBe(Math.max(64, 2 ** Math.ceil(Math.log2(n))) * (80 + 64 + 4))
     }
   })
 

@@ -6,10 +6,12 @@
  * of the oldest. Then the oldest entry of the new one's sender is forgotten. So nobody can make a quieter sender be forgotten.
  *
  * Entries and answers stand in arrays of numbers, and not in an object each: these would live for the whole window, and the
- * garbage collector would copy and visit them all. Entry `n` is at index `n` of each array. Lists link numbers of entries.
+ * garbage collector would copy and visit them all. All of an entry is in one record, a line of the processor's cache: what was
+ * written a minute ago is in no cache any more, and an array for each of its fields costs a fifth of a request
+ * (`npm run bench`, 64 in flight). An entry is the index at which its record begins. Lists link these.
  */
 import { idBytes } from "../../Codec.ts"
-import { sameIds } from "../wire/ids.ts"
+import { wordAt } from "../wire/ids.ts"
 
 export interface Options {
   /** How long a request is remembered, in nanoseconds. */
@@ -29,6 +31,27 @@ export const forgotten = "forgotten"
 
 const minEntries = 64
 
+/** How many words a record has. The first two are its time. */
+const words = 16
+const record = {
+  /** Of id and sender: two entries with the same id and the same hash have the same sender. */
+  hash: 2,
+  length: 3,
+  block: 4,
+  sender: 5,
+  // The list of all entries, by age, and that of the entries of each sender.
+  older: 6,
+  newer: 7,
+  newerOfSender: 8,
+  /** How many entries were added before it: 32 bits, which wrap. */
+  serial: 9,
+  /** In the chain of entries whose hashes share a head, the newest first; or in the list of free entries. */
+  next: 10,
+  id: 11
+} as const
+
+const idWords = idBytes / 4
+
 /** The length of a block of bytes. Most answers fit one. */
 const blockBytes = 64
 
@@ -41,20 +64,11 @@ const gone = -1
 export class Memory {
   readonly #options: Options
   #size = 0
-  #ids = new Uint8Array(0)
-  /** Hashes of id and sender: two entries with the same id and the same hash have the same sender. */
-  #hashes = new Int32Array(0)
+  #records = new Int32Array(0)
+  /** The same memory, for times. */
   #times = new Float64Array(0)
-  #lengths = new Int32Array(0)
-  #blocks = new Int32Array(0)
-  #senders = new Int32Array(0)
-  // The list of all entries, by age.
   #oldest = none
   #newest = none
-  #older = new Int32Array(0)
-  #newer = new Int32Array(0)
-  // The list of the entries of each sender, by age.
-  #newerOfSender = new Int32Array(0)
   readonly #ofSenders: Int32Array
   readonly #newestOfSenders: Int32Array
   readonly #entriesOfSenders: Int32Array
@@ -62,10 +76,12 @@ export class Memory {
   // The oldest entry that still has its answer: of all, and of each sender.
   #oldestHeld = none
   readonly #heldOfSenders: Int32Array
-  // The chains of entries whose hashes share a head, the newest first. And the list of free entries.
+  // Of each chain, its newest entry and the serial of that.
   #heads = new Int32Array(0)
-  #next = new Int32Array(0)
   #free = none
+  /** The serials of the next entry and of the oldest. */
+  #serial = 0
+  #oldestSerial = 0
   readonly #answers: Blocks
 
   constructor(options: Options) {
@@ -86,7 +102,7 @@ export class Memory {
 
   /** How many bytes of memory this takes, without the tables of senders, whose size is fixed. */
   get bytes(): number {
-    return this.#answers.bytes + this.#times.length * (idBytes + 4 + 8 + 7 * 4) + 4 * this.#heads.length
+    return this.#answers.bytes + 4 * this.#records.length + 4 * this.#heads.length
   }
 
   /**
@@ -96,13 +112,13 @@ export class Memory {
    */
   find(hash: number, bytes: Uint8Array, start: number, now: number): Uint8Array | typeof forgotten | undefined {
     if (this.#size === 0) return undefined
-    let entry = this.#heads[this.#chainOf(hash)]!
-    while (entry !== none && !(this.#hashes[entry] === hash && sameIds(this.#ids, entry * idBytes, bytes, start))) {
-      entry = this.#next[entry]!
+    let entry = this.#firstOf(this.#headOf(hash))
+    while (entry !== none && !(this.#records[entry + record.hash] === hash && this.#hasId(entry, bytes, start))) {
+      entry = this.#behind(entry)
     }
     if (entry === none || this.#isOver(entry, now)) return undefined
-    const length = this.#lengths[entry]!
-    return length === gone ? forgotten : this.#answers.read(this.#blocks[entry]!, length)
+    const length = this.#records[entry + record.length]!
+    return length === gone ? forgotten : this.#answers.read(this.#records[entry + record.block]!, length)
   }
 
   /**
@@ -117,13 +133,14 @@ export class Memory {
       this.#options.onEarly("request")
     }
     const entry = this.#take()
-    // A loop: `set` is slower for so few bytes (`benchmark/guard.ts`).
-    for (let i = 0, to = entry * idBytes; i < idBytes; i++) this.#ids[to + i] = id[i]!
-    this.#hashes[entry] = hash
-    this.#times[entry] = now
-    this.#senders[entry] = place
+    for (let i = 0; i < idWords; i++) this.#records[entry + record.id + i] = wordAt(id, 4 * i)
+    this.#records[entry + record.hash] = hash
+    this.#records[entry + record.serial] = this.#serial
+    this.#serial = this.#serial + 1 | 0
+    this.#times[entry >> 1] = now
+    this.#records[entry + record.sender] = place
     this.#link(entry, place)
-    if (answer === undefined) this.#lengths[entry] = gone
+    if (answer === undefined) this.#records[entry + record.length] = gone
     else this.#hold(entry, answer, place)
   }
 
@@ -132,21 +149,21 @@ export class Memory {
    * sender, and `amounts` says how much each sender has.
    */
   #yielding(place: number, oldest: number, first: Int32Array, amounts: Int32Array): number {
-    return amounts[place]! > amounts[this.#senders[oldest]!]! ? first[place]! : oldest
+    return amounts[place]! > amounts[this.#records[oldest + record.sender]!]! ? first[place]! : oldest
   }
 
   /** Keeps the answer of a new entry, if it fits at all. */
   #hold(entry: number, answer: Uint8Array, place: number): void {
     if (answer.length > this.#options.maxBytes) {
-      this.#lengths[entry] = gone
+      this.#records[entry + record.length] = gone
       return this.#options.onEarly("answer")
     }
     while (!this.#answers.hasRoomFor(answer.length)) {
       this.#release(this.#yielding(place, this.#oldestHeld, this.#heldOfSenders, this.#bytesOfSenders))
       this.#options.onEarly("answer")
     }
-    this.#lengths[entry] = answer.length
-    this.#blocks[entry] = this.#answers.write(answer)
+    this.#records[entry + record.length] = answer.length
+    this.#records[entry + record.block] = this.#answers.write(answer)
     this.#bytesOfSenders[place] = this.#bytesOfSenders[place]! + answer.length
     if (this.#oldestHeld === none) this.#oldestHeld = entry
     if (this.#heldOfSenders[place] === none) this.#heldOfSenders[place] = entry
@@ -154,108 +171,137 @@ export class Memory {
 
   /** Forgets an answer. The entry must be the oldest of its sender that has one. */
   #release(entry: number): void {
-    const place = this.#senders[entry]!
-    const length = this.#lengths[entry]!
-    this.#answers.free(this.#blocks[entry]!, length)
-    this.#lengths[entry] = gone
+    const place = this.#records[entry + record.sender]!
+    const length = this.#records[entry + record.length]!
+    this.#answers.free(this.#records[entry + record.block]!, length)
+    this.#records[entry + record.length] = gone
     this.#bytesOfSenders[place] = this.#bytesOfSenders[place]! - length
-    if (this.#oldestHeld === entry) this.#oldestHeld = this.#nextHeld(entry, this.#newer)
-    this.#heldOfSenders[place] = this.#nextHeld(entry, this.#newerOfSender)
+    if (this.#oldestHeld === entry) this.#oldestHeld = this.#nextHeld(entry, record.newer)
+    this.#heldOfSenders[place] = this.#nextHeld(entry, record.newerOfSender)
   }
 
-  /** The next entry of a list that has its answer. It starts where it last ended, so no entry is passed over twice. */
-  #nextHeld(entry: number, list: Int32Array): number {
-    let held = list[entry]!
-    while (held !== none && this.#lengths[held] === gone) held = list[held]!
+  /** The next entry of a list of newer ones that has its answer. It starts where it last ended, so no entry is passed over twice. */
+  #nextHeld(entry: number, newer: number): number {
+    let held = this.#records[entry + newer]!
+    while (held !== none && this.#records[held + record.length] === gone) held = this.#records[held + newer]!
     return held
   }
 
   /** Forgets an entry, which must be the oldest of its sender. */
   #forget(entry: number): void {
-    if (this.#lengths[entry] !== gone) this.#release(entry)
-    const place = this.#senders[entry]!
-    const older = this.#older[entry]!
-    const newer = this.#newer[entry]!
-    if (older === none) this.#oldest = newer
-    else this.#newer[older] = newer
+    if (this.#records[entry + record.length] !== gone) this.#release(entry)
+    const place = this.#records[entry + record.sender]!
+    const older = this.#records[entry + record.older]!
+    const newer = this.#records[entry + record.newer]!
+    if (older === none) {
+      this.#oldest = newer
+      this.#oldestSerial = newer === none ? this.#serial : this.#records[newer + record.serial]!
+    } else {
+      this.#records[older + record.newer] = newer
+      this.#unchain(entry)
+    }
     if (newer === none) this.#newest = older
-    else this.#older[newer] = older
-    this.#ofSenders[place] = this.#newerOfSender[entry]!
+    else this.#records[newer + record.older] = older
+    this.#ofSenders[place] = this.#records[entry + record.newerOfSender]!
     if (this.#ofSenders[place] === none) this.#newestOfSenders[place] = none
     this.#entriesOfSenders[place] = this.#entriesOfSenders[place]! - 1
-    this.#unchain(entry)
-    this.#next[entry] = this.#free
+    this.#records[entry + record.next] = this.#free
     this.#free = entry
     this.#size--
   }
 
   #link(entry: number, place: number): void {
-    this.#older[entry] = this.#newest
-    this.#newer[entry] = none
+    this.#records[entry + record.older] = this.#newest
+    this.#records[entry + record.newer] = none
     if (this.#newest === none) this.#oldest = entry
-    else this.#newer[this.#newest] = entry
+    else this.#records[this.#newest + record.newer] = entry
     this.#newest = entry
-    this.#newerOfSender[entry] = none
+    this.#records[entry + record.newerOfSender] = none
     const newestOfSender = this.#newestOfSenders[place]!
     if (newestOfSender === none) this.#ofSenders[place] = entry
-    else this.#newerOfSender[newestOfSender] = entry
+    else this.#records[newestOfSender + record.newerOfSender] = entry
     this.#newestOfSenders[place] = entry
     this.#entriesOfSenders[place] = this.#entriesOfSenders[place]! + 1
     this.#chain(entry)
   }
 
+  // An entry that is the oldest of all is the last of its chain. It stays there when it is forgotten: to look for whoever leads to it
+  // takes longer than all else that is done for a request, and its serial says that it is no more.
+
   #chain(entry: number): void {
-    const chain = this.#chainOf(this.#hashes[entry]!)
-    this.#next[entry] = this.#heads[chain]!
-    this.#heads[chain] = entry
+    const head = this.#headOf(this.#records[entry + record.hash]!)
+    this.#records[entry + record.next] = this.#firstOf(head)
+    this.#heads[head] = entry
+    this.#heads[head + 1] = this.#records[entry + record.serial]!
   }
 
   #unchain(entry: number): void {
-    const chain = this.#chainOf(this.#hashes[entry]!)
-    let before = this.#heads[chain]!
+    const head = this.#headOf(this.#records[entry + record.hash]!)
+    const next = this.#behind(entry)
+    let before = this.#firstOf(head)
     if (before === entry) {
-      this.#heads[chain] = this.#next[entry]!
+      this.#heads[head] = next
+      if (next !== none) this.#heads[head + 1] = this.#records[next + record.serial]!
       return
     }
-    while (this.#next[before] !== entry) before = this.#next[before]!
-    this.#next[before] = this.#next[entry]!
+    while (this.#records[before + record.next] !== entry) before = this.#records[before + record.next]!
+    this.#records[before + record.next] = next
+  }
+
+  /** The newest entry of a chain. The head knows its serial, so that the record of one that was forgotten is not looked at. */
+  #firstOf(head: number): number {
+    return this.#isKept(this.#heads[head + 1]!) ? this.#heads[head]! : none
+  }
+
+  /** The entry behind this one in its chain. If that was forgotten, another one may have its place. */
+  #behind(entry: number): number {
+    const next = this.#records[entry + record.next]!
+    if (next === none) return none
+    const serial = this.#records[next + record.serial]!
+    return this.#isKept(serial) && (this.#records[entry + record.serial]! - serial | 0) > 0 ? next : none
+  }
+
+  #isKept(serial: number): boolean {
+    return (serial - this.#oldestSerial | 0) >= 0
   }
 
   /** A free entry. */
   #take(): number {
     if (this.#free === none) this.#grow()
     const entry = this.#free
-    this.#free = this.#next[entry]!
+    this.#free = this.#records[entry + record.next]!
     this.#size++
     return entry
   }
 
   #grow(): void {
-    const before = this.#times.length
-    const size = Math.min(Math.max(2 * before, minEntries), this.#options.maxEntries)
-    this.#ids = longer(this.#ids, new Uint8Array(size * idBytes))
-    this.#hashes = longer(this.#hashes, new Int32Array(size))
-    this.#times = longer(this.#times, new Float64Array(size))
-    this.#lengths = longer(this.#lengths, new Int32Array(size))
-    this.#blocks = longer(this.#blocks, new Int32Array(size))
-    this.#senders = longer(this.#senders, new Int32Array(size))
-    this.#older = longer(this.#older, new Int32Array(size))
-    this.#newer = longer(this.#newer, new Int32Array(size))
-    this.#newerOfSender = longer(this.#newerOfSender, new Int32Array(size))
+    const before = this.#records.length
+    const entries = Math.min(Math.max(2 * before / words, minEntries), this.#options.maxEntries)
+    this.#records = longer(this.#records, new Int32Array(entries * words))
+    this.#times = new Float64Array(this.#records.buffer)
     // All entries are in use, so all of them are in the list that is walked here.
-    this.#heads = new Int32Array(2 * size).fill(none)
-    this.#next = new Int32Array(size)
-    for (let entry = this.#oldest; entry !== none; entry = this.#newer[entry]!) this.#chain(entry)
-    for (let entry = before; entry < size; entry++) this.#next[entry] = entry + 1 < size ? entry + 1 : none
+    this.#heads = new Int32Array(4 * entries).fill(none)
+    for (let entry = this.#oldest; entry !== none; entry = this.#records[entry + record.newer]!) this.#chain(entry)
+    for (let entry = before; entry < this.#records.length; entry += words) {
+      this.#records[entry + record.next] = entry + words < this.#records.length ? entry + words : none
+    }
     this.#free = before
   }
 
-  #isOver(entry: number, now: number): boolean {
-    return this.#times[entry]! + this.#options.window <= now
+  #hasId(entry: number, bytes: Uint8Array, start: number): boolean {
+    for (let i = 0; i < idWords; i++) {
+      if (this.#records[entry + record.id + i] !== wordAt(bytes, start + 4 * i)) return false
+    }
+    return true
   }
 
-  #chainOf(hash: number): number {
-    return hash & (this.#heads.length - 1)
+  #isOver(entry: number, now: number): boolean {
+    return this.#times[entry >> 1]! + this.#options.window <= now
+  }
+
+  /** Where the head of its chain is. */
+  #headOf(hash: number): number {
+    return 2 * hash & (this.#heads.length - 1)
   }
 }
 

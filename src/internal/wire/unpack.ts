@@ -258,24 +258,23 @@ const readText = (walk: Walk, length: number): unknown => {
 // Up to here the decoder takes longer than to look at each byte (micro: "decode a request").
 const mostAscii = 64
 
-// V8 makes a tree of more than 12 characters that are put together, which takes more than the text does.
-const shortText = 12
-
 const readAscii = (walk: Walk, start: number): string | undefined => {
   const { position, source } = walk
-  for (let i = start; i < position; i++) {
-    if (source[i]! >= 0x80) return undefined
+  const codes = codesOf[position - start]!
+  for (let i = 0; i < codes.length; i++) {
+    const code = source[start + i]!
+    if (code >= 0x80) return undefined
+    codes[i] = code
   }
-  if (position - start > shortText) return latin1Slice?.call(source, start, position)
-  let text = ""
-  for (let i = start; i < position; i++) text += String.fromCharCode(source[i]!)
-  return text
+  // In one call: of what is put together, V8 makes a tree, which takes more than the text does.
+  return Reflect.apply(String.fromCharCode, undefined, codes)
 }
 
-// Of Node's buffers, and of Bun's and Deno's, for any bytes, and without a view of them.
-const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === "function"
-  ? Reflect.get(Buffer.prototype, "latin1Slice")
-  : undefined
+/** For each length an array of its own, which is filled anew for each text. */
+const codesOf: ReadonlyArray<Array<number>> = Array.from(
+  { length: mostAscii + 1 },
+  (_, length) => Array.from({ length }, () => 0)
+)
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
