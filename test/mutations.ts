@@ -104,6 +104,13 @@ const ofCalling: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaks("calling/Retransmission", {
+    "over a transport that copies, requests are written over each other, but not those that are sent again": {
+      "internal/calling/caller": [["schedule === undefined ? wire.sendOnce : wire.send", "wire.sendOnce"]],
+      "internal/endpoint": [["transport.copies === true", "transport.copies !== false"], [
+        "        release(datagram)\n",
+        ""
+      ]]
+    },
     "of two requests that are due at once, the second is not sent again if the first one's sending ends its call": {
       "internal/calling/retransmission": [["    if (retransmission.stopped) return\n    const at", "    const at"]]
     },
@@ -444,9 +451,9 @@ const ofServing: ReadonlyArray<Mutation> = [
         ["    this.#bytesOfSenders[place] = this.#bytesOfSenders[place]! - length\n", ""],
         ["      this.#unchain(entry)\n", ""],
         ["return this.#isKept(serial) && (", "return (this.#isKept(serial) || "],
-        ["this.#isKept(serial) && (this.#records[entry + record.serial]! - serial | 0) > 0", "this.#isKept(serial)"],
+        ["this.#isKept(serial) && (this.#records[entry + serialWord]! - serial | 0) > 0", "this.#isKept(serial)"],
         [
-          "while (held !== none && this.#records[held + record.length] === gone) held = this.#records[held + newer]!",
+          "while (held !== none && this.#records[held + lengthWord] === gone) held = this.#records[held + newer]!",
           ""
         ],
         ["this.#taken + this.#count(length) <= this.#most", "this.#taken <= this.#most"]
@@ -456,7 +463,7 @@ const ofServing: ReadonlyArray<Mutation> = [
       "internal/serving/memory": [["? first[place]! : oldest", "? oldest : oldest"]]
     },
     "an id of one sender says nothing of the same id of another": {
-      "internal/serving/memory": [["this.#records[entry + record.hash] === hash && ", ""]]
+      "internal/serving/memory": [["this.#records[entry + hashWord] === hash && ", ""]]
     },
     "takes for each of its places": {
       "internal/serving/memory": [
@@ -967,6 +974,12 @@ const ofTheWire: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaks("wire/PackSmall", {
+    "that is released gives its room to the next one, if it was the last, and in its own pool": {
+      "internal/wire/packSmall": [
+        ["free?.last === datagram", "free !== undefined"],
+        ["return pool.last = new Uint8Array", "pool.last = undefined\n  return new Uint8Array"]
+      ]
+    },
     "is written as msgpackr writes it where a head changes": {
       "internal/wire/packSmall": [
         ["if (length < 32)", "if (length <= 32)"],

@@ -406,7 +406,7 @@ export const excused: ReadonlyArray<Excused> = [
         "true"
       ],
       [
-        "while (held !== none && this.#records[held + record.length] === gone) held = this.#records[held + newer]!",
+        "while (held !== none && this.#records[held + lengthWord] === gone) held = this.#records[held + newer]!",
         "held !== none",
         "true"
       ],

@@ -7,6 +7,7 @@ import type { DropReason } from "./watching/metrics.ts"
 import * as Metrics from "./watching/metrics.ts"
 import * as Now from "./time/now.ts"
 import { logDrops } from "./watching/logs.ts"
+import { release } from "./wire/packSmall.ts"
 
 export interface Wire {
   /** What the protocol was built in. */
@@ -19,6 +20,8 @@ export interface Wire {
     to: Peer,
     onFailure?: (error: DatagramSocket.DatagramSocketError) => void
   ) => void
+  /** The same for a datagram that nobody holds any longer: if the transport copies it, the next one has its room. */
+  readonly sendOnce: Wire["send"]
   /** Counts and logs a datagram that goes no further. */
   readonly drop: (reason: DropReason, from: Peer) => void
 }
@@ -31,16 +34,23 @@ export const make = (
 ): Wire => {
   const metrics = Metrics.make(context)
   const log = logDrops(context)
+  const send: Wire["send"] = (datagram, to, onFailure) => {
+    const sealed = seal(datagram, to)
+    metrics.sent(sealed.length)
+    transport.send(sealed, to, onFailure)
+  }
   return {
     context,
     metrics,
     now: Now.make(Context.get(context, Clock.Clock)),
     peer: transport.peer,
-    send: (datagram, to, onFailure) => {
-      const sealed = seal(datagram, to)
-      metrics.sent(sealed.length)
-      transport.send(sealed, to, onFailure)
-    },
+    send,
+    sendOnce: transport.copies === true
+      ? (datagram, to, onFailure) => {
+        send(datagram, to, onFailure)
+        release(datagram)
+      }
+      : send,
     drop: (reason, from) => {
       metrics.dropped(reason)
       log(reason, from)

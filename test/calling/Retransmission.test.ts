@@ -273,6 +273,34 @@ describe("retransmission", () => {
       expect(sent).toStrictEqual([1])
     }).pipe(exact))
 
+  it.effect("over a transport that copies, requests are written over each other, but not those that are sent again", () =>
+    Effect.gen(function*() {
+      const address = NetAddress.inetAddressFromStringUnsafe("10.0.0.1:1")
+      const peer: Transport.Peer = { address, host: "10.0.0.1", equals: () => true }
+      const kinds = Effect.fnUntraced(function*(copies: true | undefined) {
+        const sent: Array<readonly [place: number, bytes: string]> = []
+        const transport = Transport.Transport.of({
+          address,
+          copies,
+          peer: () => peer,
+          send: (datagram) => sent.push([datagram.byteOffset, Buffer.from(datagram).toString("latin1")]),
+          run: () => Effect.never
+        })
+        const { call } = Context.get(yield* caller(Layer.succeed(Transport.Transport, transport)), Protocol.Protocol)
+        const again = call(address, "again", []).pipe(Protocol.withRetransmit(Schedule.spaced("2 seconds")), exact)
+        const calls = [call(address, "once", []), again, call(address, "once", []), call(address, "once", [])]
+        yield* Effect.forkChild(Effect.forEach(calls, Effect.flip, { concurrency: "unbounded" }))
+        yield* TestClock.adjust("3 seconds")
+        expect(sent.length).toBe(5)
+        expect(sent[4]).toStrictEqual(sent[1])
+        expect(new Set(sent.map(([, bytes]) => bytes)).size).toBe(4)
+        const places = sent.map(([place]) => place)
+        return [places[1] === places[0], places[2] === places[1], places[3] === places[2]]
+      })
+      expect(yield* kinds(true)).toStrictEqual([true, false, true])
+      expect(yield* kinds(undefined)).toStrictEqual([false, false, false])
+    }))
+
   it.effect("1,000 calls that are sent again leave nothing behind", () =>
     Effect.gen(function*() {
       const { protocol, times } = yield* silence()

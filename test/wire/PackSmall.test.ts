@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { isUnpackable, pack } from "../../src/internal/wire/pack.ts"
-import { packSmall } from "../../src/internal/wire/packSmall.ts"
+import { packSmall, release } from "../../src/internal/wire/packSmall.ts"
 import { unpack } from "../../src/internal/wire/unpack.ts"
 
 const reserve = 21
@@ -126,5 +126,29 @@ describe("a small value", () => {
       return packSmall(["text", i], reserve)
     })
     for (const [i, bytes] of written.entries()) expect(hex(bytes)).toBe(byMsgpackr(["text", i]))
+  })
+
+  it("that is released gives its room to the next one, if it was the last, and in its own pool", () => {
+    const placeOf = (value: unknown) => {
+      const packed = packSmall(value, reserve)!
+      return { packed, place: [packed.buffer, packed.byteOffset] }
+    }
+    const first = placeOf("first")
+    const second = placeOf("second")
+    release(first.packed)
+    const third = placeOf("third")
+    expect(hex(first.packed)).toBe(byMsgpackr("first"))
+    expect(hex(second.packed)).toBe(byMsgpackr("second"))
+    release(third.packed)
+    expect(placeOf("fourth").place).toStrictEqual(third.place)
+
+    // One that is packed while another one is read, which then turns out not to be small.
+    let inner: Uint8Array | undefined
+    const items = Object.defineProperty([0, 0.5], 0, { get: () => (inner = packSmall("inner", reserve), 0) })
+    const before = placeOf("before")
+    expect(packSmall(items, reserve)).toBe(undefined)
+    release(inner!)
+    placeOf("after")
+    expect(hex(before.packed)).toBe(byMsgpackr("before"))
   })
 })

@@ -142,7 +142,8 @@ const exchange = ({ calls, options, settingsOf, wire }: Parts, target: Target, a
     if (hear !== undefined) bare[0] = gatherType
     const request = options.propagate ? withTrailer(bare, trailerOf(timeout, fiber)) : bare
     calls.add(call, request, timeout)
-    wire.send(request, peer, (error) => {
+    const send = schedule === undefined ? wire.sendOnce : wire.send
+    send(request, peer, (error) => {
       if (calls.has(call)) calls.end(call, Exit.fail(error))
     })
     // It may have been refused, or even answered, by now.

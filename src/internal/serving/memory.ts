@@ -31,25 +31,22 @@ export const forgotten = "forgotten"
 
 const minEntries = 64
 
-/** How many words a record has. The first two are its time. */
+/** How many words a record has. The first two are its time. The others: */
 const words = 16
-const record = {
-  /** Of id and sender: two entries with the same id and the same hash have the same sender. */
-  hash: 2,
-  length: 3,
-  block: 4,
-  sender: 5,
-  // The list of all entries, by age, and that of the entries of each sender.
-  older: 6,
-  newer: 7,
-  newerOfSender: 8,
-  /** How many entries were added before it: 32 bits, which wrap. */
-  serial: 9,
-  /** In the chain of entries whose hashes share a head, the newest first; or in the list of free entries. */
-  next: 10,
-  id: 11
-} as const
-
+/** Of id and sender: two entries with the same id and the same hash have the same sender. */
+const hashWord = 2
+const lengthWord = 3
+const blockWord = 4
+const senderWord = 5
+// The list of all entries, by age, and that of the entries of each sender.
+const olderWord = 6
+const newerWord = 7
+const newerOfSenderWord = 8
+/** How many entries were added before it: 32 bits, which wrap. */
+const serialWord = 9
+/** In the chain of entries whose hashes share a head, the newest first; or in the list of free entries. */
+const nextWord = 10
+const idWord = 11
 const idWords = idBytes / 4
 
 /** The length of a block of bytes. Most answers fit one. */
@@ -113,12 +110,12 @@ export class Memory {
   find(hash: number, bytes: Uint8Array, start: number, now: number): Uint8Array | typeof forgotten | undefined {
     if (this.#size === 0) return undefined
     let entry = this.#firstOf(this.#headOf(hash))
-    while (entry !== none && !(this.#records[entry + record.hash] === hash && this.#hasId(entry, bytes, start))) {
+    while (entry !== none && !(this.#records[entry + hashWord] === hash && this.#hasId(entry, bytes, start))) {
       entry = this.#behind(entry)
     }
     if (entry === none || this.#isOver(entry, now)) return undefined
-    const length = this.#records[entry + record.length]!
-    return length === gone ? forgotten : this.#answers.read(this.#records[entry + record.block]!, length)
+    const length = this.#records[entry + lengthWord]!
+    return length === gone ? forgotten : this.#answers.read(this.#records[entry + blockWord]!, length)
   }
 
   /**
@@ -133,14 +130,14 @@ export class Memory {
       this.#options.onEarly("request")
     }
     const entry = this.#take()
-    for (let i = 0; i < idWords; i++) this.#records[entry + record.id + i] = wordAt(id, 4 * i)
-    this.#records[entry + record.hash] = hash
-    this.#records[entry + record.serial] = this.#serial
+    for (let i = 0; i < idWords; i++) this.#records[entry + idWord + i] = wordAt(id, 4 * i)
+    this.#records[entry + hashWord] = hash
+    this.#records[entry + serialWord] = this.#serial
     this.#serial = this.#serial + 1 | 0
     this.#times[entry >> 1] = now
-    this.#records[entry + record.sender] = place
+    this.#records[entry + senderWord] = place
     this.#link(entry, place)
-    if (answer === undefined) this.#records[entry + record.length] = gone
+    if (answer === undefined) this.#records[entry + lengthWord] = gone
     else this.#hold(entry, answer, place)
   }
 
@@ -149,21 +146,21 @@ export class Memory {
    * sender, and `amounts` says how much each sender has.
    */
   #yielding(place: number, oldest: number, first: Int32Array, amounts: Int32Array): number {
-    return amounts[place]! > amounts[this.#records[oldest + record.sender]!]! ? first[place]! : oldest
+    return amounts[place]! > amounts[this.#records[oldest + senderWord]!]! ? first[place]! : oldest
   }
 
   /** Keeps the answer of a new entry, if it fits at all. */
   #hold(entry: number, answer: Uint8Array, place: number): void {
     if (answer.length > this.#options.maxBytes) {
-      this.#records[entry + record.length] = gone
+      this.#records[entry + lengthWord] = gone
       return this.#options.onEarly("answer")
     }
     while (!this.#answers.hasRoomFor(answer.length)) {
       this.#release(this.#yielding(place, this.#oldestHeld, this.#heldOfSenders, this.#bytesOfSenders))
       this.#options.onEarly("answer")
     }
-    this.#records[entry + record.length] = answer.length
-    this.#records[entry + record.block] = this.#answers.write(answer)
+    this.#records[entry + lengthWord] = answer.length
+    this.#records[entry + blockWord] = this.#answers.write(answer)
     this.#bytesOfSenders[place] = this.#bytesOfSenders[place]! + answer.length
     if (this.#oldestHeld === none) this.#oldestHeld = entry
     if (this.#heldOfSenders[place] === none) this.#heldOfSenders[place] = entry
@@ -171,55 +168,55 @@ export class Memory {
 
   /** Forgets an answer. The entry must be the oldest of its sender that has one. */
   #release(entry: number): void {
-    const place = this.#records[entry + record.sender]!
-    const length = this.#records[entry + record.length]!
-    this.#answers.free(this.#records[entry + record.block]!, length)
-    this.#records[entry + record.length] = gone
+    const place = this.#records[entry + senderWord]!
+    const length = this.#records[entry + lengthWord]!
+    this.#answers.free(this.#records[entry + blockWord]!, length)
+    this.#records[entry + lengthWord] = gone
     this.#bytesOfSenders[place] = this.#bytesOfSenders[place]! - length
-    if (this.#oldestHeld === entry) this.#oldestHeld = this.#nextHeld(entry, record.newer)
-    this.#heldOfSenders[place] = this.#nextHeld(entry, record.newerOfSender)
+    if (this.#oldestHeld === entry) this.#oldestHeld = this.#nextHeld(entry, newerWord)
+    this.#heldOfSenders[place] = this.#nextHeld(entry, newerOfSenderWord)
   }
 
   /** The next entry of a list of newer ones that has its answer. It starts where it last ended, so no entry is passed over twice. */
   #nextHeld(entry: number, newer: number): number {
     let held = this.#records[entry + newer]!
-    while (held !== none && this.#records[held + record.length] === gone) held = this.#records[held + newer]!
+    while (held !== none && this.#records[held + lengthWord] === gone) held = this.#records[held + newer]!
     return held
   }
 
   /** Forgets an entry, which must be the oldest of its sender. */
   #forget(entry: number): void {
-    if (this.#records[entry + record.length] !== gone) this.#release(entry)
-    const place = this.#records[entry + record.sender]!
-    const older = this.#records[entry + record.older]!
-    const newer = this.#records[entry + record.newer]!
+    if (this.#records[entry + lengthWord] !== gone) this.#release(entry)
+    const place = this.#records[entry + senderWord]!
+    const older = this.#records[entry + olderWord]!
+    const newer = this.#records[entry + newerWord]!
     if (older === none) {
       this.#oldest = newer
-      this.#oldestSerial = newer === none ? this.#serial : this.#records[newer + record.serial]!
+      this.#oldestSerial = newer === none ? this.#serial : this.#records[newer + serialWord]!
     } else {
-      this.#records[older + record.newer] = newer
+      this.#records[older + newerWord] = newer
       this.#unchain(entry)
     }
     if (newer === none) this.#newest = older
-    else this.#records[newer + record.older] = older
-    this.#ofSenders[place] = this.#records[entry + record.newerOfSender]!
+    else this.#records[newer + olderWord] = older
+    this.#ofSenders[place] = this.#records[entry + newerOfSenderWord]!
     if (this.#ofSenders[place] === none) this.#newestOfSenders[place] = none
     this.#entriesOfSenders[place] = this.#entriesOfSenders[place]! - 1
-    this.#records[entry + record.next] = this.#free
+    this.#records[entry + nextWord] = this.#free
     this.#free = entry
     this.#size--
   }
 
   #link(entry: number, place: number): void {
-    this.#records[entry + record.older] = this.#newest
-    this.#records[entry + record.newer] = none
+    this.#records[entry + olderWord] = this.#newest
+    this.#records[entry + newerWord] = none
     if (this.#newest === none) this.#oldest = entry
-    else this.#records[this.#newest + record.newer] = entry
+    else this.#records[this.#newest + newerWord] = entry
     this.#newest = entry
-    this.#records[entry + record.newerOfSender] = none
+    this.#records[entry + newerOfSenderWord] = none
     const newestOfSender = this.#newestOfSenders[place]!
     if (newestOfSender === none) this.#ofSenders[place] = entry
-    else this.#records[newestOfSender + record.newerOfSender] = entry
+    else this.#records[newestOfSender + newerOfSenderWord] = entry
     this.#newestOfSenders[place] = entry
     this.#entriesOfSenders[place] = this.#entriesOfSenders[place]! + 1
     this.#chain(entry)
@@ -229,23 +226,23 @@ export class Memory {
   // takes longer than all else that is done for a request, and its serial says that it is no more.
 
   #chain(entry: number): void {
-    const head = this.#headOf(this.#records[entry + record.hash]!)
-    this.#records[entry + record.next] = this.#firstOf(head)
+    const head = this.#headOf(this.#records[entry + hashWord]!)
+    this.#records[entry + nextWord] = this.#firstOf(head)
     this.#heads[head] = entry
-    this.#heads[head + 1] = this.#records[entry + record.serial]!
+    this.#heads[head + 1] = this.#records[entry + serialWord]!
   }
 
   #unchain(entry: number): void {
-    const head = this.#headOf(this.#records[entry + record.hash]!)
+    const head = this.#headOf(this.#records[entry + hashWord]!)
     const next = this.#behind(entry)
     let before = this.#firstOf(head)
     if (before === entry) {
       this.#heads[head] = next
-      if (next !== none) this.#heads[head + 1] = this.#records[next + record.serial]!
+      if (next !== none) this.#heads[head + 1] = this.#records[next + serialWord]!
       return
     }
-    while (this.#records[before + record.next] !== entry) before = this.#records[before + record.next]!
-    this.#records[before + record.next] = next
+    while (this.#records[before + nextWord] !== entry) before = this.#records[before + nextWord]!
+    this.#records[before + nextWord] = next
   }
 
   /** The newest entry of a chain. The head knows its serial, so that the record of one that was forgotten is not looked at. */
@@ -255,10 +252,10 @@ export class Memory {
 
   /** The entry behind this one in its chain. If that was forgotten, another one may have its place. */
   #behind(entry: number): number {
-    const next = this.#records[entry + record.next]!
+    const next = this.#records[entry + nextWord]!
     if (next === none) return none
-    const serial = this.#records[next + record.serial]!
-    return this.#isKept(serial) && (this.#records[entry + record.serial]! - serial | 0) > 0 ? next : none
+    const serial = this.#records[next + serialWord]!
+    return this.#isKept(serial) && (this.#records[entry + serialWord]! - serial | 0) > 0 ? next : none
   }
 
   #isKept(serial: number): boolean {
@@ -269,7 +266,7 @@ export class Memory {
   #take(): number {
     if (this.#free === none) this.#grow()
     const entry = this.#free
-    this.#free = this.#records[entry + record.next]!
+    this.#free = this.#records[entry + nextWord]!
     this.#size++
     return entry
   }
@@ -281,16 +278,16 @@ export class Memory {
     this.#times = new Float64Array(this.#records.buffer)
     // All entries are in use, so all of them are in the list that is walked here.
     this.#heads = new Int32Array(4 * entries).fill(none)
-    for (let entry = this.#oldest; entry !== none; entry = this.#records[entry + record.newer]!) this.#chain(entry)
+    for (let entry = this.#oldest; entry !== none; entry = this.#records[entry + newerWord]!) this.#chain(entry)
     for (let entry = before; entry < this.#records.length; entry += words) {
-      this.#records[entry + record.next] = entry + words < this.#records.length ? entry + words : none
+      this.#records[entry + nextWord] = entry + words < this.#records.length ? entry + words : none
     }
     this.#free = before
   }
 
   #hasId(entry: number, bytes: Uint8Array, start: number): boolean {
     for (let i = 0; i < idWords; i++) {
-      if (this.#records[entry + record.id + i] !== wordAt(bytes, start + 4 * i)) return false
+      if (this.#records[entry + idWord + i] !== wordAt(bytes, start + 4 * i)) return false
     }
     return true
   }

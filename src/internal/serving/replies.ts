@@ -34,7 +34,7 @@ export class Replies {
   send(answer: Uint8Array, asked: Omit<Asked, "bytes">, at: number): void {
     const { from, id, budget } = asked
     // If the socket refuses it, the caller's time-out comes. Nothing here could do more about it.
-    if (this.#senders.spend(budget, answer.length, at)) return this.#wire.send(answer, from)
+    if (this.#senders.spend(budget, answer.length, at)) return this.#wire.sendOnce(answer, from)
     this.#wire.metrics.withheld()
     if (asked.isGather) return
     this.#challenges.ask(id, from, budget, at, () => {

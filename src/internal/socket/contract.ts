@@ -119,11 +119,14 @@ export interface Socket {
   /** Whether other sockets may be bound to the same port, so that an answer to this one may reach another of them. */
   readonly shared?: boolean | undefined
 
+  /** Whether `send` copies a datagram before it returns, so that whoever has sent it may write over it. */
+  readonly copies?: boolean | undefined
+
   /** Prepares a destination. */
   readonly peer: (address: NetAddress.InetAddress) => Peer
 
   /**
-   * Sends a datagram, which must not change afterwards. `onFailure` is called at most once, now or later, when the
+   * Sends a datagram, which must not change afterwards unless the socket `copies` it. `onFailure` is called at most once, now or later, when the
    * socket refuses it or has closed. Without `onFailure` a refusal goes unnoticed, and the send is cheaper. That the
    * socket took a datagram says nothing about its arrival. It must not throw.
    */

@@ -18,17 +18,24 @@ export const packSmall = (value: unknown, reserve: number): Uint8Array | undefin
   free = pool
   if (end === notSmall) return undefined
   pool.used = end
-  return new Uint8Array(pool.bytes.buffer, start, end - start)
+  return pool.last = new Uint8Array(pool.bytes.buffer, start, end - start)
+}
+
+/** The next one is packed over this one, if this was packed last. Nobody may hold it any more. */
+export const release = (datagram: Uint8Array): void => {
+  if (free?.last === datagram) free.used = datagram.byteOffset
 }
 
 interface Pool {
   readonly bytes: Uint8Array<ArrayBuffer>
   used: number
+  /** The datagram that was packed into it last. */
+  last: Uint8Array | undefined
 }
 
 // A datagram that is kept keeps all of the pool.
 const poolBytes = 8192
-const emptyPool = (): Pool => ({ bytes: new Uint8Array(poolBytes), used: 0 })
+const emptyPool = (): Pool => ({ bytes: new Uint8Array(poolBytes), used: 0, last: undefined })
 
 let free: Pool | undefined
 

@@ -42,6 +42,7 @@ export const open = (
 export class Socket implements Transport.Socket {
   readonly address: NetAddress.InetAddress
   readonly shared: boolean
+  readonly copies = true
   readonly #addon: Addon
   readonly #context: Context.Context<never>
   readonly #handle: Handle
