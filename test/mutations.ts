@@ -952,7 +952,8 @@ const ofTheWire: ReadonlyArray<Mutation> = [
   ...breaks("Codec", {
     "a text arrives as it was sent, and none that is not UTF-8": {
       "internal/wire/unpack": [
-        ["code >= 0x80", "code > 0x80"],
+        ["source[i]! >= 0x80", "source[i]! > 0x80"],
+        ["latin1Slice?.call(source, start, position)", "latin1Slice?.call(source, start, position - 1)"],
         ["(_, length) => Array.from({ length }, () => 0)", "(_, length) => Array.from({ length: length - 1 }, () => 0)"]
       ]
     }

@@ -75,6 +75,11 @@ export const excused: ReadonlyArray<Excused> = [
       ["if (last === undefined || last === queue) return", "last === undefined", "false"]
     ],
     "src/internal/wire/unpack.ts": [
+      [
+        "if (codes === undefined) return latin1Slice?.call(source, start, position)",
+        "latin1Slice?.call",
+        "latin1Slice.call"
+      ],
       ["let last = { steps: 0, heap: 0, keyPairs: 0 }", "{ steps: 0, heap: 0, keyPairs: 0 }", "{}"]
     ],
     "src/internal/wire/pack.ts": [
@@ -248,8 +253,35 @@ export const excused: ReadonlyArray<Excused> = [
       [
         "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
         "length <= mostAscii",
+        "true"
+      ],
+      [
+        "const text = (length <= mostAscii ? readAscii(walk, start) : undefined) ?? decodeUtf8(walk, start)",
+        "length <= mostAscii",
         "length < mostAscii"
-      ]
+      ],
+      ["for (let i = start; i < position; i++) {", "i < position", "i <= position"],
+      [
+        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
+        "typeof Buffer === \"function\"",
+        "true"
+      ],
+      [
+        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
+        "typeof Buffer === \"function\"",
+        "false"
+      ],
+      [
+        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
+        "typeof Buffer === \"function\"",
+        "typeof Buffer !== \"function\""
+      ],
+      [
+        "const latin1Slice: ((this: Uint8Array, start: number, end: number) => string) | undefined = typeof Buffer === \"function\"",
+        "\"function\"",
+        "\"\""
+      ],
+      ["? Reflect.get(Buffer.prototype, \"latin1Slice\")", "\"latin1Slice\"", "\"\""]
     ]
   }),
   ...of("it saves time alone", {

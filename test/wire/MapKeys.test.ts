@@ -46,7 +46,7 @@ describe("keys of maps", () => {
       }
       // What an earlier run of this test has read is known already.
       runs++
-      for (const length of [2, 3, 12, 31]) {
+      for (const length of [2, 3, 16]) {
         const places = Array.from({ length }, (_, place) => 1 + Math.floor(runs / 31 ** place) % 31)
         const text = Buffer.from(places).toString("latin1")
         expect([text, read(text), read(text)]).toStrictEqual([text, 1, 0])
