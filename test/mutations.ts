@@ -978,6 +978,8 @@ const ofTheWire: ReadonlyArray<Mutation> = [
     "that is released gives its room to the next one, if it was the last, and in its own pool": {
       "internal/wire/packSmall": [
         ["free?.last === datagram", "free !== undefined"],
+        ["last?.byteOffset === start && last.length === end - start", "last?.byteOffset === start"],
+        ["last?.byteOffset === start && last.length === end - start", "last?.length === end - start"],
         ["return pool.last = new Uint8Array", "pool.last = undefined\n  return new Uint8Array"]
       ]
     },

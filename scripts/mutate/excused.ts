@@ -79,8 +79,7 @@ export const excused: ReadonlyArray<Excused> = [
         "if (codes === undefined) return latin1Slice?.call(source, start, position)",
         "latin1Slice?.call",
         "latin1Slice.call"
-      ],
-      ["let last = { steps: 0, heap: 0, keyPairs: 0 }", "{ steps: 0, heap: 0, keyPairs: 0 }", "{}"]
+      ]
     ],
     "src/internal/wire/pack.ts": [
       ["walk.refusal?.path.unshift(key)", "walk.refusal?.path", "walk.refusal.path"]
@@ -167,7 +166,7 @@ export const excused: ReadonlyArray<Excused> = [
       ["if (token < 0xc0) return token & 0x1f", "token < 0xc0", "token <= 0xc0"]
     ],
     "src/internal/wire/unpack.ts": [
-      ["deepest: depth < maxDepth ? depth : maxDepth,", "depth < maxDepth", "depth <= maxDepth"]
+      ["walk.deepest = depth < maxDepth ? depth : maxDepth", "depth < maxDepth", "depth <= maxDepth"]
     ],
     "src/internal/serving/senders.ts": [
       ["if (credit > known.credit) {", "credit > known.credit", "credit >= known.credit"]

@@ -134,13 +134,16 @@ describe("a small value", () => {
       return { packed, place: [packed.buffer, packed.byteOffset] }
     }
     const first = placeOf("first")
-    const second = placeOf("second")
+    const second = placeOf("other")
     release(first.packed)
     const third = placeOf("third")
     expect(hex(first.packed)).toBe(byMsgpackr("first"))
-    expect(hex(second.packed)).toBe(byMsgpackr("second"))
+    expect(hex(second.packed)).toBe(byMsgpackr("other"))
     release(third.packed)
-    expect(placeOf("fourth").place).toStrictEqual(third.place)
+    const fourth = placeOf("fourth")
+    expect(fourth.place).toStrictEqual(third.place)
+    release(fourth.packed)
+    expect(hex(placeOf("longer than that").packed)).toBe(byMsgpackr("longer than that"))
 
     // One that is packed while another one is read, which then turns out not to be small.
     let inner: Uint8Array | undefined

@@ -18,6 +18,9 @@ export const packSmall = (value: unknown, reserve: number): Uint8Array | undefin
   free = pool
   if (end === notSmall) return undefined
   pool.used = end
+  const { last } = pool
+  // What was released is often as long as what comes next, and to make a view takes as long as to write it.
+  if (last?.byteOffset === start && last.length === end - start) return last
   return pool.last = new Uint8Array(pool.bytes.buffer, start, end - start)
 }
 
