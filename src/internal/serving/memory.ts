@@ -238,7 +238,8 @@ export class Memory {
     let before = this.#firstOf(head)
     if (before === entry) {
       this.#heads[head] = next
-      if (next !== none) this.#heads[head + 1] = this.#records[next + serialWord]!
+      // Without a next entry this is no serial, and the chain is empty whatever it says.
+      this.#heads[head + 1] = this.#records[next + serialWord]!
       return
     }
     while (this.#records[before + nextWord] !== entry) before = this.#records[before + nextWord]!

@@ -69,11 +69,8 @@ export const unpackFirst = (bytes: Uint8Array, start: number, depth: number): Un
   // Whatever is asked for: each level takes a frame of the stack.
   walk.deepest = depth < maxDepth ? depth : maxDepth
   walk.refusal = undefined
-  walk.heap = 0
-  walk.mostHeap = maxHeapPerByte * bytes.length
-  walk.keyPairs = 0
-  walk.indexHeap = 0
-  walk.steps = 0
+  walk.heap = walk.keyPairs = 0
+  walk.indexHeap = walk.steps = 0
   const value = read(walk, 0)
   // The datagram that was read last must not stay in memory.
   walk.source = nothing
@@ -101,7 +98,6 @@ interface Walk {
   deepest: number
   refusal: Reason | undefined
   heap: number
-  mostHeap: number
   keyPairs: number
   indexHeap: number
   steps: number
@@ -117,7 +113,6 @@ const shared: Walk = {
   deepest: 0,
   refusal: undefined,
   heap: 0,
-  mostHeap: 0,
   keyPairs: 0,
   indexHeap: 0,
   steps: 0
@@ -130,7 +125,7 @@ const fail = (walk: Walk, reason: Reason): undefined => {
 
 /** Counts what is about to be made. Returns whether it may be. */
 const charge = (walk: Walk, bytes: number): boolean => {
-  if (walk.heap + bytes > walk.mostHeap) {
+  if (walk.heap + bytes > maxHeapPerByte * walk.end) {
     fail(walk, "TooMany")
     return false
   }
