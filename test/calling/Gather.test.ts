@@ -249,7 +249,10 @@ describe("a gather", () => {
       const answers = yield* Fiber.join(gathering)
       expect(answers.map(({ value }) => value)).toStrictEqual(["1", "2", "3", "4", "5"])
       expect(yield* metrics).toMatchObject({ "rpcudp_datagrams_dropped.UnknownId": 15 })
-      expect(() => Protocol.gather(Who, { answers: 0 })).toThrow(RangeError)
+      const none = new RangeError("a gather takes at least one answer")
+      for (const answers of [0, -1, Number.NaN]) {
+        expect(() => Protocol.gather(Who, { answers })).toThrow(none)
+      }
     }).pipe(withMetrics, on()))
 
   it.effect("drops what does not fit its contract, and takes the true answer of the same sender", () =>

@@ -70,6 +70,14 @@ describe("a description", () => {
     expect(smallest).toBeGreaterThan(1200 - 250)
   })
 
+  it("fills them to the byte", () => {
+    const [datagram] = paginated([0, 500]).datagrams
+    // The number of pages takes a byte, and is counted as five.
+    const whole = 500 + 1200 - 4 - datagram!.length
+    expect(paginated([0, whole]).pages).toHaveLength(1)
+    expect(paginated([0, whole + 1]).pages).toHaveLength(2)
+  })
+
   it("names a method without its schemas where these do not fit into an answer", () => {
     const whole = Codec.maxBodyBytes - paginated([0]).datagrams[0]!.length + Codec.headerBytes
     // The number of pages takes a byte, and is counted as five; a text of this length takes two bytes more.
@@ -135,7 +143,15 @@ describe("a node", () => {
         args: { type: "array", items: false },
         success: { type: "null" }
       })
-      expect(byName.get("rpc.reflection.describe")?.group).toBe("rpc.reflection")
+      expect(byName.get("rpc.reflection.describe")).toMatchObject({
+        group: "rpc.reflection",
+        args: {
+          prefixItems: [{ type: "integer", description: "the number of the page, from 0" }],
+          minItems: 1,
+          maxItems: 1
+        },
+        success: { type: "object", required: ["pages", "methods"] }
+      })
     }))
 
   it.effect("describes many methods over several pages, each once", () =>

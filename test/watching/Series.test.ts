@@ -1,11 +1,25 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Metric } from "effect"
 import { Protocol } from "../../src/index.ts"
+import { SeriesRegistry } from "../../src/internal/watching/series.ts"
 import { settled } from "../support/counting.ts"
 import { caller, metrics, raw, withMetrics } from "../support/nodes.ts"
 import { pair } from "../support/pair.ts"
 
 describe("series", () => {
+  it("begins anew also where it was taken out before anybody looked at how many there are", () => {
+    const registry: Metric.MetricRegistry = new Map()
+    const all = new SeriesRegistry(Context.make(Metric.MetricRegistry, registry))
+    const calls = all.series(Metric.counter("calls"))
+    calls.add(1)
+    registry.clear()
+    all.refresh()
+    expect(registry.size).toBe(1)
+    calls.add(2)
+    const context = Context.make(Metric.MetricRegistry, registry)
+    expect([...registry.values()].map(({ hooks }) => hooks.get(context))).toMatchObject([{ count: 2 }])
+  })
+
   it.effect("a series that was taken out of the registry begins anew", () =>
     Effect.gen(function*() {
       const { greeter } = yield* pair

@@ -51,6 +51,7 @@ describe("a value", () => {
       ["8501c002c003c004c005c0", 72 + 28 * 8],
       // Indices have a table of their own, and a hidden class if they come after names.
       ["81a135c0", 88 + 24 * 4 + 48 + 24 * 4, 8 * 25],
+      ["84a130c0a131c0a132c0a133c0", 88 + 24 * 8 + 48 + 24 * 8, 8 * 22],
       ["82a161c0a135c0", 88 + 24 * 4 + 48 + 24 * 4 + 80, 8 * 25],
       ["81a431303233c0", 88 + 24 * 4 + 48 + 24 * 4 + 24, 8 * 1552]
     ] as const
