@@ -220,7 +220,10 @@ const ofCalling: ReadonlyArray<Mutation> = [
     },
     "takes no more answers than it may, whoever forges their senders": {
       "internal/calling/pendingCall": [["    if (isLast) this.end(call, Exit.void)\n", ""]],
-      "Protocol": [["if (!(answers >= 1))", "if (!(answers >= 0))"]]
+      "Protocol": [
+        ["if (!(answers >= 1))", "if (!(answers >= 0))"],
+        ["if (!(answers >= 1))", "if (answers < 1)"]
+      ]
     },
     "drops what does not fit its contract, and takes the true answer of the same sender": {
       "internal/calling/caller": [
@@ -680,6 +683,9 @@ const ofServing: ReadonlyArray<Mutation> = [
         [" && Number.isFinite(sizeOf([described.success]))", ""]
       ]
     },
+    "fills them to the byte": {
+      "internal/reflection": [["<= preferredBytes) last.push(method)", "< preferredBytes) last.push(method)"]]
+    },
     "fills its pages": {
       "internal/reflection": [["const preferredBytes = 1200", "const preferredBytes = 600"]]
     },
@@ -700,6 +706,7 @@ const ofServing: ReadonlyArray<Mutation> = [
     },
     "describes all groups that it serves, the reflection included, by their own schemas": {
       "internal/reflection": [
+        ["\"the number of the page, from 0\"", "\"\""],
         ["  ...error === undefined ? {} : { error: toJsonSchema(error) }", ""],
         ["success ?? Schema.Null", "success ?? Schema.Unknown"]
       ]
@@ -958,7 +965,18 @@ const ofTheWire: ReadonlyArray<Mutation> = [
       ]
     }
   }),
+  ...breaks("wire/Heap", {
+    "takes what V8 takes for its kind and size": {
+      "internal/wire/heap": [[
+        "indicesHeap = (size: number): number => 48 + 24 * powerOfTwo(size + (size >> 1))",
+        "indicesHeap = (size: number): number => 48 + 24 * powerOfTwo(size)"
+      ]]
+    }
+  }),
   ...breaks("wire/MapKeys", {
+    "are one key exactly if a Python dict takes them for one": {
+      "internal/wire/mapKeys": [["return \"z\"", "return \"\""]]
+    },
     "mean and cost the same when they are read again": {
       "internal/wire/unpack": [
         [" && stands(known, source, position + 1)", ""],
@@ -1005,6 +1023,9 @@ const ofTheWire: ReadonlyArray<Mutation> = [
     "is written over no other": { "internal/wire/packSmall": [["  pool.used = end\n", ""]] }
   }),
   ...breaks("wire/MsgpackDangers", {
+    "dates and bytes that have a toJSON of their own are written as what they are": {
+      "internal/wire/pack": [["useToJSON: false", "useToJSON: true"]]
+    },
     "nesting ends at 32, whatever depth is asked for, and before where that is less": {
       "internal/wire/unpack": [["depth < maxDepth ? depth : maxDepth", "depth"]]
     }
@@ -1235,6 +1256,9 @@ const ofSockets: ReadonlyArray<Mutation> = [
         ["    if (tally.pending !== 0) modify(tally.pending, context)\n", ""],
         ["    tally.pending = 0\n", ""]
       ]
+    },
+    "begins anew also where it was taken out before anybody looked at how many there are": {
+      "internal/watching/series": [["this.#size++", "this.#size--"]]
     },
     "a node that comes later counts in the series that are there, which stay what they are": {
       "internal/watching/series": [["tallies.get(held) ?? ", ""]]

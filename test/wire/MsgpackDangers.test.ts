@@ -338,6 +338,22 @@ describe("msgpackr's dangers", () => {
     ) expect(decode(body), body).toStrictEqual(Result.fail("Extension"))
   })
 
+  it("dates and bytes that have a toJSON of their own are written as what they are", () => {
+    class Day extends Date {
+      override toJSON() {
+        return "forged"
+      }
+    }
+    class Key extends Uint8Array {
+      toJSON() {
+        return "forged"
+      }
+    }
+    for (const [value, same] of [[new Day(5), new Date(5)], [Key.of(1, 2), Uint8Array.of(1, 2)]]) {
+      expect(Codec.encodeResponse(id, value)).toStrictEqual(Codec.encodeResponse(id, same))
+    }
+  })
+
   it("an object's own toJSON, constructor or hasOwnProperty mean nothing", () => {
     const value = { toJSON: "x", constructor: 1, hasOwnProperty: "y", valueOf: null }
     const sent = Result.getOrThrow(Codec.encodeResponse(id, value))
