@@ -334,6 +334,9 @@ export const excused: ReadonlyArray<Excused> = [
         "false"
       ]
     ],
+    "src/internal/watching/series.ts": [
+      ["if (known === undefined) this.#size++", "known === undefined", "true"]
+    ],
     "src/internal/watching/logs.ts": [
       [
         "if (LogLevel.isGreaterThan(Context.get(context, References.MinimumLogLevel), \"Debug\")) return () => {}",
