@@ -199,20 +199,25 @@ describe("kademlia", () => {
         "data/CURRENT"
       ]] as const
     ) {
+      const stopped = Effect.gen(function*() {
+        const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+        const path = `${directory}/${file}`
+        // Whoever opens a pipe for writing waits for its reader, which then waits for what is never written.
+        yield* Processes.run("sh", ["-c", `mkdir -p "\${0%/*}" && mkfifo "$0"`, path])
+        const writer = yield* Processes.start("sh", ["-c", `exec 3> "$0"; echo open; exec cat >&3`, path], {
+          stdin: "pipe"
+        })
+        const given = `${directory}/${file.split("/")[0]!}`
+        const { process: node } = yield* launchWith({ stderr: "pipe" }, option, given)
+        expect(yield* writer.next).toBe("open")
+        yield* stop(node, "30 seconds")
+        return { given, stderr: yield* node.stderr.pipe(Stream.decodeText, Stream.mkString) }
+      })
+
       it.effect(`a node that is told to stop ends though the disk hangs that has ${what}`, () =>
         Effect.gen(function*() {
-          const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
-          const path = `${directory}/${file}`
-          // Whoever opens a pipe for writing waits for its reader, which then waits for what is never written.
-          yield* Processes.run("sh", ["-c", `mkdir -p "\${0%/*}" && mkfifo "$0"`, path])
-          const writer = yield* Processes.start("sh", ["-c", `exec 3> "$0"; echo open; exec cat >&3`, path], {
-            stdin: "pipe"
-          })
-          const given = `${directory}/${file.split("/")[0]!}`
-          const { process: node } = yield* launchWith({ stderr: "pipe" }, option, given)
-          expect(yield* writer.next).toBe("open")
-          yield* stop(node, "30 seconds")
-          const stderr = yield* node.stderr.pipe(Stream.decodeText, Stream.mkString)
+          // What it is told between two requests to the disk hangs at none.
+          const { given, stderr } = yield* Effect.repeat(stopped, { until: ({ stderr }) => stderr !== "" })
           expect(stderr).toContain("told to stop two seconds ago, it is still at")
           expect(stderr).toContain(option === "--data" ? `opening ${given}` : "FSReq")
         }))
