@@ -1767,7 +1767,10 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
       ]
     },
     "a private network counts as as many": {
-      "src/core/Turns": [["network: network || sender", "network"]]
+      "src/core/Turns": [[
+        "{ sender, vicinity }: Contact): Holder => ({ network: vicinity,",
+        "{ network, sender }: Contact): Holder => ({ network,"
+      ]]
     }
   }),
   ...breaksKademlia("FailingStorage", {
@@ -1910,8 +1913,8 @@ const ofKademlia: ReadonlyArray<Mutation> = ([
   [
     "Admission",
     "counts for each ping, and one that waits",
-    "by === \"proof\", now, table.replaceable(contact.id))",
-    "by === \"proof\", now)"
+    "replaces = this.#options.table.replaceable(contact.id)",
+    "replaces = undefined"
   ],
   [
     "Admission",
@@ -2015,14 +2018,15 @@ const ofTheTable: ReadonlyArray<Mutation> = ([
   ["!entry.isReachable || isOut(entry)", "isOut(entry)", "whom others are told of"],
   ["reachable.length === count ? reachable : ", "", "whom others are told of"],
   ["failures > 0 || unless", "unless", "whom others are told of"],
-  ["      if (!isNear) count += sizeOf(tree.children[near])\n", ""],
-  ["      const isNear = ", "      const isNear = true || "],
+  ["if (side !== Distance.bit(target, tree.depth)) count", "count"],
+  ["      count += sizeOf(this.#treeAt(index))\n", ""],
   ["else after.unshift(index)", "else after.push(index)"],
   ["      if (found.length >= count) break\n", "      if (found.length > 0) break\n"],
   ["      if (index === place) break\n", ""],
-  ["isOwn || bucket.depth", "bucket.depth", "has two contacts of a public network"],
+  ["bucket === this.#own || bucket.depth", "bucket.depth", "has two contacts of a public network"],
   ["if (order(contact.id, id) < 0) count++", "count++"],
-  ["    this.#sharing[Distance.sharedBits(id, this.options.self)]!--\n", "", "keeps its laws"],
+  ["    if (this.find(but.id) !== undefined) add(but.id, -1)\n", "", "keeps its laws"],
+  ["add(contact.id, 1)", "add(contact.id, 0)", "keeps its laws"],
   ["      if (by === \"call\") return \"known\"\n", "", "whom others are told of"],
   ["if (by === \"call\") return \"known\"", "if (by === \"call\") entry.failures = 0", "whom others are told of"],
   [

@@ -41,7 +41,7 @@ export class Contact {
 
   /** Whose neighbours it has: an IPv4 /24 or an IPv6 /48. Empty in a private network, where all are neighbours. */
   get network(): string {
-    return this.reach < everywhere ? "" : prefixOf(this.address.address)
+    return this.reach < everywhere ? "" : this.vicinity
   }
 
   /** Whom a NAT may take for one and the same: the public network that it is in, or else its host. */

@@ -99,10 +99,14 @@ describe("the table", () => {
       // Each address has one id.
       expect(new Set(table.contacts.map(({ name }) => name)).size).toBe(ids.length)
       for (const id of ids) expect(ever.has(id)).toBe(true)
-      table.sharing.forEach((count, bits) =>
-        expect(count).toBe(ids.filter((id) => Id.sharedBits(self, id) === bits).length)
-      )
-      expect(table.sharing.reduce((sum, count) => sum + count, 0)).toBe(ids.length)
+      for (const but of [self, ...ids]) {
+        const sharing = table.sharing(contact(but))
+        const others = ids.filter((id) => id !== but)
+        sharing.forEach((count, bits) =>
+          expect(count).toBe(others.filter((id) => Id.sharedBits(self, id) === bits).length)
+        )
+        expect([...sharing.values()].reduce((sum, count) => sum + count, 0)).toBe(others.length)
+      }
       expect(table.buckets.at(-1)).toBe(table.bucketOf(self))
       let end = 0n
       for (const bucket of table.buckets.toSorted((a, b) => a.prefix < b.prefix ? -1 : 1)) {

@@ -1,4 +1,5 @@
 /** A node without fibers whose storage takes its time, among senders that ask and store without end. All of it in simulated time. */
+import { Heap } from "../simulation/Heap.ts"
 import { Contact } from "../src/Contact.ts"
 import type { Output } from "../src/core/Shared.ts"
 import { Id } from "../src/index.ts"
@@ -33,11 +34,11 @@ const value = "x".repeat(1_000)
 export const flood = ({ millis, perSecond, seconds, senders, stores }: Options): Outcome => {
   const core = coreOf(Id.ofKey("self"))
   const pairs = new Map<Id.Id, Storage.Entry>()
-  const agenda = new Agenda()
+  const agenda = new Heap<() => void>()
   const outcome = { found: 0, taken: 0, published: 0, most: 0 }
   let now = 0
   let busy = 0
-  const later = (after: number, act: () => void) => agenda.add(now + after, act)
+  const later = (after: number, act: () => void) => agenda.push(now + after, act)
   const stored = (told: () => void) => {
     outcome.most = Math.max(outcome.most, ++busy)
     later(millis, () => {
@@ -85,7 +86,7 @@ export const flood = ({ millis, perSecond, seconds, senders, stores }: Options):
   for (const [n, sender] of senders.entries()) {
     const from = new Contact(Id.ofKey(sender), inet(sender))
     for (let i = 0; i < perSecond * seconds; i++) {
-      agenda.add((i + n / senders.length) * 1_000 / perSecond, () => {
+      agenda.push((i + n / senders.length) * 1_000 / perSecond, () => {
         const key = Id.ofKey(`${sender} ${i}`)
         if (i % perSecond < stores) core.store(from, key, value, () => {}, now)
         else core.findValue(from, key, () => {}, now)
@@ -94,7 +95,7 @@ export const flood = ({ millis, perSecond, seconds, senders, stores }: Options):
   }
   const honest = new Contact(Id.ofKey("honest"), inet("8.8.8.8:1"))
   for (let i = 0; i < seconds; i++) {
-    agenda.add(i * 1_000 + 500, () => {
+    agenda.push(i * 1_000 + 500, () => {
       const end = now + patience
       core.findValue(honest, key, (found) => {
         if (found._tag === "Value" && now <= end) outcome.found++
@@ -108,42 +109,10 @@ export const flood = ({ millis, perSecond, seconds, senders, stores }: Options):
     })
   }
 
-  for (let next = agenda.next(); next !== undefined && next.at <= seconds * 1_000 + patience; next = agenda.next()) {
-    now = next.at
-    next.act()
+  while (agenda.nextAt <= seconds * 1_000 + patience) {
+    now = agenda.nextAt
+    agenda.pop()?.()
     for (let output = core.poll(); output !== undefined; output = core.poll()) act(output)
   }
   return outcome
-}
-
-interface Appointment {
-  readonly at: number
-  readonly act: () => void
-}
-
-/** What is to come, in its order: that of each millisecond in a list of its own. */
-class Agenda {
-  readonly #lists = new Map<number, Array<Appointment>>()
-  #at = 0
-  #count = 0
-
-  add(at: number, act: () => void): void {
-    const rounded = Math.ceil(at)
-    const list = this.#lists.get(rounded)
-    if (list === undefined) this.#lists.set(rounded, [{ at: rounded, act }])
-    else list.push({ at: rounded, act })
-    this.#count++
-  }
-
-  next(): Appointment | undefined {
-    if (this.#count === 0) return undefined
-    for (;; this.#at++) {
-      const next = this.#lists.get(this.#at)?.shift()
-      if (next === undefined) this.#lists.delete(this.#at)
-      else {
-        this.#count--
-        return next
-      }
-    }
-  }
 }

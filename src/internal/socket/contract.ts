@@ -126,9 +126,9 @@ export interface Socket {
   readonly peer: (address: NetAddress.InetAddress) => Peer
 
   /**
-   * Sends a datagram, which must not change afterwards unless the socket `copies` it. `onFailure` is called at most once, now or later, when the
-   * socket refuses it or has closed. Without `onFailure` a refusal goes unnoticed, and the send is cheaper. That the
-   * socket took a datagram says nothing about its arrival. It must not throw.
+   * Sends a datagram, which must not change afterwards unless the socket `copies` it. `onFailure` is called at most once,
+   * now or later, when the socket refuses it or has closed. Without `onFailure` a refusal goes unnoticed, and the send is
+   * cheaper. That the socket took a datagram says nothing about its arrival. It must not throw.
    */
   readonly send: (
     datagram: Uint8Array,

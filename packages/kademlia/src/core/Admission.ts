@@ -102,7 +102,7 @@ export class Admission {
     const holder = table.holderOf(contact.name)
     if (holder !== undefined) return this.#question(holder.contact, now)
     if (table.isBarred(contact)) return
-    if (table.hasRoom(contact.id)) return this.#ask(contact, by === "proof", now, table.replaceable(contact.id))
+    if (table.hasRoom(contact.id)) return this.#ask(contact, by === "proof", now)
     table.seen(contact, now)
     const other = table.questionable(contact.id, now, questionAfter)
     if (other !== undefined) this.#question(other, now)
@@ -118,7 +118,7 @@ export class Admission {
   named(contact: Contact, now: number): void {
     const { table } = this.#options
     const isWanted = table.find(contact.id) === undefined && table.hasRoom(contact.id) && !table.isBarred(contact)
-    if (isWanted) this.#ask(contact, false, now, table.replaceable(contact.id))
+    if (isWanted) this.#ask(contact, false, now)
   }
 
   /** A contact that has answered with its id gets its place, and what it is to keep. */
@@ -224,7 +224,12 @@ export class Admission {
   }
 
   /** Asks for its id one that may have a place, unless it did not answer lately. */
-  #ask(contact: Contact, isReachable: boolean, now: number, replaces?: Contact): void {
+  #ask(
+    contact: Contact,
+    isReachable: boolean,
+    now: number,
+    replaces = this.#options.table.replaceable(contact.id)
+  ): void {
     if (this.#refusing.has(contact.name, now)) return
     this.#ping({ contact, purpose: "place", replaces, isReachable })
   }

@@ -91,10 +91,10 @@ export class HandOver {
   /** Which of these keys a contact is to be handed. */
   #keysFor(contact: Contact, keys: ReadonlyArray<Id>): ReadonlyArray<Id> {
     const { self, settings, table } = this.#shared
-    const others = this.#sharing(contact)
+    const others = table.sharing(contact)
     return keys.filter((key) => {
       // Whoever shares as many bits with this node as the key does is closer to it.
-      if ((others[sharedBits(self, key)] ?? 0) > 0) return false
+      if ((others.get(sharedBits(self, key)) ?? 0) > 0) return false
       const closest = table.closest(key, settings.k)
       if (!closest.includes(contact)) return false
       const rival = closest.find((other) => other !== contact)
@@ -109,23 +109,15 @@ export class HandOver {
    * share more than the contact does.
    */
   #mayBeKeeper(contact: Contact): boolean {
-    const { self, settings: { k } } = this.#shared
+    const { self, settings: { k }, table } = this.#shared
     const shared = sharedBits(self, contact.id)
     let nearer = 0
     let others = 0
-    this.#sharing(contact).forEach((count, bits) => {
+    table.sharing(contact).forEach((count, bits) => {
       if (bits > shared) nearer += count
       else if (count > 0) others++
     })
     return nearer < k || others <= shared
-  }
-
-  /** How many contacts, but for one, share so many bits with this node, for each number of bits. */
-  #sharing(but: Contact): ReadonlyArray<number> {
-    const { self, table } = this.#shared
-    const sharing = [...table.sharing]
-    if (table.find(but.id) !== undefined) sharing[sharedBits(self, but.id)]!--
-    return sharing
   }
 }
 

@@ -74,21 +74,22 @@ type Tree = Bucket | Branch
 export class RoutingTable {
   readonly options: Options
   /**
-   * By how many leading bits their ids share with the own id; all that share more are in the bucket that comes last. A tree from
-   * the root would be walked through one branch for each of these bits, and few of the branches are in the processor's caches.
+   * By how many leading bits their ids share with the own id, but for those in its bucket. A tree from the root would be walked
+   * through one branch for each of these bits, and few of the branches are in the processor's caches.
    */
-  readonly #trees: Array<Tree>
+  readonly #far: Array<Tree> = []
+  /** That of the own id. */
+  #own: Bucket
   /** Those that have a place, by id. */
   readonly #entries = new Map<Id, Entry>()
   /** Those that have a place, by address: one id each. */
   readonly #names = new Map<string, Entry>()
   /** How many places each network has. */
   readonly #networks = new Map<string, number>()
-  readonly #sharing: Array<number> = []
 
   constructor(options: Options, now: number) {
     this.options = options
-    this.#trees = [{
+    this.#own = {
       _tag: "Bucket",
       depth: 0,
       prefix: options.self,
@@ -96,7 +97,7 @@ export class RoutingTable {
       cache: [],
       lookedUp: now,
       questioned: -Infinity
-    }]
+    }
   }
 
   /** How many contacts have a place. */
@@ -111,13 +112,21 @@ export class RoutingTable {
       if (tree._tag === "Branch") tree.children.forEach(collect)
       else found.push(tree)
     }
-    this.#trees.forEach(collect)
+    this.#far.forEach(collect)
+    found.push(this.#own)
     return found
   }
 
-  /** How many contacts share exactly so many leading bits with the own id, for each number of bits. */
-  get sharing(): ReadonlyArray<number> {
-    return this.#sharing
+  /** How many contacts, but for one, share exactly so many leading bits with the own id, by the number of bits. */
+  sharing(but: Contact): ReadonlyMap<number, number> {
+    const counts = new Map(this.#far.map((tree, bits) => [bits, sizeOf(tree)]))
+    const add = (id: Id, count: number) => {
+      const bits = Distance.sharedBits(id, this.options.self)
+      counts.set(bits, (counts.get(bits) ?? 0) + count)
+    }
+    for (const { contact } of this.#own.entries) add(contact.id, 1)
+    if (this.find(but.id) !== undefined) add(but.id, -1)
+    return counts
   }
 
   get contacts(): ReadonlyArray<Contact> {
@@ -140,7 +149,7 @@ export class RoutingTable {
 
   /** The bucket whose range holds an id. */
   bucketOf(id: Id): Bucket {
-    let tree = this.#trees[this.#indexOf(id)]!
+    let tree = this.#treeAt(this.#indexOf(id))
     while (tree._tag === "Branch") tree = tree.children[Distance.bit(id, tree.depth)]
     return tree
   }
@@ -175,7 +184,7 @@ export class RoutingTable {
       for (const entry of tree.entries) if (unless === undefined || !unless(entry)) insert(entry)
     }
     for (const index of this.#order(target)) {
-      collect(this.#trees[index]!)
+      collect(this.#treeAt(index))
       if (found.length >= count) break
     }
     if (found.length > count) found.length = count
@@ -198,14 +207,14 @@ export class RoutingTable {
     let count = 0
     for (const index of this.#order(target)) {
       if (index === place) break
-      count += index < this.#trees.length - 1 ? this.#sharing[index] ?? 0 : this.#own.entries.length
+      count += sizeOf(this.#treeAt(index))
     }
-    let tree = this.#trees[place]!
+    let tree = this.#treeAt(place)
     while (tree._tag === "Branch") {
-      const near = Distance.bit(target, tree.depth)
-      const isNear = Distance.bit(id, tree.depth) === near
-      if (!isNear) count += sizeOf(tree.children[near])
-      tree = tree.children[isNear ? near : near === 0 ? 1 : 0]
+      const side = Distance.bit(id, tree.depth)
+      // All on the other side differ from the id in this bit first: they are closer, or none is.
+      if (side !== Distance.bit(target, tree.depth)) count += sizeOf(tree.children[side === 0 ? 1 : 0])
+      tree = tree.children[side]
     }
     const order = Distance.byDistance(target)
     for (const { contact } of tree.entries) if (order(contact.id, id) < 0) count++
@@ -334,27 +343,26 @@ export class RoutingTable {
     this.bucketOf(target).lookedUp = now
   }
 
-  /** The bucket whose range holds the own id. */
-  get #own(): Bucket {
-    return this.bucketOf(this.options.self)
-  }
-
   /** Which of the trees holds an id. */
   #indexOf(id: Id): number {
-    return Math.min(Distance.sharedBits(id, this.options.self), this.#trees.length - 1)
+    return Math.min(Distance.sharedBits(id, this.options.self), this.#far.length)
+  }
+
+  /** The own bucket comes after all others. */
+  #treeAt(index: number): Tree {
+    return this.#far[index] ?? this.#own
   }
 
   /** The trees by how close they are to `target`: all ids of one are closer to it than any of those that follow. */
   #order(target: Id): ReadonlyArray<number> {
-    const last = this.#trees.length - 1
     const before: Array<number> = []
     const after: Array<number> = []
-    for (let index = 0; index < last; index++) {
+    for (let index = 0; index < this.#far.length; index++) {
       const isBefore = Distance.bit(target, index) !== Distance.bit(this.options.self, index)
       if (isBefore) before.push(index)
       else after.unshift(index)
     }
-    return [...before, last, ...after]
+    return [...before, this.#far.length, ...after]
   }
 
   #place(bucket: Bucket, entry: Entry): void {
@@ -362,9 +370,6 @@ export class RoutingTable {
     bucket.entries.push(entry)
     this.#entries.set(id, entry)
     this.#names.set(name, entry)
-    const shared = Distance.sharedBits(id, this.options.self)
-    while (this.#sharing.length <= shared) this.#sharing.push(0)
-    this.#sharing[shared]!++
     if (network !== "") this.#networks.set(network, (this.#networks.get(network) ?? 0) + 1)
   }
 
@@ -373,7 +378,6 @@ export class RoutingTable {
     bucket.entries.splice(bucket.entries.indexOf(entry), 1)
     this.#entries.delete(id)
     this.#names.delete(name)
-    this.#sharing[Distance.sharedBits(id, this.options.self)]!--
     if (network === "") return
     const left = this.#networks.get(network)! - 1
     if (left === 0) this.#networks.delete(network)
@@ -391,8 +395,7 @@ export class RoutingTable {
   }
 
   #maySplit(bucket: Bucket): boolean {
-    const isOwn = bucket === this.#trees.at(-1)
-    return bucket.depth < Distance.bits - 1 && (isOwn || bucket.depth % this.options.bits !== 0)
+    return bucket.depth < Distance.bits - 1 && (bucket === this.#own || bucket.depth % this.options.bits !== 0)
   }
 
   #split(bucket: Bucket): void {
@@ -408,16 +411,17 @@ export class RoutingTable {
       questioned
     })
     const children: [Bucket, Bucket] = [half(0), half(1)]
-    if (bucket === this.#trees.at(-1)) {
-      const own = Distance.bit(this.options.self, depth)
-      this.#trees.splice(-1, 1, children[own === 0 ? 1 : 0], children[own])
+    if (bucket === this.#own) {
+      const side = Distance.bit(this.options.self, depth)
+      this.#own = children[side]
+      this.#far.push(children[side === 0 ? 1 : 0])
     } else this.#replace(bucket, { _tag: "Branch", depth, children })
   }
 
   #replace(bucket: Bucket, by: Branch): void {
     const index = this.#indexOf(bucket.prefix)
-    let parent = this.#trees[index]!
-    if (parent === bucket) this.#trees[index] = by
+    let parent = this.#treeAt(index)
+    if (parent === bucket) this.#far[index] = by
     while (parent._tag === "Branch") {
       const side = Distance.bit(bucket.prefix, parent.depth)
       const child = parent.children[side]

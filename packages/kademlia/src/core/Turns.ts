@@ -123,7 +123,7 @@ export class Turns {
 }
 
 /** Whom limits count a contact for. In a private network, where all may be one's own, each is a network of its own. */
-export const holderOf = ({ network, sender }: Contact): Holder => ({ network: network || sender, sender })
+export const holderOf = ({ sender, vicinity }: Contact): Holder => ({ network: vicinity, sender })
 
 const firstOf = <A>(items: Iterable<A>): A | undefined => {
   for (const item of items) return item
