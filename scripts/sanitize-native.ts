@@ -34,6 +34,8 @@ const sanitized = (define: string): ReadonlyArray<string> => {
   cpSync(join(packageFolder, "native"), join(folder, "native"), { recursive: true })
   const compile = `-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1 ${define}`
   if (!build(folder, { compile, link: "-fsanitize=address,undefined" })) return ["it was not built"]
+  // For the tests to know.
+  if (define !== "") process.env["ONE_BY_ONE"] = "1"
   return [
     ...run("the tests", join(root, "node_modules/vitest/vitest.mjs"), "run", "packages/native/test", "--maxWorkers=1"),
     ...run("10,000 sockets", "--expose-gc", join(packageFolder, "test/children/many.ts"), "10000"),

@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
 #include <errno.h>
+#include <netinet/udp.h>
 #include <node_api.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,10 +23,13 @@
 #include <uv.h>
 
 enum {
-  batch_size = 64,          /* datagrams that one system call takes or gives */
+  batch_size = 32,          /* messages that one system call takes or gives: few, so that the other end is at work meanwhile */
   outbound_size = 256,      /* datagrams that may wait to be sent */
   outbound_bytes = 1 << 17, /* and their bytes, all together: more than the longest datagram has */
   pool_bytes = 1 << 14,     /* what a datagram that is kept may keep with it */
+  joined_size = 64,         /* datagrams in one message: UDP_MAX_SEGMENTS of Linux 4.18 */
+  joined_bytes = 65507,     /* and their bytes, all together */
+  segment_bytes = 1232,     /* of each of them: what every link carries (RFC 8200, 5), less its headers */
   /* No datagram is longer than 65,527 bytes, so none is cut. 192 more keep slots from sharing lines of a cache. */
   slot_bytes = 65536 + 192
 };
@@ -49,12 +53,15 @@ enum { send_size = 1 };
 typedef struct { struct msghdr msg_hdr; unsigned int msg_len; } Message;
 #endif
 
+/* What goes with a message: a number, either way. */
+typedef union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof(uint32_t))]; } Control;
+
 /* What system calls read and write. It is used between two calls of JavaScript only, so a thread's sockets share one. */
 typedef struct {
   Message messages[batch_size];
   struct iovec parts[batch_size];
   struct sockaddr_storage addresses[batch_size];
-  union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof(uint32_t))]; } controls[batch_size];
+  Control controls[batch_size];
   char slots[batch_size * slot_bytes];
 } Scratch;
 
@@ -74,6 +81,7 @@ typedef struct {
   uint32_t dropped; /* by the kernel, since the socket was opened; it wraps */
   uint32_t sent;    /* of the records that wait, how many are done with */
   uint32_t untold;  /* how many of those were refused, and JavaScript does not know it yet */
+  bool joins; /* the kernel cuts a message into datagrams */
   bool polls;
   bool blocked; /* the kernel takes no more until it says so */
   bool closing;
@@ -167,6 +175,34 @@ static int send_many(int fd, Message* messages, unsigned int count) {
 #else
   (void) count;
   return sendmsg(fd, &messages->msg_hdr, MSG_DONTWAIT) < 0 ? -1 : 1;
+#endif
+}
+
+/* Whether the kernel cuts a message into datagrams (udp(7), UDP_SEGMENT). An older one would send it as it is. */
+static bool can_join(int fd) {
+#if defined(UDP_SEGMENT) && !defined(ONE_BY_ONE)
+  int segment;
+  socklen_t length = sizeof segment;
+  return getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, &length) == 0;
+#else
+  (void) fd;
+  return false;
+#endif
+}
+
+/* Has the kernel cut a message into datagrams of that length, of which the last may be shorter. */
+static void cut(struct msghdr* header, Control* control, uint16_t length) {
+#ifdef UDP_SEGMENT
+  header->msg_control = control;
+  header->msg_controllen = CMSG_SPACE(sizeof length);
+  control->head = (struct cmsghdr) {
+    .cmsg_len = CMSG_LEN(sizeof length), .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT
+  };
+  memcpy(CMSG_DATA(&control->head), &length, sizeof length);
+#else
+  (void) header;
+  (void) control;
+  (void) length;
 #endif
 }
 
@@ -272,11 +308,16 @@ static void poll_for(Socket* socket, bool writable) {
   uv_poll_start(&socket->poll, UV_READABLE | (writable ? UV_WRITABLE : 0), on_ready);
 }
 
+/* Whether a record's bytes are within ours. */
+static bool is_inside(const int32_t* record) {
+  return record[r_offset] >= 0 && record[r_length] >= 0 && record[r_length] <= outbound_bytes - record[r_offset];
+}
+
 /* Makes a message of a record. Returns 0, or what is wrong with the record. */
 static int to_message(Socket* socket, const int32_t* record, char* bytes, unsigned int i) {
   Scratch* scratch = socket->scratch;
   socklen_t length;
-  if (record[r_offset] < 0 || record[r_length] < 0 || record[r_length] > outbound_bytes - record[r_offset]) return EINVAL;
+  if (!is_inside(record)) return EINVAL;
   int error = to_native(socket->family, record, &scratch->addresses[i], &length);
   if (error != 0) return error;
   scratch->parts[i] = (struct iovec) { bytes + record[r_offset], (size_t) record[r_length] };
@@ -284,6 +325,27 @@ static int to_message(Socket* socket, const int32_t* record, char* bytes, unsign
     .msg_name = &scratch->addresses[i], .msg_namelen = length, .msg_iov = &scratch->parts[i], .msg_iovlen = 1
   };
   return 0;
+}
+
+/*
+ * Adds to the message of a record those behind it, at most so many, that can go as one with it: to the same peer, as long
+ * as it, but the last, which may be shorter, and their bytes one behind the other. Returns how many.
+ */
+static uint32_t join(Socket* socket, const int32_t* first, uint32_t most, unsigned int i) {
+  struct iovec* part = &socket->scratch->parts[i];
+  int32_t length = first[r_length];
+  uint32_t joined = 0;
+  if (!socket->joins || length > segment_bytes) return 0;
+  for (const int32_t* record = first + record_size; joined < most && joined + 1 < joined_size; record += record_size) {
+    if (memcmp(record + r_port, first + r_port, (record_size - r_port) * sizeof *record) != 0 || !is_inside(record) ||
+        record[r_offset] != first[r_offset] + (int32_t) part->iov_len || record[r_length] == 0 ||
+        record[r_length] > length || (int32_t) part->iov_len + record[r_length] > joined_bytes) break;
+    part->iov_len += (size_t) record[r_length];
+    joined++;
+    if (record[r_length] < length) break;
+  }
+  if (joined > 0) cut(&socket->scratch->messages[i].msg_hdr, &socket->scratch->controls[i], (uint16_t) length);
+  return joined;
 }
 
 /* Makes room for new records once all are done with. Those that were refused must be told before they are overwritten. */
@@ -315,17 +377,24 @@ static uint32_t flush(Socket* socket) {
   uint32_t count = count_of(words);
   /* Never more than `sent`, and so never more than `refused` has room for. */
   uint32_t refused_count = socket->untold;
+  /* What the system refuses as one message goes one by one, so that each has its own error. */
+  uint32_t apart = 0;
   while (socket->sent < count) {
     int error = 0;
     unsigned int n = 0;
-    for (; n < send_size && socket->sent + n < count; n++) {
-      error = to_message(socket, words + record_size * (socket->sent + n + 1), bytes, n);
+    uint32_t next = socket->sent, ends[send_size];
+    for (; n < send_size && next < count; n++) {
+      const int32_t* record = words + record_size * (next + 1);
+      error = to_message(socket, record, bytes, n);
       if (error != 0) break;
+      next++;
+      if (next > apart) next += join(socket, record, count - next, n);
+      ends[n] = next;
     }
     if (n > 0) {
       int taken = send_many(socket->fd, socket->scratch->messages, n);
       if (taken > 0) {
-        socket->sent += (uint32_t) taken;
+        socket->sent = ends[taken - 1];
         continue;
       }
       error = errno;
@@ -334,6 +403,10 @@ static uint32_t flush(Socket* socket) {
     if (error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS) {
       poll_for(socket, true);
       break;
+    }
+    if (n > 0 && ends[0] > socket->sent + 1) {
+      apart = ends[0];
+      continue;
     }
     refused[2 * refused_count] = (int32_t) socket->sent++;
     refused[2 * refused_count++ + 1] = uv_translate_sys_error(error);
@@ -448,6 +521,7 @@ static int bind_socket(Socket* socket, const struct sockaddr_storage* address, u
   socket->polls = true;
   socket->poll.data = socket;
   socket->handles++;
+  socket->joins = can_join(socket->fd);
   count_drops(socket->fd);
   poll_for(socket, false);
   uv_prepare_start(&socket->prepare, on_prepare);

@@ -90,7 +90,7 @@ suite("the boundary of the addon", available, addon)(() => {
     expect(thrown("bufferSize", handle, 0, 0)).toMatchObject({ name: "Error", code: "EBADF" })
   })
 
-  // Broken by: in C, no look at `r_offset` or `r_length` in `to_message`, or at the port in `to_native`, or `count_of`.
+  // Broken by: in C, no look at `r_offset` or `r_length` in `is_inside`, no `is_inside` in `join`, no look at the port in `to_native`, no `count_of`.
   it("sends nothing from outside of its bytes, to no port and no address that there is not", () => {
     const { flush, open } = AddonModule.load()
     const handle: Handle = open(record(), 0, callback, callback)
@@ -112,6 +112,11 @@ suite("the boundary of the addon", available, addon)(() => {
     expect([...handle.refused.subarray(0, 2 * records.length)]).toStrictEqual(
       records.flatMap((_, i) => [i, -22]) // EINVAL
     )
+    // What would go as one message ends with the bytes.
+    outbound.set([...good.with(0, 131_070).with(1, 2), ...good.with(0, 131_072).with(1, 2)], 8)
+    outbound[0] = 2
+    expect(flush(handle)).toBe(1)
+    expect([...handle.refused.subarray(0, 2)]).toStrictEqual([1, -22])
     for (const count of [-1, 257, 2 ** 31 - 1, -(2 ** 31)]) {
       outbound[0] = count
       expect(flush(handle)).toBe(0)

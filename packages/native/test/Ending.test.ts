@@ -117,28 +117,54 @@ suite("a native socket", available, addon)(() => {
 suite("a native socket before a system that refuses", available && canCompile, `${addon} and ${compiler}`)(() => {
   const { EPERM } = constants.errno
 
-  // Broken by: in C, ENOBUFS or EAGAIN refused; EINTR refused; no `break` after `poll_for`; no `blocked` in `flush`, or 0 for
-  // `untold` where it looks at that.
-  it("each refusal is of its own datagram, what there is no room for waits, and the order is kept", async () => {
+  /** What a child tells that runs with faults.c before the system. */
+  const runWithFaults = async (name: string, env: NodeJS.ProcessEnv = {}): Promise<unknown> => {
     const folder = mkdtempSync(join(tmpdir(), "effect-rpcudp-native-"))
     try {
       const faults = join(folder, "faults.so")
       expect(spawnSync("cc", ["-shared", "-fPIC", path("faults.c"), "-o", faults]).status).toBe(0)
       const preload = [process.env["LD_PRELOAD"], faults].filter((file) => file !== undefined).join(" ")
-      const { stdout } = await run("faults", [], { LD_PRELOAD: preload })
-      expect(JSON.parse(stdout)).toStrictEqual({
-        atOnce: [[4, EPERM], [6, EPERM], [7, EPERM]],
-        waiting: [9, 11],
-        again: [0, 9],
-        asked: 1,
-        told: [[12, EPERM]],
-        heard: ["a", "Partial", "F", "b", "c", "d", "F", "e", "F", "end", "f", "F", "second end"],
-        left: 0,
-        meanwhile: [[1, EPERM]]
-      })
+      return JSON.parse((await run(name, [], { ...env, LD_PRELOAD: preload })).stdout)
     } finally {
       rmSync(folder, { recursive: true })
     }
+  }
+
+  // Broken by: in C, ENOBUFS or EAGAIN refused; EINTR refused; no `break` after `poll_for`; no `blocked` in `flush`, or 0 for
+  // `untold` where it looks at that; no `apart`, or `socket->sent + taken` for `ends`.
+  it("each refusal is of its own datagram, what there is no room for waits, and the order is kept", async () => {
+    expect(await runWithFaults("faults")).toStrictEqual({
+      atOnce: [[4, EPERM], [6, EPERM], [7, EPERM]],
+      waiting: [9, 11],
+      again: [0, 9],
+      asked: 1,
+      told: [[12, EPERM]],
+      heard: ["a", "Partial", "F", "b", "c", "d", "F", "e", "F", "end", "f", "F", "second end"],
+      left: 0,
+      meanwhile: [[1, EPERM]]
+    })
+  })
+
+  // Broken by: in C, each look of `join` at a record; each of its bounds, one more or less; `can_join` true.
+  it("what goes to one peer and is as long goes as one message, if the system cuts it and within what it takes", async () => {
+    const times = (count: number, length: number, joined: number) =>
+      Array.from({ length: count }, () => [length, joined])
+    const expected = [
+      times(4, 9, 4),
+      times(1, 9, 1),
+      [...times(2, 9, 3), [8, 3], ...times(1, 8, 1), ...times(2, 9, 2)],
+      [...times(2, 9, 2), [0, 1], ...times(2, 9, 2), ...times(2, 9, 2), [-9, 1], ...times(2, -9, 2)],
+      [...times(64, 9, 64), [9, 1]],
+      [...times(2, 1232, 2), [1233, 1], [1233, 1], [1232, 1]],
+      [...times(53, 1232, 53), [1232, 1]],
+      [...times(53, 1232, 54), [211, 54]],
+      [...times(53, 1232, 53), [212, 1]]
+    ]
+    const alone = expected.map((turn) => turn.map(([length]) => [length, 1]))
+    // As `npm run native:sanitize` builds it for systems that take one at a time.
+    const oneByOne = process.env["ONE_BY_ONE"] !== undefined
+    expect(await runWithFaults("joined")).toStrictEqual(oneByOne ? alone : expected)
+    expect(await runWithFaults("joined", { CUTS_NOTHING: "1" })).toStrictEqual(alone)
   })
 })
 

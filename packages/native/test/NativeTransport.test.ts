@@ -219,6 +219,27 @@ suite("NativeTransport", available, addon)(() => {
         }
       }))
 
+    // Broken by: in C, another level than IPPROTO_UDP in `cut`; `blocked` for good by a message longer than the buffer.
+    it.live("what goes as one message arrives as it was sent, over each family, and out of the least buffer", () =>
+      Effect.gen(function*() {
+        const lengths = [...Array.from({ length: 200 }, () => 1232), ...Array.from({ length: 50 }, (_, i) => 50 - i)]
+        for (
+          const [options, hearing] of [
+            [local, local],
+            [{ address: "::1" }, { address: "::1" }],
+            [{ address: "::" }, local],
+            [{ ...local, sendBufferBytes: 1 }, local]
+          ] as const
+        ) {
+          const [from, to] = yield* Effect.all([opened(options), opened(hearing)])
+          const { heardAll } = yield* hears(to)
+          const peer = from.peer(to.address)
+          lengths.forEach((length, i) => from.send(new Uint8Array(length).fill(i), peer))
+          from.send(empty, peer)
+          expect(yield* heardAll).toStrictEqual(lengths.map((length, i) => new Uint8Array(length).fill(i)))
+        }
+      }))
+
     // Broken by: in C, `pool_used = 0` in `receive`.
     it.live("a datagram that is kept stays as it was", () =>
       Effect.gen(function*() {

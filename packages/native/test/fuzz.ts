@@ -112,8 +112,18 @@ const scribble = (target: Handle): void => {
     words[1] = chance(0.6) ? upTo(1000) : number()
     if (outbound.length > 0) outbound.set(words, recordSize * (index + 1))
   }
+  // Some that might go as one message, and end where they may not.
+  if (outbound.length > 0 && chance(0.3)) {
+    const words = loopback(one(handles)?.port ?? 9)
+    let offset = one([0, 65_000, 131_000])
+    for (let i = 1; i <= 256; i++, offset += words[1]!) {
+      words[0] = offset
+      words[1] = chance(0.9) ? one([10, 1232]) : upTo(2000)
+      outbound.set(words, recordSize * i)
+    }
+  }
   if (bytes.length > 0) bytes.fill(upTo(256), upTo(bytes.length))
-  outbound[outboundHead.count] = chance(0.8) ? upTo(20) : number()
+  outbound[outboundHead.count] = chance(0.8) ? upTo(one([20, 257])) : number()
   outbound[outboundHead.sent] = number()
 }
 
