@@ -25,6 +25,7 @@ const dgram = node("node:dgram", "dgram.ts")
 const typed = node("node:dgram, typed calls", "dgram-typed.ts")
 const ours = node("effect-rpcudp", "ours.ts")
 const native = overNative("effect-rpcudp-native", "ours-native.ts")
+const nativeTyped = overNative("native socket, typed calls", "native-typed.ts")
 const dht = node("dht-rpc", "dht-rpc.ts")
 const asyncio = python("asyncio")
 const uvloop = python("uvloop")
@@ -40,7 +41,7 @@ const found: ReadonlyArray<Found> = [
   ours,
   node("effect-rpcudp, layerSocket", "ours-socket.ts"),
   native,
-  overNative("native socket, typed calls", "native-typed.ts"),
+  nativeTyped,
   dht,
   node("udp-request", "udp-request.ts"),
   node("k-rpc-socket", "k-rpc-socket.ts"),
@@ -59,7 +60,7 @@ for (const { missing: what, name } of missing) console.log(`${name} does not tak
 if (!canPin) console.log("taskset is missing, or there is one core only: the processes run where the system puts them")
 
 console.log(`\n${rounds} rounds of those that the targets are about`)
-const targeted = await runRounds([dgram, typed, ours], modes, settings)
+const targeted = await runRounds([dgram, typed, ours, native, nativeTyped, dht].filter(isHere), modes, settings)
 
 console.log(`\n${rounds} rounds of all contenders`)
 const contenders = found.filter(isHere)
@@ -91,8 +92,7 @@ const { markdown, svgs } = report({
   growthSettings,
   outstanding,
   baseline: dgram,
-  typed,
-  ours,
+  named: { dht, native, nativeTyped, ours, typed },
   contenders,
   missing,
   measured,

@@ -5,6 +5,7 @@ import { createRequire } from "node:module"
 import { availableParallelism, cpus, release, type } from "node:os"
 import type { Step } from "../micro.ts"
 import { charts } from "./charts.ts"
+import type { Found } from "./foreign.ts"
 import type { Curve, Point } from "./growth.ts"
 import { roundsOfOthers } from "./growth.ts"
 import type { Share } from "./profile.ts"
@@ -12,7 +13,7 @@ import type { Rounds, Settings, Summary } from "./rounds.ts"
 import { summary } from "./rounds.ts"
 import type { Contender, Mode, Waiting } from "./run.ts"
 import { modes } from "./run.ts"
-import { spread } from "./statistics.ts"
+import { median, spread } from "./statistics.ts"
 
 export interface Results {
   readonly began: Date
@@ -22,13 +23,12 @@ export interface Results {
   readonly growthSettings: { readonly rounds: number; readonly warmUp: number; readonly measure: number }
   readonly outstanding: number
   readonly baseline: Contender
-  /** The most that typed calls could reach. */
-  readonly typed: Contender
-  readonly ours: Contender
+  /** Those that the targets are about. `typed` and `nativeTyped` are the most that typed calls could reach over these sockets. */
+  readonly named: { readonly [name in "typed" | "ours" | "native" | "nativeTyped" | "dht"]: Found }
   readonly contenders: ReadonlyArray<Contender>
   readonly missing: ReadonlyArray<{ readonly name: string; readonly missing: string }>
   readonly measured: Rounds
-  /** Of the baseline, of ours and of typed calls alone: what is close in time compares better. */
+  /** Of the baseline and of those that are named: what is close in time compares better. */
   readonly targeted: Rounds
   readonly waiting: ReadonlyMap<Contender, Waiting>
   readonly grown: ReadonlyArray<readonly [Curve, ReadonlyArray<Point>]>
@@ -152,56 +152,70 @@ const table = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<
 
 const count = (value: number): string => Math.round(value).toLocaleString("en")
 
-const targets = ({ baseline, grown, ours, outstanding, targeted, typed, waiting }: Results): string => {
-  const both = (mode: Mode, tell: (of: Summary) => string) =>
-    [ours, typed].map((contender) => {
-      const found = summary(targeted, contender, baseline, mode)
-      return found === undefined ? "-" : tell(found)
-    })
-  // What others take from the machine only ever adds.
-  const least = (mode: Mode) => {
-    const [bare, ...others] = [baseline, ours, typed].map((contender) =>
-      Math.min(...targeted.runs.get(contender)!.flatMap((run) => {
-        const result = run?.results.get(mode)
-        return result === undefined ? [] : [result.clientCpu + result.serverCpu]
-      }))
-    )
-    return others.map((cpu) => (cpu / bare!).toFixed(2))
+const targets = ({ baseline, grown, named, outstanding, targeted, waiting }: Results): string => {
+  const { dht, native, nativeTyped, ours, typed } = named
+  const [at64, at512, sequential] = modes as readonly [Mode, Mode, Mode]
+  const found = (mode: Mode, contender: Found, to: Found, tell: (of: Summary) => string): string => {
+    const of = "missing" in contender || "missing" in to ? undefined : summary(targeted, contender, to, mode)
+    return of === undefined ? "-" : tell(of)
   }
-  const [at64, at512, sequential] = modes
+  const rate = (mode: Mode, contender: Found, to: Found, least: number) => [
+    `${mode.name}: ${contender.name} to ${to.name}`,
+    `at least ${least}`,
+    found(mode, contender, to, ({ ratios }) => spread(ratios))
+  ]
+  const heldBy = (contender: Found) => "missing" in contender ? undefined : waiting.get(contender)
+  const issued = (contender: Found, most: number) => [
+    `${count(outstanding)} calls issued: ${contender.name}`,
+    `at most ${most.toFixed(1)} s`,
+    `${((heldBy(contender)?.millis ?? Number.NaN) / 1000).toFixed(2)} s`
+  ]
   const flight = grown.find(([{ grows }]) => grows === "flight")?.[1].filter(({ size }) => size >= 100) ?? []
   const cpu = flight.map((point) => point.cpu)
-  const held = waiting.get(ours)
+  const firstCalls = (contender: Found) =>
+    "missing" in contender
+      ? []
+      : targeted.runs.get(contender)!.flatMap((run) => run === undefined ? [] : [run.firstCall])
   return `## Targets
 
 ${
-    table(["against bare node:dgram", "target", "effect-rpcudp", "node:dgram, typed calls"], [
-      ["one call at a time", "at least 0.95", ...both(sequential!, ({ ratios }) => spread(ratios))],
-      ["64 in flight", "at least 0.85", ...both(at64!, ({ ratios }) => spread(ratios))],
-      ["512 in flight", "at least 0.9", ...both(at512!, ({ ratios }) => spread(ratios))],
-      ["64 in flight, CPU", "at most 1.2", ...both(at64!, ({ cpuRatios }) => spread(cpuRatios))],
-      ["64 in flight, the least CPU of any round", "", ...least(at64!)],
-      ["512 in flight, calls lost", "0", ...both(at512!, ({ result }) => String(result.lost))],
+    table(["", "target", "median (least to greatest)"], [
+      rate(at64, native, baseline, 1.65),
+      [`${at64.name}: CPU of it`, "at most 0.60", found(at64, native, baseline, ({ cpuRatios }) => spread(cpuRatios))],
+      rate(at512, native, baseline, 1.5),
+      [`${at512.name}: calls lost by it`, "0", found(at512, native, baseline, ({ result }) => String(result.lost))],
+      rate(sequential, native, baseline, 1.1),
+      rate(at64, native, dht, 1.5),
+      rate(at512, native, dht, 1.6),
+      rate(sequential, native, dht, 1.05),
+      ...modes.map((mode) => rate(mode, native, nativeTyped, 0.87)),
+      rate(at64, ours, typed, 0.9),
+      rate(at512, ours, typed, 0.9),
+      rate(sequential, ours, typed, 0.92),
+      issued(native, 1),
+      issued(ours, 1.5),
+      [
+        `time to the first call, ${native.name} after ${ours.name}`,
+        "at most 30 ms",
+        `${(median(firstCalls(native)) - median(firstCalls(ours))).toFixed(0)} ms`
+      ],
       [
         "a call outstanding, its fiber included",
         "at most 1.8 KB",
-        `${((held?.heapBytes ?? Number.NaN) / 1000).toFixed(2)} KB`,
-        ""
+        `${((heldBy(ours)?.heapBytes ?? Number.NaN) / 1000).toFixed(2)} KB`
       ],
-      [`${count(outstanding)} calls issued`, "1 s", `${((held?.millis ?? Number.NaN) / 1000).toFixed(2)} s`, ""],
       [
         "CPU a call, 100 to 100,000 in flight",
         "flat within 20%",
-        `${(100 * (Math.max(...cpu) / Math.min(...cpu) - 1)).toFixed(0)}% between the least and the greatest`,
-        ""
+        `${(100 * (Math.max(...cpu) / Math.min(...cpu) - 1)).toFixed(0)}% between the least and the greatest`
       ]
     ])
   }
 
-The ratios are of rounds of their own, in which these three alone run one after the other. The last column is the most that
-calls like these can reach with these libraries: bare \`node:dgram\` whose calls are fibers with MessagePack and schemas at both
-ends, and nothing else, neither deadlines nor limits nor metrics. Bare \`node:dgram\` itself has fewer than 512 in flight where
-it loses calls, as each of those waits a second for its successor.`
+The ratios are of rounds of their own, in which these alone run one after the other. "Typed calls" are the most that calls like
+these can reach over a socket with these libraries: calls that are fibers, with MessagePack and schemas at both ends, and nothing
+else, neither deadlines nor limits nor metrics. Bare \`node:dgram\` itself has fewer than 512 in flight where it loses calls, as
+each of those waits a second for its successor.`
 }
 
 const loads = ({ baseline, contenders }: Results, mode: Mode, of: SummaryOf): string => {
