@@ -1136,6 +1136,48 @@ const ofTheWire: ReadonlyArray<Mutation> = [
 ]
 
 const ofSockets: ReadonlyArray<Mutation> = [
+  ...breaks("socket/Turns", {
+    "hands over at its end what a turn has brought, and then sends what was sent": {
+      "internal/socket/turns": [
+        [
+          "if (waiting === 1) setImmediate(this.#handOver)",
+          "setImmediate(this.#handOver)\n    if (waiting === 1) this.#handOver()"
+        ],
+        ["    this.#sent = []\n    try", "    try"],
+        ["    this.#arrived = []\n    if", "    if"]
+      ]
+    },
+    "keeps no more than 64 waiting, nor than eight that are sent": {
+      "internal/socket/turns": [
+        ["arrived: 64, sent: 8", "arrived: 65, sent: 8"],
+        ["arrived: 64, sent: 8", "arrived: 63, sent: 8"],
+        ["arrived: 64, sent: 8", "arrived: 64, sent: 9"],
+        ["waiting.length === 1", "waiting.length <= 1"]
+      ]
+    },
+    "sends in order, however much each sends": {
+      "internal/socket/turns": [["    this.flush()\n    this.#sent = []\n", "    this.flush()\n"]]
+    },
+    "lets 32 not wait after one that came alone, and then one to see whether it still is": {
+      "internal/socket/turns": [
+        ["const atOnce = 32", "const atOnce = 31"],
+        ["const atOnce = 32", "const atOnce = 33"],
+        ["    this.#atOnce--\n", ""]
+      ]
+    },
+    "sends at once what is flushed, what a send sends, and all that follows one that throws": {
+      "internal/socket/turns": [
+        [
+          "    this.#sent = undefined\n    for (const send of waiting) send()\n",
+          "    for (const send of waiting) send()\n    this.#sent = undefined\n"
+        ],
+        [
+          "    try {\n      for (const handOver of waiting) handOver()\n    } finally {\n      this.flush()\n    }\n",
+          "    for (const handOver of waiting) handOver()\n    this.flush()\n"
+        ]
+      ]
+    }
+  }),
   ...breaks("socket/SharedPort", {
     "what shares its port does not call: an answer may reach another worker": {
       "internal/socket/nodePeer": [["    shared: socket.shared,\n", ""]]
@@ -1178,8 +1220,11 @@ const ofSockets: ReadonlyArray<Mutation> = [
       "internal/socket/node": [
         ["        this.#socket.removeListener(\"message\", onMessage)\n", ""],
         ["        this.#socket.removeListener(\"close\", onClose)\n", ""],
-        ["        this.#receiving = false\n", ""]
+        ["        this.#onDatagram = undefined\n", ""]
       ]
+    },
+    "what is sent while a turn's datagrams are handed over leaves, though the socket closes meanwhile": {
+      "internal/socket/node": [["      this.#turns.flush()\n", ""]]
     },
     "a socket that something else closes is closed from then on, and closes once": {
       "internal/socket/node": [

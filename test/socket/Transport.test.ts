@@ -22,6 +22,9 @@ const notCapable = (): Error =>
     name: "NotCapable"
   })
 
+/** The end of this turn of the event loop, for those that were there before. */
+const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+
 /** A transport, and Node's socket below it. */
 const underneath = Effect.fnUntraced(function*(options: Transport.Options) {
   const bind = vi.spyOn(Dgram.Socket.prototype, "bind")
@@ -390,6 +393,33 @@ describe("Transport", () => {
         expect(heard).toStrictEqual(["0: 0", "1: 1", "2: 2", "3: 3", "4: 4"])
       }))
 
+    it.live("what is sent while a turn's datagrams are handed over leaves, though the socket closes meanwhile", () =>
+      Effect.gen(function*() {
+        const other = Context.get(yield* Layer.build(Transport.layer({ address: "127.0.0.1" })), Transport.Transport)
+        const left = yield* Deferred.make<number>()
+        yield* Effect.forkScoped(
+          other.run((datagram) => Deferred.doneUnsafe(left, Effect.succeed(datagram[0]!))),
+          { startImmediately: true }
+        )
+        const scope = yield* Scope.make()
+        const { socket, transport } = yield* Scope.provide(underneath({ address: "127.0.0.1" }), scope)
+        const closes = Effect.runForkWith(yield* Effect.context())
+        let heard = 0
+        yield* Effect.forkScoped(
+          transport.run(() => {
+            heard++
+            transport.send(Uint8Array.of(7), transport.peer(other.address))
+            closes(Scope.close(scope, Exit.void))
+          }),
+          { startImmediately: true }
+        )
+        for (const port of [8, 9]) {
+          socket.emit("message", Buffer.of(1), { address: "127.0.0.1", port, family: "IPv4", size: 1 })
+        }
+        expect(heard).toBe(0)
+        expect(yield* Deferred.await(left)).toBe(7)
+      }))
+
     it.live("senders are told apart by host and port, and an IPv4 address is one, whatever the socket's family", () =>
       Effect.gen(function*() {
         const { socket, transport } = yield* underneath({ address: "::1" })
@@ -407,6 +437,7 @@ describe("Transport", () => {
             ["fe80::1.2", 9]
           ] as const
         ) socket.emit("message", Buffer.of(1), { address, port, family: "IPv6", size: 1 })
+        yield* turn
         expect(heard.slice(0, 6).map(({ address }) => NetAddress.formatInet(address))).toStrictEqual([
           "[::1]:1000",
           "[::1]:2024",
@@ -483,6 +514,7 @@ describe("Transport", () => {
         for (const address of ["fe80::2%link7", "fe80::2%link8", "2001:db8::2"]) {
           socket.emit("message", Buffer.of(1), { address, port: 9, family: "IPv6", size: 1 })
         }
+        yield* turn
         const [known, unknown, global] = heard
         expect(heard.map(({ address }) => NetAddress.formatInet(address)))
           .toStrictEqual(["[fe80::2%7]:9", "[fe80::2]:9", "[2001:db8::2]:9"])
