@@ -1,11 +1,13 @@
 /*
- * sendto and recvfrom in C: the exchange of dgram.ts with a 20-byte id and a table. With -DBATCH=64 recvmmsg and sendmmsg,
- * the limit of the system.
+ * sendto and recvfrom in C: the exchange of dgram.ts with a 20-byte id and a table. With -DBATCH=32 recvmmsg and sendmmsg;
+ * with -DCUT, too, what is sent is one message that the kernel cuts (all goes to one peer, and is as long): the limit of the
+ * system.
  * It speaks to the harness as worker.ts does: `peer serve`, or `peer call <port>`.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -79,7 +81,20 @@ static int take(int fd) {
 }
 
 static void flush(int fd) {
-#if BATCH > 1
+#ifdef CUT
+  static union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof(uint16_t))]; } control;
+  struct mmsghdr *messages = messages_of(&out);
+  uint16_t length = out.lengths[0];
+  struct msghdr *joined = &messages[0].msg_hdr;
+  joined->msg_iovlen = given;
+  if (given > 1) {
+    joined->msg_control = &control;
+    joined->msg_controllen = sizeof control;
+    control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof length), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
+    memcpy(CMSG_DATA(&control.head), &length, sizeof length);
+  }
+  if (given > 0) sendmsg(fd, joined, 0);
+#elif BATCH > 1
   if (given > 0) sendmmsg(fd, messages_of(&out), given, 0);
 #else
   if (given > 0) sendto(fd, out.bytes[0], out.lengths[0], 0, (struct sockaddr *)out.addresses, sizeof out.addresses[0]);

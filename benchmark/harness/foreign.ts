@@ -12,13 +12,14 @@ const at = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url
 
 const build = at(".build")
 
-/** `batch`: how many datagrams a system call takes or gives. */
-export const c = (name: string, batch: number): Found => {
+/** `batch`: how many datagrams a system call takes or gives. `cut`: what is sent is one message that the kernel cuts. */
+export const c = (name: string, batch: number, cut = false): Found => {
   const compiler = ["cc", "gcc"].find((compiler) => spawnSync(compiler, ["--version"]).status === 0)
   if (compiler === undefined) return { name, missing: "no C compiler (apt-get install gcc)" }
   mkdirSync(build, { recursive: true })
-  const binary = `${build}/peer${batch}`
-  const { status, stderr } = spawnSync(compiler, ["-O2", `-DBATCH=${batch}`, "-o", binary, at("contenders/peer.c")], {
+  const binary = `${build}/peer${batch}${cut ? "cut" : ""}`
+  const defines = [`-DBATCH=${batch}`, ...(cut ? ["-DCUT"] : [])]
+  const { status, stderr } = spawnSync(compiler, ["-O2", ...defines, "-o", binary, at("contenders/peer.c")], {
     encoding: "utf8"
   })
   if (status !== 0) return { name, missing: `it did not compile: ${stderr}` }
