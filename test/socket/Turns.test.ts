@@ -19,7 +19,8 @@ const echo = (times = 1) => {
 const from = (first: number, last: number): ReadonlyArray<number> =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i)
 
-const each = (what: string, numbers: ReadonlyArray<number>) => numbers.map((number) => `${what} ${number}`)
+const each = (what: string, numbers: ReadonlyArray<number>): Array<string> =>
+  numbers.map((number) => `${what} ${number}`)
 
 it("hands over at its end what a turn has brought, and then sends what was sent", async () => {
   const { arrive, done, send, turns } = echo()
@@ -42,8 +43,10 @@ it("keeps no more than 64 waiting, nor than eight that are sent", async () => {
     expect(done).toStrictEqual([])
     arrive(number)
   }
-  const eights = from(0, 7).map((i) => from(8 * i + 1, 8 * i + 8))
-  const all = eights.flatMap((eight) => [...each("heard", eight), ...each("sent", eight)])
+  const all = from(0, 7).flatMap((i) => {
+    const eight = from(8 * i + 1, 8 * i + 8)
+    return each("heard", eight).concat(each("sent", eight))
+  })
   expect(done).toStrictEqual(all)
   // The turn has no more, which is not one that came alone.
   await turn()
