@@ -1147,11 +1147,11 @@ const ofSockets: ReadonlyArray<Mutation> = [
         ["    this.#arrived = []\n    if", "    if"]
       ]
     },
-    "keeps no more than 64 waiting, nor than eight that are sent": {
+    "keeps no more than 64 waiting, nor than 32 that are sent": {
       "internal/socket/turns": [
-        ["arrived: 64, sent: 8", "arrived: 65, sent: 8"],
-        ["arrived: 64, sent: 8", "arrived: 63, sent: 8"],
-        ["arrived: 64, sent: 8", "arrived: 64, sent: 9"],
+        ["arrived: 64, sent: 32", "arrived: 65, sent: 32"],
+        ["arrived: 64, sent: 32", "arrived: 63, sent: 32"],
+        ["arrived: 64, sent: 32", "arrived: 64, sent: 33"],
         ["waiting.length === 1", "waiting.length <= 1"]
       ]
     },

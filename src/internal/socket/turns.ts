@@ -1,7 +1,7 @@
 /** What arrives in one turn of the event loop, and what is sent meanwhile. */
 
 /** So many wait to be handed over, or to be sent, and no more. Node's loop reads 32 datagrams of a socket in a turn. */
-const most = { arrived: 64, sent: 8 }
+const most = { arrived: 64, sent: 32 }
 
 /** So many of those after one that arrived alone are handed over without waiting for the turn's end. */
 const atOnce = 32
