@@ -325,13 +325,19 @@ ${
     )
   }
 
-What remains, and why. Sending and receiving are a system call a datagram, through libuv and node:dgram: the baseline has
-them, too. That a call is a fiber costs little by itself: see \`node:dgram, each call a fiber\`. MessagePack and schemas at both
-ends are what the wire and typed handlers need: see \`node:dgram, typed calls\`. All else is some fifty steps, most of them under
-100 ns: the call's id, its place in the table and its deadline, the metrics, what a server remembers of requests and of senders,
-and the callback by which Node tells of a refused send (without it a refused send would be a time-out). The client allocates
-3.0 KB a call and the server 1.9 (bare node:dgram: 0.8 and 0.7), which is why 512 in flight cost more than 64: between a request
-and its answer the processor's second-level cache has held other things.
+What remains, and why. Over \`Transport.layer\` sending and receiving are a system call a datagram, through libuv and node:dgram:
+the baseline has them, too. What one turn of the event loop brings is handed over together, and what is sent meanwhile leaves
+together, so that each part of the way is in the processor's caches for several datagrams. That takes a fifth of a call's CPU
+away, and is why typed calls alone, which do less but one by one, are no faster where many are in flight. One at a time there is
+nothing to gather: then all that effect-rpcudp does, some fifty steps, comes from memory for each call. These are the call's id,
+its place in the table and its deadline, the metrics, what a server remembers of requests and of senders, and the callback by
+which Node tells of a refused send (without it a refused send would be a time-out). Client and server together
+allocate 3.3 KB a call, what the socket makes aside.
+
+Over effect-rpcudp-native a batch is a system call, and what goes to one peer is one message, which the kernel cuts. What C does
+so (\`C, recvmmsg and UDP_SEGMENT\`) is the limit of the system. Between stand the crossing into JavaScript, fibers, MessagePack
+and schemas (\`native socket, typed calls\`), and then the fifty steps. Calls to many peers are not cut from one message: for these
+see \`C, recvmmsg and sendmmsg\`.
 
 Tried without gain, in one process that hands the datagrams of client and server over in batches, in pairs of runs: all readings
 of the clock replaced by a counter, 3 to 7% of a call's JavaScript (one reading a batch would save at most one of four, as what
