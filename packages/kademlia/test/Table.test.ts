@@ -161,6 +161,18 @@ describe("the table", () => {
     }
   })
 
+  it("counts who is closer than another, whatever branches part them", () => {
+    const ids = Array.from({ length: 64 }, (_, i) => idOf([4 * i + 2, 0, 0, 0]))
+    const table = new RoutingTable.RoutingTable({ self: idOf([0, 0, 0, 0]), k: 4, bits: 5, staleAfter: 5 }, 0)
+    for (const id of ids) expect(table.seen(contact(id), 0)).toBe("added")
+    for (const target of ids) {
+      for (const other of ids) {
+        const closer = ids.filter((id) => distance(id, target) < distance(other, target))
+        expect(table.countCloser(target, other)).toBe(closer.length)
+      }
+    }
+  })
+
   const self = idOf([0, 0, 0, 0])
   const far = (n: number) => contact(idOf([128 + n, 0, 0, 0]))
   const full = () => {
