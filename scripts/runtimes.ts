@@ -56,6 +56,7 @@ const runtimes: ReadonlyArray<Runtime> = [
       "a socket that can't be bound is closed": "closing a closed socket is no error",
       "whatever Node throws is an error": "closing a closed socket is no error",
       "a send is handed to the system at once": "its sends are futures",
+      "handed over leaves, though the socket closes": "its sends are futures, and a close forgets them",
       "may be a broadcast address": "its error does not say that this was not permitted",
       "a group on IPv6": "it takes no name of an interface where a group of IPv6 is joined",
       "IPv6 gathering": "it takes no name of an interface where a group of IPv6 is joined"
