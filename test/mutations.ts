@@ -1894,13 +1894,6 @@ const ofKademliasEdge: ReadonlyArray<Mutation> = [
     "whose contacts could not be sent to": {
       "src/core/Lookup": [["if (answer.isUnsent) this.#shortlist.unsent(candidate)\n        else this", "this"]],
       "src/core/Shortlist": [["this.#drop(candidate, \"unsent\")", "this.#drop(candidate, \"failed\")"]]
-    },
-    "asks the closest first": {
-      "src/core/Shortlist": [
-        ["difference < 0 || (", "("],
-        ["this.#order(other.contact.id, id) < 0)", "false)"],
-        ["(contact.head ^ this.#head) >>> 0", "contact.head ^ this.#head"]
-      ]
     }
   }),
   ...breaksKademlia("Storage", {

@@ -119,18 +119,3 @@ it("a node is believed until more than half of those that it named have failed",
     expect([named, failures, shortlist.next() !== undefined]).toStrictEqual([named, failures, believed])
   }
 })
-
-it("asks the closest first, however far from the others or close to them", () => {
-  const target = Id.ofKey("target")
-  const near = Array.from({ length: k }, (_, i) => Id.withPrefix(target, 40, Id.ofKey(`near ${i}`)))
-  const far = Array.from({ length: k }, (_, i) => Id.ofKey(`elsewhere ${i}`))
-  const contacts = near.flatMap((id, i) => [id, far[i]!]).map((id, i) => new Contact(id, inet(`10.1.0.${i}:1`)))
-  const shortlist = new Shortlist({ target, k: 2 * k, alpha: 1 })
-  shortlist.add(contacts)
-  const asked: Array<Id.Id> = []
-  for (let next = shortlist.next(); next !== undefined; next = shortlist.next()) {
-    asked.push(next.contact.id)
-    shortlist.failed(next)
-  }
-  expect(asked).toStrictEqual([...near, ...far].toSorted(Id.byDistance(target)))
-})

@@ -5,8 +5,6 @@ import * as Distance from "./distance.ts"
 
 export interface Candidate {
   readonly contact: Contact
-  /** The first 32 bits of its distance to the target, which nearly always decide which of two is closer. */
-  readonly distance: number
   /** How many nodes were asked one after the other to get here, this one included. */
   readonly hop: number
   state: "heard of" | "asked" | "answered" | "failed" | "unsent"
@@ -29,7 +27,6 @@ const maxRounds = 8
 
 export class Shortlist {
   readonly #options: Options
-  readonly #head: number
   readonly #order: (a: Id, b: Id) => number
   /** The closest first. */
   #candidates: Array<Candidate> = []
@@ -42,7 +39,6 @@ export class Shortlist {
 
   constructor(options: Options) {
     this.#options = options
-    this.#head = Distance.headOf(options.target)
     this.#order = Distance.byDistance(options.target)
   }
 
@@ -58,13 +54,11 @@ export class Shortlist {
         if (known.by?.includes(by) === false) known.by.push(by)
       }
       if (known !== undefined) continue
-      const distance = (contact.head ^ this.#head) >>> 0
-      const index = this.#indexFor(distance, contact.id)
+      const index = this.#indexFor(contact.id)
       if (index >= this.#limit) continue
       if (this.#known.has(contact.name)) continue
       const candidate: Candidate = {
         contact,
-        distance,
         hop: (by?.hop ?? 0) + 1,
         state: "heard of",
         by: by && [by],
@@ -158,15 +152,12 @@ export class Shortlist {
     if (index !== -1) this.#candidates.splice(index, 1)
   }
 
-  // Hot path (simulate:kademlia --events): of those that stand here nothing is looked at but their distances.
-  #indexFor(distance: number, id: Id): number {
+  #indexFor(id: Id): number {
     let low = 0
     let high = this.#candidates.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      const other = this.#candidates[middle]!
-      const difference = other.distance - distance
-      if (difference < 0 || (difference === 0 && this.#order(other.contact.id, id) < 0)) low = middle + 1
+      if (this.#order(this.#candidates[middle]!.contact.id, id) < 0) low = middle + 1
       else high = middle
     }
     return low
