@@ -154,7 +154,7 @@ const count = (value: number): string => Math.round(value).toLocaleString("en")
 
 const targets = ({ baseline, grown, named, outstanding, targeted, waiting }: Results): string => {
   const { dht, native, nativeTyped, ours, typed } = named
-  const [at64, at512, sequential] = modes as readonly [Mode, Mode, Mode]
+  const [at64, at512, sequential] = modes
   const found = (mode: Mode, contender: Found, to: Found, tell: (of: Summary) => string): string => {
     const of = "missing" in contender || "missing" in to ? undefined : summary(targeted, contender, to, mode)
     return of === undefined ? "-" : tell(of)
@@ -164,11 +164,14 @@ const targets = ({ baseline, grown, named, outstanding, targeted, waiting }: Res
     `at least ${least}`,
     found(mode, contender, to, ({ ratios }) => spread(ratios))
   ]
-  const heldBy = (contender: Found) => "missing" in contender ? undefined : waiting.get(contender)
+  const held = (contender: Found, tell: (of: Waiting) => number, unit: string): string => {
+    const of = "missing" in contender ? undefined : waiting.get(contender)
+    return of === undefined ? "-" : `${(tell(of) / 1000).toFixed(2)} ${unit}`
+  }
   const issued = (contender: Found, most: number) => [
     `${count(outstanding)} calls issued: ${contender.name}`,
     `at most ${most.toFixed(1)} s`,
-    `${((heldBy(contender)?.millis ?? Number.NaN) / 1000).toFixed(2)} s`
+    held(contender, ({ millis }) => millis, "s")
   ]
   const flight = grown.find(([{ grows }]) => grows === "flight")?.[1].filter(({ size }) => size >= 100) ?? []
   const cpu = flight.map((point) => point.cpu)
@@ -202,7 +205,7 @@ ${
       [
         "a call outstanding, its fiber included",
         "at most 1.8 KB",
-        `${((heldBy(ours)?.heapBytes ?? Number.NaN) / 1000).toFixed(2)} KB`
+        held(ours, ({ heapBytes }) => heapBytes ?? Number.NaN, "KB")
       ],
       [
         "CPU a call, 100 to 100,000 in flight",
@@ -331,8 +334,8 @@ together, so that each part of the way is in the processor's caches for several 
 away, and is why typed calls alone, which do less but one by one, are no faster where many are in flight. One at a time there is
 nothing to gather: then all that effect-rpcudp does, some fifty steps, comes from memory for each call. These are the call's id,
 its place in the table and its deadline, the metrics, what a server remembers of requests and of senders, and the callback by
-which Node tells of a refused send (without it a refused send would be a time-out). Client and server together
-allocate 3.3 KB a call, what the socket makes aside.
+which Node tells of a refused send (without it a refused send would be a time-out). Client and
+server together allocate 3.3 KB a call, what the socket makes aside.
 
 Over effect-rpcudp-native a batch is a system call, and what goes to one peer is one message, which the kernel cuts. What C does
 so (\`C, recvmmsg and UDP_SEGMENT\`) is the limit of the system. Between stand the crossing into JavaScript, fibers, MessagePack

@@ -19,7 +19,7 @@ export interface Mode {
   readonly cores: 1 | 2
 }
 
-export const modes: ReadonlyArray<Mode> = [
+export const modes: readonly [Mode, Mode, Mode] = [
   { name: "64 in flight", inFlight: 64, cores: 2 },
   { name: "512 in flight", inFlight: 512, cores: 2 },
   { name: "one at a time", inFlight: 1, cores: 1 }

@@ -6,6 +6,7 @@ import { DatagramSocket } from "effect/socket"
 import * as Dgram from "node:dgram"
 import { syncBuiltinESMExports } from "node:module"
 import Os from "node:os"
+import { setImmediate as turn } from "node:timers/promises"
 import { Protocol, Transport } from "../../src/index.ts"
 import * as MemoryNetwork from "../support/MemoryNetwork.ts"
 import { settled } from "../support/counting.ts"
@@ -21,9 +22,6 @@ const notCapable = (): Error =>
   Object.assign(new Error("Requires net access to \"127.0.0.1:0\", run again with the --allow-net flag"), {
     name: "NotCapable"
   })
-
-/** The end of this turn of the event loop, for those that were there before. */
-const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
 /** A transport, and Node's socket below it. */
 const underneath = Effect.fnUntraced(function*(options: Transport.Options) {
@@ -437,7 +435,7 @@ describe("Transport", () => {
             ["fe80::1.2", 9]
           ] as const
         ) socket.emit("message", Buffer.of(1), { address, port, family: "IPv6", size: 1 })
-        yield* turn
+        yield* Effect.promise(() => turn())
         expect(heard.slice(0, 6).map(({ address }) => NetAddress.formatInet(address))).toStrictEqual([
           "[::1]:1000",
           "[::1]:2024",
@@ -514,7 +512,7 @@ describe("Transport", () => {
         for (const address of ["fe80::2%link7", "fe80::2%link8", "2001:db8::2"]) {
           socket.emit("message", Buffer.of(1), { address, port: 9, family: "IPv6", size: 1 })
         }
-        yield* turn
+        yield* Effect.promise(() => turn())
         const [known, unknown, global] = heard
         expect(heard.map(({ address }) => NetAddress.formatInet(address)))
           .toStrictEqual(["[fe80::2%7]:9", "[fe80::2]:9", "[2001:db8::2]:9"])

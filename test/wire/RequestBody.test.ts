@@ -57,7 +57,7 @@ describe("the body of a request", () => {
     }
   })
 
-  it("nests as deep as any value, its array and that of its arguments counted in", () => {
+  it("nests as deep as other values, its array and that of its arguments counted in", () => {
     expect(maxArgumentDepth).toBe(30)
     const nested = (arrays: number) => body(`92a16d91${"91".repeat(arrays)}c0`)
     expect(readRequest(nested(maxArgumentDepth), maxArgumentDepth)).toMatchObject({ method: "m" })

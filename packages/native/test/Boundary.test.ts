@@ -90,7 +90,8 @@ suite("the boundary of the addon", available, addon)(() => {
     expect(thrown("bufferSize", handle, 0, 0)).toMatchObject({ name: "Error", code: "EBADF" })
   })
 
-  // Broken by: in C, no look at `r_offset` or `r_length` in `is_inside`, no `is_inside` in `join`, no look at the port in `to_native`, no `count_of`.
+  // Broken by: in C, no look at `r_offset` or `r_length` in `is_inside`, no `is_inside` in `join`, no look at the port in
+  // `to_native`, no `count_of`.
   it("sends nothing from outside of its bytes, to no port and no address that there is not", () => {
     const { flush, open } = AddonModule.load()
     const handle: Handle = open(record(), 0, callback, callback)

@@ -1,5 +1,5 @@
 /** Sockets whose thread or process ends, sends that the system refuses at first, and very many sockets. */
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { execFile, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -117,17 +117,21 @@ suite("a native socket", available, addon)(() => {
 suite("a native socket before a system that refuses", available && canCompile, `${addon} and ${compiler}`)(() => {
   const { EPERM } = constants.errno
 
+  let folder = ""
+
+  const faults = () => join(folder, "faults.so")
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "effect-rpcudp-native-"))
+    expect(spawnSync("cc", ["-shared", "-fPIC", path("faults.c"), "-o", faults()]).status).toBe(0)
+  })
+
+  afterAll(() => rmSync(folder, { recursive: true }))
+
   /** What a child tells that runs with faults.c before the system. */
   const runWithFaults = async (name: string, env: NodeJS.ProcessEnv = {}): Promise<unknown> => {
-    const folder = mkdtempSync(join(tmpdir(), "effect-rpcudp-native-"))
-    try {
-      const faults = join(folder, "faults.so")
-      expect(spawnSync("cc", ["-shared", "-fPIC", path("faults.c"), "-o", faults]).status).toBe(0)
-      const preload = [process.env["LD_PRELOAD"], faults].filter((file) => file !== undefined).join(" ")
-      return JSON.parse((await run(name, [], { ...env, LD_PRELOAD: preload })).stdout)
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    const preload = [process.env["LD_PRELOAD"], faults()].filter((file) => file !== undefined).join(" ")
+    return JSON.parse((await run(name, [], { ...env, LD_PRELOAD: preload })).stdout)
   }
 
   // Broken by: in C, ENOBUFS or EAGAIN refused; EINTR refused; no `break` after `poll_for`; no `blocked` in `flush`, or 0 for

@@ -1,6 +1,9 @@
 /** What arrives in one turn of the event loop, and what is sent meanwhile. */
 
-/** So many wait to be handed over, or to be sent, and no more. Node's loop reads 32 datagrams of a socket in a turn. */
+/**
+ * So many wait to be handed over, or to be sent, and no more. Node reads at most 32 datagrams of a socket in a turn; of other
+ * runtimes that is not known.
+ */
 const most = { arrived: 64, sent: 32 }
 
 /** So many of those after one that arrived alone are handed over without waiting for the turn's end. */
