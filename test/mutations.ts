@@ -657,6 +657,14 @@ const ofServing: ReadonlyArray<Mutation> = [
         "    } finally {\n      // Even",
         "    } catch (error) {\n      throw error\n    }\n    {\n      // Even"
       ]]
+    },
+    "what waits keeps nothing of the buffer that its datagram was read into": {
+      "internal/serving/admission": [["this.#held(new Uint8Array(datagram)", "this.#held(datagram"]],
+      "internal/serving/handling": [["        request.id = new Uint8Array(request.id)\n", ""]],
+      "internal/serving/replies": [
+        ["this.#held(new Uint8Array(answer)", "this.#held(answer"],
+        ["{ id: new Uint8Array(id), from", "{ id, from"]
+      ]
     }
   }),
   ...breaks("Protocol", {

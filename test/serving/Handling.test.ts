@@ -9,7 +9,7 @@ import { counting, settled } from "../support/counting.ts"
 import * as Injected from "../support/injected.ts"
 import { oneHost } from "../support/MemoryNetwork.ts"
 import { caller, metrics, node, withMetrics } from "../support/nodes.ts"
-import { Poked, poked, throwingTransport } from "../support/poked.ts"
+import { Poked, poked, throwingTransport, typesSent } from "../support/poked.ts"
 import { numbered, requestFor } from "../support/requests.ts"
 
 setFlagsFromString("--expose-gc")
@@ -218,6 +218,50 @@ describe("handling", () => {
       gc()
       expect(ended.deref()).toBe(undefined)
       expect(running.deref()).toBeDefined()
+    }))
+
+  it.effect("what waits keeps nothing of the buffer that its datagram was read into", () =>
+    Effect.gen(function*() {
+      class Patient extends Handlers.Service<Patient>()("test/Patient", {
+        texts: { args: [Schema.Uint8Array], success: Schema.Array(Schema.String) },
+        never: { args: [Schema.Uint8Array], success: Schema.Int }
+      }) {}
+      const injected = Injected.make()
+      const texts = Array.from({ length: 12 }, () => "x".repeat(20))
+      yield* Layer.build(
+        Protocol.serve(Patient).pipe(
+          Layer.provide(Patient.toLayer({ texts: () => Effect.succeed(texts), never: () => Effect.never })),
+          Layer.provide(Protocol.layer({ gracePeriod: 0, limits: { replyBytesPerSecond: 100, requestsPerSecond: 2 } })),
+          Layer.provide(injected.layer)
+        )
+      )
+      const send = (method: string, host: string) => {
+        const pool = new Uint8Array(65_536)
+        const request = requestFor(method, [new Uint8Array(10)])
+        pool.set(request, 1000)
+        injected.receive(pool.subarray(1000, 1000 + request.length), Injected.peerAt(`${host}:2`))
+        return new WeakRef(pool.buffer)
+      }
+      send("texts", "10.0.0.3")
+      // An encoder writes several answers into one buffer, and this one is sent.
+      const answers = new WeakRef(injected.sent.pop()!.datagram.buffer)
+      const pools = [
+        answers,
+        send("texts", "10.0.0.3"), // its answer waits for a proof
+        send("never", "10.0.0.2"), // its handler waits
+        ...["never", "never", "texts"].map((method) => send(method, "10.0.0.4")) // the third waits for a proof
+      ]
+      // Two for what waits, and two as half of a budget is gone.
+      expect(typesSent(injected.sent)).toStrictEqual(Array.from({ length: 4 }, () => "Challenge"))
+      for (let i = 0; i < 50; i++) Codec.encodeResponse(new Uint8Array(Codec.idBytes), texts)
+      yield* settled
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      gc()
+      expect(pools.map((pool) => pool.deref() === undefined)).toStrictEqual(pools.map(() => true))
+      for (const { datagram, to } of injected.sent.splice(0)) {
+        injected.receive(Codec.encodeProof(Result.getOrThrow(Codec.decodeChallenge(datagram))), to)
+      }
+      expect(typesSent(injected.sent)).toStrictEqual(["Response", "Response"])
     }))
 
   it.effect("what does not fit its schema, and what throws in one, is logged as what it is", () => {

@@ -5,6 +5,7 @@ import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
 import type { Groups } from "./groups.ts"
 import type { Handling } from "./handling.ts"
+import type { Held } from "./held.ts"
 import { idOffset } from "../wire/frame.ts"
 import type { KeyedHash } from "./keyedHash.ts"
 import type { Memory } from "./memory.ts"
@@ -162,15 +163,15 @@ export class Admission {
 
   /** Asks for a proof, and keeps the request until it comes. Returns whether a challenge was sent. */
   #hold(id: Uint8Array, datagram: Uint8Array, from: Peer, budget: Budget, at: number): boolean {
-    const { challenges, wire } = this.#parts
-    return challenges.ask(id, from, budget, at, () => {
-      // The datagram may be a view of a buffer that holds many others.
-      const copy = new Uint8Array(datagram)
-      const resume = () => {
-        wire.metrics.challenged("resumed")
-        this.judge(copy, from, at)
-      }
-      return { bytes: copy.length, resume }
-    })
+    return this.#parts.challenges.ask(id, from, budget, at, () => this.#held(new Uint8Array(datagram), from, at))
+  }
+
+  /** Apart from `#hold`, where it would keep the datagram, which may be a view of what holds many others. */
+  #held(copy: Uint8Array, from: Peer, at: number): Held {
+    const resume = () => {
+      this.#parts.wire.metrics.challenged("resumed")
+      this.judge(copy, from, at)
+    }
+    return { bytes: copy.length, resume }
   }
 }

@@ -201,6 +201,8 @@ export class Handling {
     run(effect, context, settle, (fiber) => {
       served.fibers.set(request, fiber)
       if (!request.suspended) {
+        // It was a view of the datagram, and so kept that, and all that its transport had read with it.
+        request.id = new Uint8Array(request.id)
         this.#suspended.add(request)
         this.#expire(request)
       }

@@ -3,6 +3,7 @@ import * as Result from "effect/Result"
 import * as Codec from "../../Codec.ts"
 import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
+import type { Held } from "./held.ts"
 import { PerSecond } from "./rates.ts"
 import type { Budget, Senders } from "./senders.ts"
 import type { Wire } from "../endpoint.ts"
@@ -37,12 +38,18 @@ export class Replies {
     if (this.#senders.spend(budget, answer.length, at)) return this.#wire.sendOnce(answer, from)
     this.#wire.metrics.withheld()
     if (asked.isGather) return
-    this.#challenges.ask(id, from, budget, at, () => {
-      // These may be views of the encoder's buffer and of a datagram.
-      const [answered, copy] = [new Uint8Array(answer), new Uint8Array(id)]
-      const resume = (at: number) => this.send(answered, { ...asked, id: copy }, at)
-      return { bytes: answered.length, resume }
-    })
+    this.#challenges.ask(
+      id,
+      from,
+      budget,
+      at,
+      () => this.#held(new Uint8Array(answer), { id: new Uint8Array(id), from, budget, isGather: false })
+    )
+  }
+
+  /** Apart from `send`, where it would keep the request's datagram, and the encoder's buffer. */
+  #held(answer: Uint8Array, asked: Omit<Asked, "bytes">): Held {
+    return { bytes: answer.length, resume: (at) => this.send(answer, asked, at) }
   }
 
   /** Answers a request that was not run. */

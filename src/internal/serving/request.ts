@@ -32,6 +32,8 @@ export interface Method {
 }
 
 export interface Admitted extends Asked, Suspendable<Admitted> {
+  /** A view of its datagram, until its handler takes its time. */
+  id: Uint8Array
   /** When it came. */
   readonly at: number
   readonly method: Method
