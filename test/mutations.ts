@@ -268,7 +268,7 @@ const ofCalling: ReadonlyArray<Mutation> = [
     },
     "sends no more to a forged sender, its network and all of them than their budgets, and challenges none": {
       "internal/serving/replies": [
-        ["    if (asked.isGather) return\n    this.#challenges", "    this.#challenges"],
+        ["    if (asked.isGather) return\n    const hold", "    const hold"],
         [
           "if (this.#senders.spend(budget, answer.length, at)) return",
           "if (asked.isGather || this.#senders.spend(budget, answer.length, at)) return"
@@ -610,7 +610,7 @@ const ofServing: ReadonlyArray<Mutation> = [
   }),
   ...breaks("serving/Challenges", {
     "an answer that its budget has no room for is sent once the caller has proven that it asked": {
-      "internal/serving/replies": [["    this.#challenges.ask(id, from, budget, at, () => {", "    void (() => {"]]
+      "internal/serving/replies": [["    this.#challenges.ask(id, from, budget, at, hold)", "    void hold"]]
     },
     "nor is a remembered answer kept from who proves that it asks again": {
       "internal/serving/admission": [["    if (!proven) this.#hold(id, datagram, from, budget, at)\n", ""]]
@@ -1220,6 +1220,25 @@ const ofSockets: ReadonlyArray<Mutation> = [
         ["return \"Unreachable\"", "return \"Unknown\""],
         ["return \"ConnectionRefused\"", "return \"Unknown\""]
       ]
+    },
+    "what Node has not sent yet is bounded: what there is no room for is refused, and what is shorter is sent": {
+      "internal/socket/node": [
+        ["this.#queuedBytes + datagram.length > maxQueuedBytes", "this.#queuedBytes > maxQueuedBytes"],
+        [
+          "this.#queuedBytes + datagram.length > maxQueuedBytes",
+          "this.#queuedBytes + datagram.length >= maxQueuedBytes"
+        ]
+      ]
+    },
+    "and so are their bytes": {
+      "internal/socket/effect": [
+        ["bytes + datagram.length > maxBytes", "bytes > maxBytes"],
+        ["bytes + datagram.length > maxBytes", "bytes + datagram.length >= maxBytes"],
+        ["      bytes += datagram.length\n", ""]
+      ]
+    },
+    "writes that have ended count no longer": {
+      "internal/socket/effect": [[" && writes.delete(waiting)) bytes -= datagram.length", ") writes.delete(waiting)"]]
     },
     "a send is handed to the system at once, and not a tick later": {
       "internal/socket/node": [["{ ...options, lookup: noLookup }", "options"]]

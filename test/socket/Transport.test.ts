@@ -324,13 +324,54 @@ describe("Transport", () => {
         expect(errors).toStrictEqual(["The socket refused to send to 10.0.0.2:2: too many writes wait (Unknown)"])
       }))
 
+    it.live("and so are their bytes", () =>
+      Effect.gen(function*() {
+        const socket = Context.get(yield* Layer.build(stuck), Transport.Transport)
+        const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("10.0.0.2:2"))
+        const errors: Array<string> = []
+        const send = (bytes: number) => socket.send(new Uint8Array(bytes), peer, (error) => errors.push(error.message))
+        for (let i = 0; i < 127; i++) send(8_192)
+        send(8_191)
+        send(2)
+        expect(errors).toStrictEqual(["The socket refused to send to 10.0.0.2:2: too many writes wait (Unknown)"])
+        send(1)
+        expect(errors).toHaveLength(1)
+        send(1)
+        expect(errors).toHaveLength(2)
+      }))
+
+    it.live("what Node has not sent yet is bounded: what there is no room for is refused, and what is shorter is sent", () =>
+      Effect.gen(function*() {
+        const { socket, transport } = yield* underneath({ address: "127.0.0.1" })
+        const peer = yield* caller(Transport.layer({ address: "127.0.0.1" }))
+        const { address } = Context.get(peer, Protocol.Protocol)
+        const send = vi.spyOn(socket, "send")
+        const errors: Array<string> = []
+        const sendBytes = (bytes: number) =>
+          transport.send(new Uint8Array(bytes), transport.peer(address), ({ message }) => errors.push(message))
+        let queued = 0
+        Object.assign(socket, { getSendQueueSize: () => queued })
+        sendBytes(65_507)
+        queued = 131_072 - 100
+        sendBytes(101)
+        transport.send(new Uint8Array(101), transport.peer(address))
+        sendBytes(100)
+        expect(errors).toStrictEqual([
+          `The socket refused to send to ${NetAddress.formatInet(address)}: send ENOBUFS (Unknown)`
+        ])
+        expect(send.mock.calls.map(([datagram]) => ArrayBuffer.isView(datagram) && datagram.byteLength)).toStrictEqual([
+          65_507,
+          100
+        ])
+      }))
+
     it.live("writes that have ended count no longer", () =>
       Effect.gen(function*() {
         const socket = Context.get(yield* Layer.build(writing(Effect.yieldNow)), Transport.Transport)
         const peer = socket.peer(NetAddress.inetAddressFromStringUnsafe("10.0.0.2:2"))
         const errors: Array<unknown> = []
         for (let round = 0; round < 3; round++) {
-          for (let i = 0; i < 10_000; i++) socket.send(new Uint8Array(1), peer, (error) => errors.push(error))
+          for (let i = 0; i < 10_000; i++) socket.send(new Uint8Array(100), peer, (error) => errors.push(error))
           yield* settled
         }
         expect(errors).toStrictEqual([])

@@ -38,13 +38,8 @@ export class Replies {
     if (this.#senders.spend(budget, answer.length, at)) return this.#wire.sendOnce(answer, from)
     this.#wire.metrics.withheld()
     if (asked.isGather) return
-    this.#challenges.ask(
-      id,
-      from,
-      budget,
-      at,
-      () => this.#held(new Uint8Array(answer), { id: new Uint8Array(id), from, budget, isGather: false })
-    )
+    const hold = () => this.#held(new Uint8Array(answer), { id: new Uint8Array(id), from, budget, isGather: false })
+    this.#challenges.ask(id, from, budget, at, hold)
   }
 
   /** Apart from `send`, where it would keep the request's datagram, and the encoder's buffer. */

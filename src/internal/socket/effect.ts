@@ -15,8 +15,9 @@ import type { GroupSocket, Peer, Socket } from "./contract.ts"
 import { closedError, familyError, openError, writeError } from "./errors.ts"
 import { reachable, target } from "./family.ts"
 
-// Writes that may wait for a socket that is stuck: more than any burst, and not without end.
+// What may wait for a socket that is stuck, or slower than what is sent: more than any burst, and not without end.
 const maxWrites = 16_384
+const maxBytes = 2 ** 20
 
 export const make = Effect.fnUntraced(function*<E, R>(groups: ReadonlyArray<GroupSocket<E, R>>): Effect.fn.Return<
   Socket,
@@ -33,6 +34,8 @@ export const make = Effect.fnUntraced(function*<E, R>(groups: ReadonlyArray<Grou
 
   // A write waits for ever once its reader has closed, so none outlives this scope.
   let open = true
+  // Of what `writes` have not written yet.
+  let bytes = 0
   const writes = new Set<Fiber.Fiber<void, DatagramSocket.DatagramSocketError>>()
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -44,12 +47,12 @@ export const make = Effect.fnUntraced(function*<E, R>(groups: ReadonlyArray<Grou
   const send: Socket["send"] = (datagram, to, onFailure) => {
     if (!(to instanceof SocketPeer)) throw new TypeError("a peer of another transport")
     if (!open) return onFailure?.(closedError())
-    if (writes.size >= maxWrites) {
+    if (writes.size >= maxWrites || bytes + datagram.length > maxBytes) {
       return onFailure?.(writeError("Unknown", to.address, new Error("too many writes wait")))
     }
     let waiting: Fiber.Fiber<void, DatagramSocket.DatagramSocketError> | undefined
     const settle = (exit: Exit.Exit<void, DatagramSocket.DatagramSocketError>) => {
-      if (waiting !== undefined) writes.delete(waiting)
+      if (waiting !== undefined && writes.delete(waiting)) bytes -= datagram.length
       if (Exit.isSuccess(exit) || onFailure === undefined) return
       const error = Option.getOrElse(Cause.findErrorOption(exit.cause), closedError)
       const reaches = mapped || NetAddress.isInetAddressV4(to.address)
@@ -58,6 +61,7 @@ export const make = Effect.fnUntraced(function*<E, R>(groups: ReadonlyArray<Grou
     run(writer.write({ payload: datagram, address: to.target }), context, settle, (write) => {
       waiting = write
       writes.add(write)
+      bytes += datagram.length
     })
   }
 
