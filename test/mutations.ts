@@ -484,11 +484,16 @@ const ofServing: ReadonlyArray<Mutation> = [
       "internal/serving/held": [
         ["this.#waiting.size >= this.#maxRequests", "this.#waiting.size > this.#maxRequests"],
         ["    this.#bytes += bytes\n", ""],
-        ["held.sender !== sender", "false"]
+        ["this.#dropOldest(this.#ofSenders.get(sender)!.numbers)", "this.#dropOldest(this.#waiting)"],
+        ["    has.numbers.delete(number)\n", ""],
+        ["    has.bytes += bytes\n", ""]
       ]
     },
     "is not made to give way by another sender, however much that has": {
-      "internal/serving/held": [["while (this.#isOverShare(sender, bytes)) this.#dropOldest(sender)", ""]]
+      "internal/serving/held": [[
+        "    while (this.#isOverShare(sender, bytes)) this.#dropOldest(this.#ofSenders.get(sender)!.numbers)\n",
+        ""
+      ]]
     }
   }),
   ...breaks("serving/Suspended", {
@@ -567,6 +572,17 @@ const ofServing: ReadonlyArray<Mutation> = [
     "who has had less than half of what it may have is not doubted": {
       "internal/serving/rates": [["this.#depth / 2", "this.#depth / 4"]]
     },
+    "counts once, however often it is sent, and not after a newer one": {
+      "internal/serving/senders": [
+        ["if (serial > (this.#lastProof(budget)?.serial ?? -1)) this.#prove", "this.#prove"],
+        ["serial > (this", "serial >= (this"],
+        ["      known.serial = serial\n", ""],
+        ["Math.max(number, known?.serial ?? number)", "number"]
+      ]
+    },
+    "one network makes its own be forgotten, and nobody else's": {
+      "internal/serving/senders": [[", budget.networkHash)", ")"]]
+    },
     "of a million proofs the newest are kept, at least 8,192 and at most 16,384": {
       "internal/recentMap": [["this.#older = this.#newer", "this.#older = new Map(this.#older)"]]
     },
@@ -593,7 +609,14 @@ const ofServing: ReadonlyArray<Mutation> = [
       "internal/recentMap": [
         ["    this.#older.delete(name)\n", ""],
         ["this.#newer.size >= this.#least", "this.#newer.size > this.#least"],
-        [" && !this.#newer.has(name)", ""]
+        ["if (!this.#newer.has(name)) {", "{"]
+      ]
+    },
+    "holds of a group a quarter of what is new, the newest": {
+      "internal/recentMap": [
+        ["        this.#groups.clear()\n", ""],
+        ["if (oldest !== undefined) this.#newer.delete(oldest)", ""],
+        ["(members.next + 1) % ", "(members.next + 2) % "]
       ]
     }
   }),
@@ -611,6 +634,9 @@ const ofServing: ReadonlyArray<Mutation> = [
   ...breaks("serving/Challenges", {
     "an answer that its budget has no room for is sent once the caller has proven that it asked": {
       "internal/serving/replies": [["    this.#challenges.ask(id, from, budget, at, hold)", "    void hold"]]
+    },
+    "each challenge has a number of its own, whether something waits for it or not": {
+      "internal/serving/challenges": [["++this.#sent", "hold === undefined ? 0 : ++this.#sent"]]
     },
     "nor is a remembered answer kept from who proves that it asks again": {
       "internal/serving/admission": [["    if (!proven) this.#hold(id, datagram, from, budget, at)\n", ""]]

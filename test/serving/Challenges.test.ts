@@ -58,6 +58,21 @@ describe("no amplifier", () => {
       expect(yield* metrics).toMatchObject({ rpcudp_replies_withheld: 1, "rpcudp_challenges.proven": 1 })
     }).pipe(withMetrics))
 
+  it.effect("each challenge has a number of its own, whether something waits for it or not", () =>
+    Effect.gen(function*() {
+      const { peer } = yield* counting({ limits: { requestsPerSecond: 2 } })
+      const strangers = yield* Effect.all([peer("10.0.0.2"), peer("10.0.0.3")])
+      const numbers: Array<number> = []
+      for (const { ask } of strangers) {
+        const answers = yield* ask(...[1, 2, 3, 4].map((number) => numbered(number, "count")))
+        for (const challenge of answers.filter((answer) => Codec.typeOf(answer) === "Challenge")) {
+          numbers.push(Buffer.from(Result.getOrThrow(Codec.decodeChallenge(challenge))).readUIntBE(0, 6))
+        }
+      }
+      // The second is doubted, and runs. The third and the fourth wait.
+      expect(numbers).toStrictEqual([1, 2, 3, 4, 5, 6])
+    }))
+
   it.effect("nor is a remembered answer kept from who proves that it asks again", () =>
     Effect.gen(function*() {
       const { peer, runs } = yield* counting({ limits: { requestsPerSecond: 2 } })

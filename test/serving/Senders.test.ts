@@ -211,6 +211,22 @@ describe("Senders", () => {
       }
     })
 
+    it("counts once, however often it is sent, and not after a newer one", () => {
+      const senders = make()
+      const sender = senders.of("10.0.0.1")
+      const [older, newer, newest] = [1, 2, 3].map((serial) => challenged(senders, "10.0.0.1", 0, serial))
+      const credit = 2 ** 26
+      const grants = (token: Uint8Array | undefined) => {
+        expect(senders.answered("10.0.0.1", token!, 0)).toBeGreaterThan(0)
+        return senders.hasCredit(sender, credit, 0) && senders.spend(sender, credit, 0)
+      }
+      expect([older, older, newest, newer, newest].map(grants)).toStrictEqual([true, false, true, false, false])
+      // What it answers of calls is no newer challenge.
+      senders.prove("10.0.0.1", 100 * second)
+      expect(senders.answered("10.0.0.1", newest!, 0)).toBe(3)
+      expect(senders.hasCredit(sender, credit, 100 * second)).toBe(false)
+    })
+
     it("a token may stand in the middle of a datagram", () => {
       const senders = make()
       const datagram = Buffer.concat([Buffer.of(4), challenged(senders, "10.0.0.1", 0), Buffer.of(0xc0)])
@@ -316,6 +332,17 @@ describe("Senders", () => {
       for (let n = 1; n <= 8192; n++) {
         expect(senders.spend(senders.of(hostOf(1_000_000 - n)), 1e6, 1_000_000)).toBe(true)
       }
+    })
+
+    it("one network makes its own be forgotten, and nobody else's", () => {
+      const senders = make()
+      senders.prove("198.51.100.1", 0)
+      const host = (n: number) => `2001:db8:0:${n.toString(16)}::1`
+      for (let n = 0; n < 65_536; n++) senders.prove(host(n), n)
+      expect(senders.size).toBe(1 + 2048)
+      expect(senders.hasCredit(senders.of("198.51.100.1"), 1, 65_536)).toBe(true)
+      for (const n of [65_535, 65_536 - 2048]) expect(senders.hasCredit(senders.of(host(n)), 1, 65_536)).toBe(true)
+      expect(senders.hasCredit(senders.of(host(65_536 - 2049)), 1, 65_536)).toBe(false)
     })
 
     it("hosts that were heard lately are known, and forgotten all together once they are too many", () => {

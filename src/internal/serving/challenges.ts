@@ -15,6 +15,8 @@ export class Challenges {
   readonly #wire: Wire
   readonly #senders: Senders
   readonly #held: HeldRequests
+  /** How many were sent: each has a number of its own. */
+  #sent = 0
 
   constructor(wire: Wire, senders: Senders, sizes: Pick<Sizes, "heldBytes" | "heldRequests">) {
     this.#wire = wire
@@ -28,7 +30,9 @@ export class Challenges {
    */
   ask(id: Uint8Array, to: Peer, budget: Budget, at: number, hold?: () => Held): boolean {
     if (!this.#senders.spendChallenge(budget, challengeBytes, at)) return false
-    const token = this.#senders.token(budget, hold === undefined ? 0 : this.#held.add(hold(), budget.hash), at)
+    const number = ++this.#sent
+    if (hold !== undefined) this.#held.add(number, hold(), budget.hash)
+    const token = this.#senders.token(budget, number, at)
     this.#wire.metrics.challenged("sent")
     this.#wire.send(Codec.encodeChallenge(id, token), to)
     return true

@@ -1,5 +1,5 @@
 /**
- * The requests and answers that wait for a proof, found by a number that the proof carries. A sender that has its share here
+ * The requests and answers that wait for a proof, found by the number that the proof carries. A sender that has its share here
  * loses its own oldest for each new one. Where there is no room for all, the oldest of all gives way. So one sender alone
  * can't make those of others give way. No clock, no socket.
  */
@@ -16,17 +16,22 @@ interface Waiting extends Held {
   readonly sender: number
 }
 
+/** What one sender has here. */
+interface Share {
+  /** The oldest first. */
+  readonly numbers: Set<number>
+  bytes: number
+}
+
 /** The share of requests and bytes that one sender may have here. */
 const share = 1 / 16
 
 export class HeldRequests {
   readonly #maxRequests: number
   readonly #maxBytes: number
-  // The oldest first. The search for a sender's oldest passes over those of others, whose number is bounded.
+  // The oldest first.
   readonly #waiting = new Map<number, Waiting>()
-  readonly #ofSenders = new Map<number, { requests: number; bytes: number }>()
-  // 0 is never given: it is in the challenges that nothing waits for.
-  #next = 1
+  readonly #ofSenders = new Map<number, Share>()
   #bytes = 0
 
   constructor(options: { readonly maxRequests: number; readonly maxBytes: number }) {
@@ -40,17 +45,20 @@ export class HeldRequests {
   }
 
   /**
-   * Keeps it, unless it is longer than all that may be here. Returns its number. `sender` is a hash of its sender, which
-   * strangers must not be able to compute.
+   * Keeps it under a number that nothing here has, unless it is longer than all that may be here. `sender` is a hash of its
+   * sender, which strangers must not be able to compute.
    */
-  add({ bytes, resume }: Held, sender: number): number {
-    const number = this.#next++
-    if (bytes > this.#maxBytes) return number
-    while (this.#isOverShare(sender, bytes)) this.#dropOldest(sender)
-    while (this.#waiting.size >= this.#maxRequests || this.#bytes + bytes > this.#maxBytes) this.#dropOldest()
+  add(number: number, { bytes, resume }: Held, sender: number): void {
+    if (bytes > this.#maxBytes) return
+    while (this.#isOverShare(sender, bytes)) this.#dropOldest(this.#ofSenders.get(sender)!.numbers)
+    while (this.#waiting.size >= this.#maxRequests || this.#bytes + bytes > this.#maxBytes) {
+      this.#dropOldest(this.#waiting)
+    }
     this.#waiting.set(number, { bytes, resume, sender })
-    this.#count(sender, 1, bytes)
-    return number
+    const has = this.#ofSenders.get(sender) ?? { numbers: new Set(), bytes: 0 }
+    this.#ofSenders.set(sender, has)
+    has.numbers.add(number)
+    this.#count(has, bytes)
   }
 
   /** Removes what has this number, and returns it. Undefined if it gave way, or was taken before. */
@@ -58,7 +66,10 @@ export class HeldRequests {
     const held = this.#waiting.get(number)
     if (held === undefined) return undefined
     this.#waiting.delete(number)
-    this.#count(held.sender, -1, -held.bytes)
+    const has = this.#ofSenders.get(held.sender)!
+    has.numbers.delete(number)
+    if (has.numbers.size === 0) this.#ofSenders.delete(held.sender)
+    this.#count(has, -held.bytes)
     return held
   }
 
@@ -66,24 +77,16 @@ export class HeldRequests {
   #isOverShare(sender: number, bytes: number): boolean {
     const has = this.#ofSenders.get(sender)
     return has !== undefined &&
-      (has.requests + 1 > share * this.#maxRequests || has.bytes + bytes > share * this.#maxBytes)
+      (has.numbers.size + 1 > share * this.#maxRequests || has.bytes + bytes > share * this.#maxBytes)
   }
 
-  /** Of this sender, or of all. */
-  #dropOldest(sender?: number): void {
-    for (const [number, held] of this.#waiting) {
-      if (sender !== undefined && held.sender !== sender) continue
-      this.take(number)
-      return
-    }
+  /** Of those that have these numbers. */
+  #dropOldest(numbers: Pick<Set<number>, "keys">): void {
+    this.take(numbers.keys().next().value!)
   }
 
-  #count(sender: number, requests: number, bytes: number): void {
+  #count(has: Share, bytes: number): void {
     this.#bytes += bytes
-    const has = this.#ofSenders.get(sender) ?? { requests: 0, bytes: 0 }
-    has.requests += requests
     has.bytes += bytes
-    if (has.requests === 0) this.#ofSenders.delete(sender)
-    else this.#ofSenders.set(sender, has)
   }
 }

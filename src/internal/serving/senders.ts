@@ -185,18 +185,21 @@ export class Senders {
     const serial = Buffer.from(token.buffer, token.byteOffset, serialBytes).readUIntBE(0, serialBytes)
     const isOf = (age: number) => this.#crypto.timingSafeEqual(this.#tokenOf(budget.name, serial, age), token)
     if (!isOf(age) && !isOf(age - 1)) return undefined
-    this.#prove(budget, now, proofCredit)
+    // Each proof counts once: who has held an address for a moment could have it sent as much again for each copy.
+    if (serial > (this.#lastProof(budget)?.serial ?? -1)) this.#prove(budget, now, proofCredit, serial)
     return serial
   }
 
   /** Notes that this host has answered a call: it has sent back an id that only it can have received. */
   prove(host: string, now: number): void {
-    this.#prove(this.of(host), now, answerCredit)
+    this.#prove(this.of(host), now, answerCredit, -1)
   }
 
-  #prove(budget: Budget, now: number, credit: number): void {
+  #prove(budget: Budget, now: number, credit: number, number: number): void {
     const known = this.#lastProof(budget)
+    const serial = Math.max(number, known?.serial ?? number)
     if (known !== undefined) {
+      known.serial = serial
       if (credit > known.credit) {
         known.credit = credit
         known.granted = credit
@@ -207,7 +210,7 @@ export class Senders {
     const fullAt = known?.fullAt ?? this.#requests.fullAt(budget.hash)
     const { credit: left, granted } = known ?? { credit, granted: credit }
     this.#noted++
-    this.#proven.set(budget.name, { until: now + provenFor, credit: left, granted, fullAt })
+    this.#proven.set(budget.name, { until: now + provenFor, credit: left, granted, fullAt, serial }, budget.networkHash)
   }
 
   #spendCredit(budget: Budget, bytes: number, now: number): boolean {
@@ -246,6 +249,8 @@ interface Proven {
   granted: number
   /** When its bucket of requests is full again. */
   fullAt: number
+  /** Of the newest challenge that it has answered: -1, if it has answered none. */
+  serial: number
 }
 
 /** A bucket of requests holds those of one second. */
