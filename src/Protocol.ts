@@ -666,7 +666,8 @@ export const serveReflection = (): Layer.Layer<never, DuplicateMethod, Protocol>
 
 /**
  * The methods that a peer serves, if it serves `Reflection`; else it is `Rejected`, or a Python peer does not answer. Reads page
- * after page, at most 1,024. What the peer begins or ceases to serve meanwhile may be missing, or come twice.
+ * after page, at most 128, each with the time of a call: a peer that means harm can have it take that long, and some 64 MiB. What
+ * the peer begins or ceases to serve meanwhile may be missing, or come twice.
  *
  * ```ts
  * import { Console, Effect } from "effect"

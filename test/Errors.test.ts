@@ -54,15 +54,19 @@ describe("errors", () => {
     })
   }
 
-  it("show a peer's text without its control characters, and not all of it", () => {
-    const text = `\u001b[2J\n${"x".repeat(10_000)}`
-    for (const detail of [text, [text], { [text]: 1n }, new Map([[text, text]]), new Date(Number.NaN)]) {
+  it("show a peer's text with nothing that a terminal obeys, in one line, and not all of it", () => {
+    const text = `\u001b[2J\n\u009b31m\u2028\u2029\u202e${"x".repeat(10_000)}`
+    // What a value was made by is printed, too, and any map may have such a key.
+    const maker = { constructor: { name: text } }
+    for (const detail of [text, [text], { [text]: 1n }, new Map([[text, text]]), new Date(Number.NaN), maker]) {
       for (const reason of ["InvalidArguments", "Failed"] as const) {
         const { message } = rejected(reason, detail)
-        expect(message).not.toMatch(/\p{Cc}/u)
+        expect(message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
         expect(message.length).toBeLessThan(300)
       }
     }
+    const unfit = new Protocol.InvalidResponse({ peer, method: "m", issue: "Expected \u001b[2J\n  at [\"a\"]" })
+    expect(unfit.message).toMatch(/ fit: Expected \\u\{1b\}\[2J at \["a"\]$/u)
   })
 
   it("of all that a call may fail with, `isNoResponse` knows its own", () => {

@@ -37,6 +37,16 @@ const breaksTool = (test: string, laws: Laws): ReadonlyArray<Mutation> =>
   breaksAt((file) => `packages/cli/${file}`, `packages/cli/test/${test}.test.ts`, laws)
 
 const ofCalling: ReadonlyArray<Mutation> = [
+  ...breaks("Errors", {
+    "show a peer's text with nothing that a terminal obeys, in one line, and not all of it": {
+      "internal/errors": [
+        ["visible(Formatter.format(this.detail).slice(0, 200))", "Formatter.format(this.detail).slice(0, 200)"],
+        ["visible(JSON.stringify(String(detail).slice(0, 200)))", "JSON.stringify(String(detail).slice(0, 200))"],
+        ["visible(this.issue", "(this.issue"],
+        ["\\p{Cc}\\p{Cf}", "\\p{Cc}"]
+      ]
+    }
+  }),
   ...breaks("calling/RoundTrips", {
     "estimates as the RFC does": {
       "internal/calling/roundTrips": [
@@ -759,7 +769,7 @@ const ofServing: ReadonlyArray<Mutation> = [
       ],
       "internal/reflection": [["}, { idempotent: true }) {}", "}) {}"]]
     },
-    "reads no more than 1,024 pages of a peer, whatever that says": {
+    "reads no more than 128 pages of a peer, whatever that says": {
       "Protocol": [["Math.min(first.pages, maxPages)", "Math.min(first.pages, 2 * maxPages)"]]
     }
   })

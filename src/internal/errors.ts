@@ -90,7 +90,7 @@ export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", {
       case "Defect":
         return `The handler of "${this.method}" died at ${peer}`
       case "Failed":
-        return `"${this.method}" failed at ${peer}: ${Formatter.format(this.detail).slice(0, 200)}`
+        return `"${this.method}" failed at ${peer}: ${visible(Formatter.format(this.detail).slice(0, 200))}`
     }
   }
 }
@@ -107,7 +107,9 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("Inva
   issue: Schema.String
 }) {
   override get message(): string {
-    return `${NetAddress.formatInet(this.peer)} answered "${this.method}" with what does not fit: ${this.issue}`
+    return `${NetAddress.formatInet(this.peer)} answered "${this.method}" with what does not fit: ${
+      visible(this.issue.replaceAll(/\n */gu, " "))
+    }`
   }
 }
 
@@ -173,5 +175,9 @@ export type CallError =
  */
 export type GatherError = Oversize | TooManyCalls | DatagramSocket.DatagramSocketError
 
-/** A peer's text as a log can bear it: without control characters, and not all of it. */
-const quote = (detail: unknown): string => JSON.stringify(String(detail).slice(0, 200))
+/** A peer's text as a log can bear it: nothing that a terminal obeys, and not all of it. */
+const quote = (detail: unknown): string => visible(JSON.stringify(String(detail).slice(0, 200)))
+
+/** Neither control characters, nor what ends a line or turns the direction of writing. */
+const visible = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)

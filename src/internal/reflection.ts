@@ -32,7 +32,7 @@ export class Reflection extends Service<Reflection>()("rpc.reflection", {
 }, { idempotent: true }) {}
 
 /** The most pages that are read of a peer, whatever it says. */
-export const maxPages = 1024
+export const maxPages = 128
 
 /** Some methods. */
 export type Page = ReadonlyArray<MethodDescription>
