@@ -1257,6 +1257,9 @@ const ofSockets: ReadonlyArray<Mutation> = [
         ["return \"ConnectionRefused\"", "return \"Unknown\""]
       ]
     },
+    "hands over nothing once it is told to close, though a turn has brought more": {
+      "internal/socket/node": [["      this.#onDatagram = undefined\n      this.#turns", "      this.#turns"]]
+    },
     "what Node has not sent yet is bounded: what there is no room for is refused, and what is shorter is sent": {
       "internal/socket/node": [
         ["this.#queuedBytes + datagram.length > maxQueuedBytes", "this.#queuedBytes > maxQueuedBytes"],

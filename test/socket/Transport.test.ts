@@ -409,6 +409,32 @@ describe("Transport", () => {
         }
       }))
 
+    it.live("hands over nothing once it is told to close, though a turn has brought more", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { socket, transport } = yield* Effect.provideService(
+          underneath({ address: "127.0.0.1" }),
+          Scope.Scope,
+          scope
+        )
+        let heard = 0
+        const closed = yield* Deferred.make<void>()
+        const fork = Effect.runForkWith(yield* Effect.context<never>())
+        const receiver = yield* Effect.forkChild(
+          Effect.flip(transport.run(() => {
+            heard++
+            fork(Effect.andThen(Scope.close(scope, Exit.void), Deferred.succeed(closed, undefined)))
+          })),
+          { startImmediately: true }
+        )
+        for (let i = 0; i < 3; i++) {
+          socket.emit("message", Buffer.of(1), { address: "127.0.0.1", port: 9, family: "IPv4", size: 1 })
+        }
+        yield* Deferred.await(closed)
+        expect((yield* Fiber.join(receiver)).reason).toMatchObject({ _tag: "DatagramSocketClosedError" })
+        expect(heard).toBe(1)
+      }))
+
     it.live("leaves nothing of a receiver behind, and each datagram reaches the one that is there", () =>
       Effect.gen(function*() {
         const { socket, transport } = yield* underneath({ address: "127.0.0.1" })

@@ -235,6 +235,7 @@ export class Socket {
   get close(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       if (!this.#open) return resume(Effect.void)
+      this.#onDatagram = undefined
       this.#turns.flush()
       for (const { socket } of this.#listeners) socket.close()
       this.#socket.close(() => resume(Effect.void))
