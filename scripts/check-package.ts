@@ -19,7 +19,7 @@ const consumer = mkdtempSync(join(tmpdir(), "effect-rpcudp-"))
 const installed = join(consumer, "node_modules", "effect-rpcudp")
 
 /** The most that a client may take, in bytes, minified: our modules, and all that it is made of; and the tool, which loads all. */
-const budget = { ours: 74_000, all: 244_500, tool: 820_000 }
+const budget = { ours: 74_700, all: 245_100, tool: 820_000 }
 
 /** A client that says where each thing comes from, over a socket that is not Node's. */
 const client = `

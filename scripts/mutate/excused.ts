@@ -411,11 +411,6 @@ export const excused: ReadonlyArray<Excused> = [
         "Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
         "Object.getPrototypeOf(effect) === success",
         "false"
-      ],
-      [
-        "export const isDone = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> =>",
-        "<A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> =>\n  Object.getPrototypeOf(effect) === success || Exit.isExit(effect)",
-        "() => undefined"
       ]
     ],
     "src/Handlers.ts": [
@@ -448,11 +443,6 @@ export const excused: ReadonlyArray<Excused> = [
         "for (let entry = before; entry < this.#records.length; entry += words) {",
         "entry < this.#records.length",
         "entry <= this.#records.length"
-      ],
-      [
-        "return this.#isKept(this.#heads[head + 1]!) ? this.#heads[head]! : none",
-        "this.#isKept(this.#heads[head + 1]!)",
-        "true"
       ],
       [
         "for (let from = 0, block = first; from < length; from += this.#blockBytes, block = this.#next[block]!) {",
@@ -627,11 +617,6 @@ export const excused: ReadonlyArray<Excused> = [
       ["() => Effect.never", "() => Effect.never", "() => undefined"]
     ]
   }),
-  ...of("it yields to other fibers, and hears the same", {
-    "src/internal/socket/effect.ts": [
-      ["{ disableYield: true }", "true", "false"]
-    ]
-  }),
   ...of("Linux has what is for a group heard by all sockets of its port, by whichever option they share it", {
     "src/internal/socket/node.ts": [
       ["const shared = { ipv6Only: ipv6, reuseAddr: true, reusePort: false }", "false", "true"]
@@ -710,12 +695,7 @@ export const excused: ReadonlyArray<Excused> = [
         "i < bytes.length",
         "i <= bytes.length"
       ],
-      ["wayOf(source, name).count = forged++", "forged++", "forged--"],
-      [
-        "return (dice) => median * Math.exp(sigma * normalOf(dice))",
-        "median * Math.exp(sigma * normalOf(dice))",
-        "median / Math.exp(sigma * normalOf(dice))"
-      ]
+      ["wayOf(source, name).count = forged++", "forged++", "forged--"]
     ]
   }),
   ...of("once in 4,294,967,296", {
