@@ -720,6 +720,13 @@ const ofServing: ReadonlyArray<Mutation> = [
     }
   }),
   ...breaks("serving/Reflection", {
+    "says so where what a peer says describes nothing": {
+      "internal/reflection": [
+        ["  group: Schema.String,\n", ""],
+        ["  method: Schema.String,\n", "  method: Schema.Unknown,\n"],
+        ["args: Schema.optionalKey(Document)", "args: Schema.optionalKey(Schema.Unknown)"]
+      ]
+    },
     "has each method exactly once, in pages of 1,200 bytes or of one method, within 8,192 bytes": {
       "internal/reflection": [
         ["<= preferredBytes) last.push(method)", "<= Codec.maxDatagramBytes) last.push(method)"],
@@ -1256,6 +1263,9 @@ const ofSockets: ReadonlyArray<Mutation> = [
         ["return \"Unreachable\"", "return \"Unknown\""],
         ["return \"ConnectionRefused\"", "return \"Unknown\""]
       ]
+    },
+    "hands over at once what follows one that came alone, and sends together what one turn has brought answers to": {
+      "internal/socket/node": [["if (this.#turns.passes())", "if (false)"], ["if (this.#turns.gathers)", "if (false)"]]
     },
     "hands over nothing once it is told to close, though a turn has brought more": {
       "internal/socket/node": [["      this.#onDatagram = undefined\n      this.#turns", "      this.#turns"]]

@@ -239,6 +239,23 @@ describe("describe", () => {
       expect([asked, methods.length]).toEqual([128, 128])
     }))
 
+  it.effect("says so where what a peer says describes nothing", () =>
+    Effect.gen(function*() {
+      const transport = oneHost()
+      const peer = yield* raw(transport())
+      const described = [{ group: "g", method: 5 }, { method: "m" }, { group: "g", method: "m", args: 1 }]
+      const answers = [...described]
+      yield* Effect.forever(Effect.map(peer.receive, ({ datagram, from }) => {
+        peer.send(from, respond(datagram, { pages: 1, methods: [answers.shift()] }))
+      })).pipe(Effect.forkScoped)
+      const asking = yield* caller(transport())
+      for (let i = 0; i < described.length; i++) {
+        expect(yield* Effect.flip(Effect.provideContext(Protocol.describe(peer.address), asking))).toBeInstanceOf(
+          Protocol.InvalidResponse
+        )
+      }
+    }))
+
   it.effect("has nothing to say of a node that has no pages, or fewer than none", () =>
     Effect.gen(function*() {
       const transport = oneHost()

@@ -435,6 +435,40 @@ describe("Transport", () => {
         expect(heard).toBe(1)
       }))
 
+    it.live("hands over at once what follows one that came alone, and sends together what one turn has brought answers to", () =>
+      Effect.gen(function*() {
+        const { socket, transport } = yield* underneath({ address: "127.0.0.1" })
+        const done: Array<string> = []
+        vi.spyOn(socket, "send").mockImplementation((datagram) => {
+          done.push(`sent ${ArrayBuffer.isView(datagram) && datagram.byteLength}`)
+        })
+        yield* Effect.forkScoped(
+          transport.run(({ length }, from) => {
+            done.push(`heard ${length}`)
+            transport.send(new Uint8Array(length), from)
+          }),
+          { startImmediately: true }
+        )
+        const arrive = (length: number) =>
+          socket.emit("message", new Uint8Array(length), {
+            address: "127.0.0.1",
+            port: 9,
+            family: "IPv4",
+            size: length
+          })
+        const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        arrive(1)
+        arrive(2)
+        expect(done).toStrictEqual([])
+        yield* turn
+        expect(done.splice(0)).toStrictEqual(["heard 1", "heard 2", "sent 1", "sent 2"])
+        arrive(3)
+        yield* turn
+        arrive(4)
+        arrive(5)
+        expect(done).toStrictEqual(["heard 3", "sent 3", "heard 4", "sent 4", "heard 5", "sent 5"])
+      }))
+
     it.live("leaves nothing of a receiver behind, and each datagram reaches the one that is there", () =>
       Effect.gen(function*() {
         const { socket, transport } = yield* underneath({ address: "127.0.0.1" })
