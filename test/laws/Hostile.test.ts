@@ -112,7 +112,7 @@ describe("on a hostile network", () => {
       const peer = yield* clientAt("10.0.0.2:1000")
       const forged = (i: number) => `10.${1 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}:${1024 + (i % 60_000)}`
       const calls = yield* Effect.forkChild(Effect.forEach(
-        numbers(1000),
+        numbers(500),
         (number) =>
           Effect.andThen(
             Effect.sleep(number * 5),
@@ -120,9 +120,9 @@ describe("on a hostile network", () => {
           ),
         { concurrency: "unbounded" }
       ))
-      // Five seconds of it: each forged sender four times, and one that floods with all its might.
+      // Two and a half seconds of it: each forged sender twice, and one that floods with all its might.
       let number = 0
-      for (let tick = 0; tick < 500; tick++) {
+      for (let tick = 0; tick < 250; tick++) {
         for (let i = 0; i < 400; i++) {
           const from = forged(number % 50_000)
           const method = ["echo", "slow", "bytes", "who"][i % 4]!
@@ -137,7 +137,7 @@ describe("on a hostile network", () => {
       }
       yield* TestClock.adjust("20 seconds")
       const ends = yield* Fiber.join(calls)
-      expect(ends.filter(Exit.isSuccess).length).toBeGreaterThanOrEqual(990)
+      expect(ends.filter(Exit.isSuccess).length).toBeGreaterThanOrEqual(495)
       const seen = yield* metrics
       expect(seen["rpcudp_requests.overloaded"]).toBeGreaterThan(10_000)
     }).pipe(world({ seed: 1, delay: [0, 10] })), busy)
