@@ -52,6 +52,9 @@ const slots = [
 
 export const excused: ReadonlyArray<Excused> = [
   ...of("the compiler alone asks", {
+    "src/internal/recentMap.ts": [
+      ["if (oldest !== undefined) this.#newer.delete(oldest)", "oldest !== undefined", "true"]
+    ],
     "src/internal/slots.ts": [
       [
         "while (before !== undefined && before.nextInSlot !== thing) before = before.nextInSlot",
@@ -501,6 +504,16 @@ export const excused: ReadonlyArray<Excused> = [
     ],
     "src/internal/calling/caller.ts": [
       ["const refresh = request === bare || timeout === Infinity", "request === bare", "false"]
+    ]
+  }),
+  ...of("a ring the other way round", {
+    "src/internal/recentMap.ts": [
+      ["members.next = (members.next + 1) % Math.ceil(share * this.#least)", "members.next + 1", "members.next - 1"]
+    ]
+  }),
+  ...of("nobody has that name", {
+    "src/internal/recentMap.ts": [
+      ["const members = this.#groups.get(group) ?? { names: [], next: 0 }", "[]", "[\"Stryker was here\"]"]
     ]
   }),
   ...of("any that nothing else is or has will do", {
