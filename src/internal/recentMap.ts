@@ -1,6 +1,6 @@
 /**
- * What was set last, by name: at least so many, and at most twice as many; of a group at most a quarter of each. One `Map` whose oldest entry is deleted for each new
- * one would be slow: the search for its oldest passes over all that were deleted before.
+ * What was set last, by name: at least so many, and at most twice as many, of which a group has a quarter at most. One `Map` whose
+ * oldest entry is deleted for each new one would be slow: the search for its oldest passes over all that were deleted before.
  */
 export class RecentMap<A> {
   readonly #least: number

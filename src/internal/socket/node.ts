@@ -196,7 +196,7 @@ export class Socket {
 
   #sendNow(datagram: Uint8Array, host: string, port: number, onFailure: OnFailure | undefined): void {
     try {
-      // With its own length: else what is left would do for those that are short, and only for them.
+      // With its own length: what a flood of long ones leaves is room for those that are short.
       if (this.#queuedBytes + datagram.length > maxQueuedBytes) throw new Error("send ENOBUFS")
       // Node tells of a refused send only through a callback, which costs 5 to 15% of a send: a response does without.
       if (onFailure === undefined) return this.#socket.send(datagram, port, host)
