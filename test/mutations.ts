@@ -499,6 +499,13 @@ const ofServing: ReadonlyArray<Mutation> = [
         ["    has.bytes += bytes\n", ""]
       ]
     },
+    "may be a sixteenth of the requests and of the bytes, and not one more": {
+      "internal/serving/held": [
+        ["has.bytes + bytes > share", "has.bytes + bytes >= share"],
+        ["has.numbers.size + 1 > share", "has.numbers.size + 1 >= share"],
+        ["has.numbers.size + 1 > share", "has.numbers.size > share"]
+      ]
+    },
     "is not made to give way by another sender, however much that has": {
       "internal/serving/held": [[
         "    while (this.#isOverShare(sender, bytes)) this.#dropOldest(this.#ofSenders.get(sender)!.numbers)\n",

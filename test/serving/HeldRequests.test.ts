@@ -42,6 +42,19 @@ describe("what waits for a proof", () => {
     expect(held.bytes).toBe(0)
   }, { arbitrary: { runs: 100 } })
 
+  it("may be a sixteenth of the requests and of the bytes, and not one more", () => {
+    const held = new HeldRequests({ maxRequests: 32, maxBytes: 1600 })
+    const add = (number: number, bytes: number) => held.add(number, { bytes, resume: () => {} }, 1)
+    add(1, 60)
+    add(2, 40)
+    expect(held.bytes).toBe(100)
+    add(3, 0)
+    expect([held.bytes, held.take(1)]).toStrictEqual([40, undefined])
+    expect(held.take(3)?.bytes).toBe(0)
+    add(4, 61)
+    expect([held.bytes, held.take(2)]).toStrictEqual([61, undefined])
+  })
+
   it("is not made to give way by another sender, however much that has", () => {
     const held = new HeldRequests({ maxRequests: 4096, maxBytes: 2 ** 20 })
     held.add(0, { bytes: 30, resume: () => {} }, 1)
