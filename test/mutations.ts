@@ -278,7 +278,7 @@ const ofCalling: ReadonlyArray<Mutation> = [
     },
     "sends no more to a forged sender, its network and all of them than their budgets, and challenges none": {
       "internal/serving/replies": [
-        ["    if (asked.isGather) return\n    const hold", "    const hold"],
+        ["    if (isGather) return\n    const resume", "    const resume"],
         [
           "if (this.#senders.spend(budget, answer.length, at)) return",
           "if (asked.isGather || this.#senders.spend(budget, answer.length, at)) return"
@@ -508,7 +508,7 @@ const ofServing: ReadonlyArray<Mutation> = [
     },
     "is not made to give way by another sender, however much that has": {
       "internal/serving/held": [[
-        "    while (this.#isOverShare(sender, bytes)) this.#dropOldest(this.#ofSenders.get(sender)!.numbers)\n",
+        "    while (this.#isOverShare(sender, length)) this.#dropOldest(this.#ofSenders.get(sender)!.numbers)\n",
         ""
       ]]
     }
@@ -594,7 +594,7 @@ const ofServing: ReadonlyArray<Mutation> = [
         ["if (serial > (this.#lastProof(budget)?.serial ?? -1)) this.#prove", "this.#prove"],
         ["serial > (this", "serial >= (this"],
         ["      known.serial = serial\n", ""],
-        ["Math.max(number, known?.serial ?? number)", "number"]
+        ["Math.max(answered, known?.serial ?? -1)", "answered"]
       ]
     },
     "one network makes its own be forgotten, and nobody else's": {
@@ -650,10 +650,13 @@ const ofServing: ReadonlyArray<Mutation> = [
   }),
   ...breaks("serving/Challenges", {
     "an answer that its budget has no room for is sent once the caller has proven that it asked": {
-      "internal/serving/replies": [["    this.#challenges.ask(id, from, budget, at, hold)", "    void hold"]]
+      "internal/serving/replies": [[
+        "    this.#challenges.ask(id, from, budget, at, { bytes: answer, resume })",
+        "    void resume"
+      ]]
     },
     "each challenge has a number of its own, whether something waits for it or not": {
-      "internal/serving/challenges": [["++this.#sent", "hold === undefined ? 0 : ++this.#sent"]]
+      "internal/serving/challenges": [["++this.#sent", "held === undefined ? 0 : ++this.#sent"]]
     },
     "nor is a remembered answer kept from who proves that it asks again": {
       "internal/serving/admission": [["    if (!proven) this.#hold(id, datagram, from, budget, at)\n", ""]]
@@ -702,12 +705,13 @@ const ofServing: ReadonlyArray<Mutation> = [
       ]]
     },
     "what waits keeps nothing of the buffer that its datagram was read into": {
-      "internal/serving/admission": [["this.#held(new Uint8Array(datagram)", "this.#held(datagram"]],
+      "internal/serving/admission": [[
+        "(copy, from, at)\n    }\n    return",
+        "(datagram, from, at)\n    }\n    return"
+      ]],
       "internal/serving/handling": [["        request.id = new Uint8Array(request.id)\n", ""]],
-      "internal/serving/replies": [
-        ["this.#held(new Uint8Array(answer)", "this.#held(answer"],
-        ["{ id: new Uint8Array(id), from", "{ id, from"]
-      ]
+      "internal/serving/held": [["bytes: new Uint8Array(bytes)", "bytes"]],
+      "internal/serving/replies": [["{ id: Codec.idOf(copy), from", "{ id, from"]]
     }
   }),
   ...breaks("Protocol", {

@@ -5,7 +5,6 @@ import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
 import type { Groups } from "./groups.ts"
 import type { Handling } from "./handling.ts"
-import type { Held } from "./held.ts"
 import { idOffset } from "../wire/frame.ts"
 import type { KeyedHash } from "./keyedHash.ts"
 import type { Memory } from "./memory.ts"
@@ -163,15 +162,11 @@ export class Admission {
 
   /** Asks for a proof, and keeps the request until it comes. Returns whether a challenge was sent. */
   #hold(id: Uint8Array, datagram: Uint8Array, from: Peer, budget: Budget, at: number): boolean {
-    return this.#parts.challenges.ask(id, from, budget, at, () => this.#held(new Uint8Array(datagram), from, at))
-  }
-
-  /** Apart from `#hold`, where it would keep the datagram, which may be a view of what holds many others. */
-  #held(copy: Uint8Array, from: Peer, at: number): Held {
-    const resume = () => {
-      this.#parts.wire.metrics.challenged("resumed")
+    const { challenges, wire } = this.#parts
+    const resume = (copy: Uint8Array) => {
+      wire.metrics.challenged("resumed")
       this.judge(copy, from, at)
     }
-    return { bytes: copy.length, resume }
+    return challenges.ask(id, from, budget, at, { bytes: datagram, resume })
   }
 }

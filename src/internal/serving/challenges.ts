@@ -26,12 +26,12 @@ export class Challenges {
 
   /**
    * Challenges the sender of the request with this id, within its budget. Returns whether a challenge was sent. If it was,
-   * `hold` is called, and what it returns is resumed when the proof comes.
+   * what is to wait for the proof is resumed when that comes.
    */
-  ask(id: Uint8Array, to: Peer, budget: Budget, at: number, hold?: () => Held): boolean {
+  ask(id: Uint8Array, to: Peer, budget: Budget, at: number, held?: Held): boolean {
     if (!this.#senders.spendChallenge(budget, challengeBytes, at)) return false
     const number = ++this.#sent
-    if (hold !== undefined) this.#held.add(number, hold(), budget.hash)
+    if (held !== undefined) this.#held.add(number, held, budget.hash)
     const token = this.#senders.token(budget, number, at)
     this.#wire.metrics.challenged("sent")
     this.#wire.send(Codec.encodeChallenge(id, token), to)
@@ -45,7 +45,8 @@ export class Challenges {
     const number = this.#senders.answered(from.host, Codec.idOf(datagram), at)
     if (number === undefined) return this.#wire.drop("UnknownId", from)
     this.#wire.metrics.challenged("proven")
-    this.#held.take(number)?.resume(at)
+    const held = this.#held.take(number)
+    held?.resume(held.bytes, at)
   }
 }
 

@@ -5,10 +5,10 @@
  */
 
 export interface Held {
-  /** How many bytes it keeps in memory. */
-  readonly bytes: number
-  /** Its sender has proven its address, for this very request. */
-  readonly resume: (at: number) => void
+  /** A request or an answer. What is kept of it is a copy: it may be a view of a buffer that holds many others. */
+  readonly bytes: Uint8Array
+  /** Called with that copy when its sender has proven its address, for this very request. Must not refer to `bytes` itself. */
+  readonly resume: (copy: Uint8Array, at: number) => void
 }
 
 interface Waiting extends Held {
@@ -49,16 +49,17 @@ export class HeldRequests {
    * sender, which strangers must not be able to compute.
    */
   add(number: number, { bytes, resume }: Held, sender: number): void {
-    if (bytes > this.#maxBytes) return
-    while (this.#isOverShare(sender, bytes)) this.#dropOldest(this.#ofSenders.get(sender)!.numbers)
-    while (this.#waiting.size >= this.#maxRequests || this.#bytes + bytes > this.#maxBytes) {
+    const { length } = bytes
+    if (length > this.#maxBytes) return
+    while (this.#isOverShare(sender, length)) this.#dropOldest(this.#ofSenders.get(sender)!.numbers)
+    while (this.#waiting.size >= this.#maxRequests || this.#bytes + length > this.#maxBytes) {
       this.#dropOldest(this.#waiting)
     }
-    this.#waiting.set(number, { bytes, resume, sender })
+    this.#waiting.set(number, { bytes: new Uint8Array(bytes), resume, sender })
     const has = this.#ofSenders.get(sender) ?? { numbers: new Set(), bytes: 0 }
     this.#ofSenders.set(sender, has)
     has.numbers.add(number)
-    this.#count(has, bytes)
+    this.#count(has, length)
   }
 
   /** Removes what has this number, and returns it. Undefined if it gave way, or was taken before. */
@@ -69,7 +70,7 @@ export class HeldRequests {
     const has = this.#ofSenders.get(held.sender)!
     has.numbers.delete(number)
     if (has.numbers.size === 0) this.#ofSenders.delete(held.sender)
-    this.#count(has, -held.bytes)
+    this.#count(has, -held.bytes.length)
     return held
   }
 

@@ -3,7 +3,6 @@ import * as Result from "effect/Result"
 import * as Codec from "../../Codec.ts"
 import type { Peer } from "../../Transport.ts"
 import type { Challenges } from "./challenges.ts"
-import type { Held } from "./held.ts"
 import { PerSecond } from "./rates.ts"
 import type { Budget, Senders } from "./senders.ts"
 import type { Wire } from "../endpoint.ts"
@@ -33,18 +32,14 @@ export class Replies {
 
   /** Sends an answer if the budget of its receiver has room. If not, sends it once the receiver has proven that it asked. */
   send(answer: Uint8Array, asked: Omit<Asked, "bytes">, at: number): void {
-    const { from, id, budget } = asked
+    const { budget, from, id, isGather } = asked
     // If the socket refuses it, the caller's time-out comes. Nothing here could do more about it.
     if (this.#senders.spend(budget, answer.length, at)) return this.#wire.sendOnce(answer, from)
     this.#wire.metrics.withheld()
-    if (asked.isGather) return
-    const hold = () => this.#held(new Uint8Array(answer), { id: new Uint8Array(id), from, budget, isGather: false })
-    this.#challenges.ask(id, from, budget, at, hold)
-  }
-
-  /** Apart from `send`, where it would keep the request's datagram, and the encoder's buffer. */
-  #held(answer: Uint8Array, asked: Omit<Asked, "bytes">): Held {
-    return { bytes: answer.length, resume: (at) => this.send(answer, asked, at) }
+    if (isGather) return
+    const resume = (copy: Uint8Array, at: number) =>
+      this.send(copy, { id: Codec.idOf(copy), from, budget, isGather }, at)
+    this.#challenges.ask(id, from, budget, at, { bytes: answer, resume })
   }
 
   /** Answers a request that was not run. */

@@ -195,9 +195,9 @@ export class Senders {
     this.#prove(this.of(host), now, answerCredit, -1)
   }
 
-  #prove(budget: Budget, now: number, credit: number, number: number): void {
+  #prove(budget: Budget, now: number, credit: number, answered: number): void {
     const known = this.#lastProof(budget)
-    const serial = Math.max(number, known?.serial ?? number)
+    const serial = Math.max(answered, known?.serial ?? -1)
     if (known !== undefined) {
       known.serial = serial
       if (credit > known.credit) {
